@@ -82,7 +82,7 @@ enum kt_open_flag {
 
 /** Flags of kt_begin(). */
 enum kt_begin_flag {
-	KT_READ = 0,       /* a point in time, for as long as it is held */
+	KT_READ = 0,	   /* a point in time, for as long as it is held */
 	KT_WRITE = 1 << 0, /* may change the store; sees its own changes */
 	KT_TRY = 1 << 1,   /* with KT_WRITE: fail with -EAGAIN instead of waiting */
 };
@@ -100,14 +100,14 @@ enum kt_delete_flag {
 /** The trees of a store. Applications use the first; the others belong to the file system layer.
  *  All trees change together in one transaction. */
 enum kt_tree_id {
-	KT_ENTRIES = 0,     /* the entries everybody sees */
+	KT_ENTRIES = 0,	    /* the entries everybody sees */
 	KT_DIRECTORIES = 1, /* made directories: key = path prefix */
 	KT_NAMELESS = 2,    /* values without a key: key = 8-byte id from kt_new_id() */
 };
 
 /** What is known of one entry. */
 struct kt_stat {
-	uint64_t size;        /* of the value, bytes */
+	uint64_t size;	      /* of the value, bytes */
 	uint64_t stored;      /* bytes of disk the value takes; holes take none */
 	uint64_t version;     /* number of the transaction that last wrote the entry */
 	int64_t mtime_ns;     /* when the value was last written, unless kt_set_mtime() said else */
@@ -116,21 +116,21 @@ struct kt_stat {
 
 /** What is known of one store. */
 struct kt_info {
-	uint64_t txn;           /* last commit */
-	uint64_t durable_txn;   /* last commit known to be on the disk */
-	uint64_t entries;       /* in KT_ENTRIES */
-	uint64_t key_bytes;     /* sum of their key sizes */
-	uint64_t value_bytes;   /* sum of their value sizes */
-	uint64_t page_size;     /* 4096 */
-	uint64_t pages;         /* of the file, up to the last one in use */
-	uint64_t free_pages;    /* of these, free now (0 until the first write transaction) */
+	uint64_t txn;		/* last commit */
+	uint64_t durable_txn;	/* last commit known to be on the disk */
+	uint64_t entries;	/* in KT_ENTRIES */
+	uint64_t key_bytes;	/* sum of their key sizes */
+	uint64_t value_bytes;	/* sum of their value sizes */
+	uint64_t page_size;	/* 4096 */
+	uint64_t pages;		/* of the file, up to the last one in use */
+	uint64_t free_pages;	/* of these, free now (0 until the first write transaction) */
 	uint64_t pending_pages; /* of these, freed, but still seen by a reader or the disk */
-	uint64_t disk_free;     /* bytes free on the file system the store lies on */
-	uint64_t disk_size;     /* bytes of that file system */
-	unsigned depth;         /* levels of the entries tree */
-	unsigned readers;       /* read transactions open now in this process */
+	uint64_t disk_free;	/* bytes free on the file system the store lies on */
+	uint64_t disk_size;	/* bytes of that file system */
+	unsigned depth;		/* levels of the entries tree */
+	unsigned readers;	/* read transactions open now in this process */
 	uint64_t oldest_reader; /* transaction number of the oldest one; txn if none */
-	unsigned char id[16];   /* unique id of the store */
+	unsigned char id[16];	/* unique id of the store */
 };
 
 /* ---- stores ---------------------------------------------------------------------------------- */
@@ -185,16 +185,15 @@ typedef void kt_check_fn(void *arg, uint64_t page, const char *message);
  *  @param arg           given to found
  *  @param ret_findings  how many findings there were; 0: the store is sound
  *  @return 0 the check ran to its end; else why it could not */
-KT_API int kt_check(
-	struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings);
+KT_API int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings);
 
 /* ---- transactions ---------------------------------------------------------------------------- */
 
 /** Begin a transaction. Readers never wait; a writer waits for the writer before it.
  *  @param flags    enum kt_begin_flag, combined
  *  @param ret_txn  end with kt_commit() or kt_abort()
- *  @return 0; -EAGAIN with KT_TRY; -EDEADLK this thread holds the write transaction already; -EROFS;
- *          -EIO an earlier flush failed */
+ *  @return 0; -EAGAIN with KT_TRY; -EDEADLK this thread holds the write transaction already;
+ * -EROFS; -EIO an earlier flush failed */
 KT_API int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn);
 
 /** End a transaction and make its changes visible to all at once. One that changed nothing
@@ -229,23 +228,20 @@ KT_API int kt_new_id(struct kt_txn *txn, uint64_t *ret_id);
  *  returned without a copy; another one is first gathered in memory of the transaction.
  *  @param ret_value  on success a view
  *  @return 0; -ENOENT no such key */
-KT_API int kt_get(
-	struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice *ret_value);
+KT_API int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice *ret_value);
 
 /** Is there such a key? @return 0 or an error */
-KT_API int kt_contains(
-	struct kt_txn *txn, const void *key, size_t key_size, bool *ret_contains);
+KT_API int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_contains);
 
 /** What is known of a key's entry. @return 0; -ENOENT no such key */
-KT_API int kt_stat(
-	struct kt_txn *txn, const void *key, size_t key_size, struct kt_stat *ret_stat);
+KT_API int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct kt_stat *ret_stat);
 
 /** Write a key's value. An existing entry keeps its attribute blob; its version and mtime are
  *  those of this transaction.
  *  @param key, value  borrowed
  *  @return 0; -ENAMETOOLONG the key is longer than KT_KEY_MAX */
-KT_API int kt_put(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
-	size_t value_size);
+KT_API int kt_put(
+	struct kt_txn *txn, const void *key, size_t key_size, const void *value, size_t value_size);
 
 /** Delete an entry.
  *  @param flags  enum kt_delete_flag, combined
@@ -265,8 +261,8 @@ KT_API int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, 
  *  @param buf       size bytes; borrowed
  *  @param ret_read  bytes read: less than size only at the end of the value, 0 from there on
  *  @return 0; -ENOENT no such key */
-KT_API int kt_read(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset,
-	void *buf, size_t size, size_t *ret_read);
+KT_API int kt_read(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset, void *buf,
+	size_t size, size_t *ret_read);
 
 /** Write part of a value. The entry is made if it does not exist; a gap before offset becomes a
  *  hole. The cost is that of the part written.
@@ -280,8 +276,8 @@ KT_API int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uin
 
 /** Make a range of a value a hole: it reads as zeros and whole blocks of it are freed. The size
  *  stays. @return 0; -ENOENT no such key */
-KT_API int kt_punch(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset,
-	uint64_t size);
+KT_API int kt_punch(
+	struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset, uint64_t size);
 
 /** Find the next range of a value that is stored, not a hole, at or after an offset.
  *  @param ret_begin, ret_end  the range, cut to the value's size; begin >= offset
@@ -293,12 +289,11 @@ KT_API int kt_next_data(struct kt_txn *txn, const void *key, size_t key_size, ui
  *  transaction's.
  *  @param attr  attr_size bytes, at most KT_ATTR_MAX; borrowed
  *  @return 0; -ENOENT no such key; -E2BIG */
-KT_API int kt_set_attr(struct kt_txn *txn, const void *key, size_t key_size, const void *attr,
-	size_t attr_size);
+KT_API int kt_set_attr(
+	struct kt_txn *txn, const void *key, size_t key_size, const void *attr, size_t attr_size);
 
 /** Set the mtime of an entry. @return 0; -ENOENT no such key */
-KT_API int kt_set_mtime(
-	struct kt_txn *txn, const void *key, size_t key_size, int64_t mtime_ns);
+KT_API int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, int64_t mtime_ns);
 
 /** Put value, attribute blob and mtime at once: one search instead of three.
  *  @param attr  attr_size bytes, at most KT_ATTR_MAX; borrowed
