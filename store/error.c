@@ -1,0 +1,71 @@
+/* A note per thread; it counts only together with the errno it was made for. */
+#include "error.h"
+
+#include "keytree.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local struct {
+	int err;
+	char text[256];
+} note;
+
+static _Thread_local char message[4608]; /* a path and a note */
+
+int error_set(int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(note.text, sizeof(note.text), format, args);
+	va_end(args);
+	note.err = err;
+	return err;
+}
+
+int error_damaged(uint64_t page, const char *reason)
+{
+	return error_set(-EUCLEAN, "page %llu: %s", (unsigned long long)page, reason);
+}
+
+const char *error_detail(int err)
+{
+	return note.err == err && err != 0 ? note.text : "";
+}
+
+/* The errnos whose own text would mislead here. */
+static const char *error_words(int err)
+{
+	switch (err) {
+	case 0:
+		return "success";
+	case -EUCLEAN:
+		return "the store is damaged";
+	case -EBADMSG:
+		return "checksum mismatch";
+	case -EMEDIUMTYPE:
+		return "not a keytree store";
+	case -EBUSY:
+		return "in use";
+	case -ENOTSUP:
+		return "not supported";
+	default:
+		return strerrordesc_np(-err);
+	}
+}
+
+const char *kt_strerror(const struct kt_store *store, int err)
+{
+	const char *words = error_words(err);
+	const char *detail = error_detail(err);
+	const char *name = store != NULL ? kt_name(store) : "";
+
+	if (words == NULL)
+		words = "unknown error";
+	snprintf(message, sizeof(message), "%s%s%s%s%s", name, *name != '\0' ? ": " : "", words,
+		*detail != '\0' ? ": " : "", detail);
+	return message;
+}

@@ -1,0 +1,223 @@
+/* The file format: every structure that is on the disk, and nothing else.
+ *
+ * A store is a sequence of 4 KiB pages. All integers are little-endian.
+ *
+ *     page 0        header: magic, format, features, id; written once
+ *     page 1, 2     durable slots: the roots of a commit that was flushed, or is being flushed
+ *     page 3, 4     weak slots: the roots of a commit that was not flushed
+ *     page 5 - 7    reserved, zero
+ *     page 8 ...    tree nodes, overflow pages, pages of the free-space log, blocks of values
+ *
+ * Durable slots are written in turn, so are weak slots. The newest one that proves valid is the
+ * state of the store: see meta.h. Nodes, overflow and log pages begin with struct page_header;
+ * blocks of values are bare, their checksums are kept in the extent records.
+ *
+ * A page reference is 8 bytes: bits 0-39 the page number, bits 40-63 the tag, which is the low 24
+ * bits of the page's checksum: a page that was lost, misplaced or left over does not match. The
+ * reference 0 means none.
+ */
+#ifndef STORE_FORMAT_H
+#define STORE_FORMAT_H
+
+#include <stdint.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the file format is little-endian and read in place: a big-endian port must convert"
+#endif
+
+#define FORMAT_MAGIC "\x89keytree\r\n\x1a\n\0\0\0" /* and the terminating NUL: 16 bytes */
+#define FORMAT_VERSION 1
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE 4096
+
+enum {
+	PAGE_HEADER = 0,
+	PAGE_DURABLE = 1, /* two */
+	PAGE_WEAK = 3,	  /* two */
+	PAGE_FIRST = 8,	  /* first page that the allocator gives out */
+};
+
+#define PAGE_BITS 40
+#define PAGE_MAX ((UINT64_C(1) << 32) - 1) /* 16 TiB: what the address range is reserved for */
+#define TAG_BITS 24
+
+#define TXN_BITS 48 /* transaction numbers are stored in 6 bytes */
+#define TXN_MAX ((UINT64_C(1) << TXN_BITS) - 1)
+
+/* Page 0. A feature bit that is not known: in incompat, the store is not opened; in readonly, it is
+ * opened for reading only. */
+struct format_header {
+	uint64_t checksum;  /* XXH3-64, seed 0, of bytes 8-4095 of the page */
+	uint8_t magic[16];  /* FORMAT_MAGIC */
+	uint32_t version;   /* FORMAT_VERSION */
+	uint32_t page_size; /* PAGE_SIZE */
+	uint64_t incompat;  /* features a reader must know */
+	uint64_t readonly;  /* features a writer must know */
+	uint8_t id[16];	    /* random; the seed of all other checksums is XXH3-64 of it */
+	int64_t created_ns;
+};
+
+/* Root of one tree. */
+struct format_tree {
+	uint64_t root; /* reference of the root node; 0: the tree is empty */
+	uint64_t entries;
+	uint64_t key_bytes;   /* sum of the sizes of all keys */
+	uint64_t value_bytes; /* sum of the sizes of all values */
+	uint32_t depth;	      /* levels; 0: empty, 1: the root is a leaf */
+	uint32_t reserved;
+};
+
+enum {
+	TREE_ENTRIES = 0,
+	TREE_DIRECTORIES = 1,
+	TREE_NAMELESS = 2,
+	TREE_SNAPSHOTS = 3, /* named snapshots: roots, transaction, dead list */
+	TREE_RECLAIM = 4,   /* roots of dropped trees whose pages are freed in steps */
+	TREE_COUNT = 8,
+};
+
+/* End of the free-space log (spacelog.h): full pages are a chain from the newest back, the last
+ * bytes are in the slot itself. */
+struct format_space {
+	uint64_t head;	    /* reference of the newest log page; 0: none */
+	uint64_t head_seq;  /* its sequence number; 0: none */
+	uint64_t tail_seq;  /* sequence number of the oldest log page still needed */
+	uint64_t sweep;	    /* next region to checkpoint */
+	uint64_t cycle_seq; /* sequence number that the page in which this sweep began has or will
+			       have */
+	uint64_t last_cycle_seq; /* the same for the sweep before it */
+	uint32_t tail_size;	 /* bytes used of the slot's tail */
+	uint32_t reserved;
+};
+
+#define SLOT_RUNS 224
+#define SLOT_TAIL 1784
+
+enum {
+	SLOT_DIGEST = 1 << 0, /* runs and digest cover all pages written since the last durable
+				 commit; without it they were synced before this slot was written */
+};
+
+/* A slot: pages 1 to 4. */
+struct format_slot {
+	uint64_t checksum;    /* XXH3-64, seeded, of bytes 8-4095 */
+	uint64_t page;	      /* its own number */
+	uint64_t txn;	      /* the commit it describes; 0: none */
+	uint64_t durable_txn; /* the durable commit that was the newest when it was written */
+	uint8_t boot_id[16];  /* the boot it was written in; a weak slot counts in no other */
+	int64_t time_ns;      /* when it was committed */
+	uint64_t page_count;  /* pages of the file up to the last one in use */
+	uint64_t next_id;     /* what kt_new_id() gives next */
+	uint64_t digest; /* with SLOT_DIGEST: XXH3-64, seeded, of the sums of all pages in runs */
+	uint32_t flags;	 /* SLOT_... */
+	uint32_t run_count;
+	struct format_space space;
+	struct format_tree trees[TREE_COUNT];
+	uint64_t reserved[7];
+	uint64_t runs[SLOT_RUNS]; /* ascending; bits 0-39 first page, 40-62 pages, 63 RUN_BLOCKS */
+	uint8_t tail[SLOT_TAIL];  /* the newest bytes of the free-space log */
+};
+
+/* The sum of a page with a header is its header's checksum, that of a value's block is the XXH3-64,
+ * seeded, of all of it. */
+#define RUN_COUNT_MAX ((UINT64_C(1) << 23) - 1)
+#define RUN_BLOCKS (UINT64_C(1) << 63) /* the run holds blocks of values, not pages with headers   \
+					*/
+
+enum page_kind {
+	PAGE_LEAF = 1,
+	PAGE_BRANCH = 2,
+	PAGE_OVERFLOW = 3, /* rest of a long key or attribute blob */
+	PAGE_LOG = 4,	   /* free-space log */
+};
+
+/* Head of every page from PAGE_FIRST on that is not a block of a value. */
+struct page_header {
+	uint64_t checksum; /* XXH3-64, seeded, of bytes 8-4095 */
+	uint64_t page;	   /* its own number */
+	uint64_t txn;	   /* the transaction that wrote it: its birth */
+	uint8_t kind;	   /* enum page_kind */
+	uint8_t level;	   /* nodes: 0 leaf, 1 its parent, ... */
+	uint16_t count;	   /* nodes: cells; overflow, log: bytes of payload */
+	uint16_t prefix;   /* nodes: size of the common prefix */
+	uint16_t heap;	   /* nodes: offset of the lowest cell */
+	uint16_t dead;	   /* nodes: bytes of the heap that no cell uses */
+	uint16_t reserved[3];
+};
+
+/* Nodes (leaf and branch):
+ *
+ *     0        header
+ *     40       heads[count], 4 bytes each: the first 4 bytes of the key behind the common prefix,
+ * as a big-endian number, padded with zeros; ascending, searched without touching the cells
+ *     ...      slots[count], 2 bytes each: offset of the cell
+ *     ...      free
+ *     heap     cells, in any order, bytes 0-3 of their keys not repeated
+ *     ...      the common prefix, at the end of the page
+ *
+ * A key is: prefix, head (min(4, suffix) bytes), rest. A suffix of over SUFFIX_MAX bytes is cut
+ * there, and the whole key stands in overflow pages.
+ *
+ * Branch cell:  u64 child  u16 suffix  rest  [u16 key size, u64 overflow: with SUFFIX_SPILLED]
+ *     Keys in the child are >= the key of its cell and < that of the next. The first cell of a
+ * branch has an empty suffix and stands for everything below.
+ *
+ * Leaf cell:    u8 flags  u16 suffix  [u48 version, i64 mtime: CELL_STAMPED]
+ *     [attr: u16 size (CELL_ATTR), or u32 size, u64 overflow (CELL_ATTR_SPILLED)]
+ *     value: CELL_INLINE   u16 size
+ *            CELL_EXTENT   u64 size, extent record
+ *            CELL_TREE     u64 size, u64 stored blocks, u64 root, u8 depth
+ *            CELL_LINK     u64 id of a nameless entry
+ *     rest  [u16 key size, u64 overflow]  attr bytes  value bytes
+ *
+ * Extent record: u64 first page | blocks << 40, u48 birth, u32 checksum[blocks] (low half of the
+ * XXH3-64). A value's extent tree has the same nodes; its keys are block numbers in the value, 8
+ * bytes, big-endian; its leaf cells are not stamped and their inline value is one extent record. A
+ * missing range is a hole.
+ */
+#define NODE_HEADS sizeof(struct page_header)
+#define PREFIX_MAX 512
+#define SUFFIX_MAX 256
+#define SUFFIX_SPILLED 0x8000 /* of the 16-bit suffix size */
+#define CELL_MAX 1100	/* a new leaf cell is at most so large; else its value goes to extents */
+#define INLINE_MAX 1024 /* bytes of an inline value */
+#define ATTR_INLINE_MAX 256
+#define DEPTH_MAX 24
+
+enum {
+	CELL_INLINE = 0,
+	CELL_EXTENT = 1,
+	CELL_TREE = 2,
+	CELL_LINK = 3,
+	CELL_VALUE = 3, /* mask of the above */
+	CELL_STAMPED = 1 << 2,
+	CELL_ATTR = 1 << 3,
+	CELL_ATTR_SPILLED = 1 << 4,
+	CELL_KNOWN = 31,
+};
+
+#define EXTENT_SIZE(blocks) (14 + 4 * (uint64_t)(blocks))
+#define EXTENT_CELL_BLOCKS 94 /* most blocks of a CELL_EXTENT value */
+#define EXTENT_MAX_BLOCKS 200 /* most blocks of one record in an extent tree */
+
+/* Overflow page: header, u64 reference of the next page or 0, count bytes of payload. */
+#define OVERFLOW_PAYLOAD (PAGE_SIZE - sizeof(struct page_header) - 8)
+
+/* Log page: header, u64 sequence number, u64 reference of the page before it or 0, u32 offset in
+ * the payload of the first record that begins in it (or of its end), u32 0, count bytes of payload.
+ */
+struct format_log {
+	struct page_header header;
+	uint64_t seq;
+	uint64_t prev;
+	uint32_t first_record;
+	uint32_t reserved;
+};
+#define LOG_PAYLOAD (PAGE_SIZE - sizeof(struct format_log))
+
+_Static_assert(sizeof(struct page_header) == 40, "page header");
+_Static_assert(sizeof(struct format_slot) == PAGE_SIZE, "a slot fills its page");
+_Static_assert(sizeof(struct format_header) <= PAGE_SIZE, "the header fits its page");
+
+#endif
