@@ -83,10 +83,10 @@ struct format_space {
 	uint64_t head;	    /* reference of the newest log page; 0: none */
 	uint64_t head_seq;  /* its sequence number; 0: none */
 	uint64_t tail_seq;  /* sequence number of the oldest log page still needed */
-	uint64_t sweep;	    /* next region to checkpoint */
+	uint64_t sweep;	    /* next region to checkpoint, once pending pages were logged again */
 	uint64_t cycle_seq; /* sequence number that the page in which this sweep began has or will
 			       have */
-	uint64_t last_cycle_seq; /* the same for the sweep before it */
+	uint64_t last_cycle_seq; /* the same for the sweep before it: replay may begin there */
 	uint32_t tail_size;	 /* bytes used of the slot's tail */
 	uint32_t reserved;
 };
@@ -122,8 +122,9 @@ struct format_slot {
 /* The sum of a page with a header is its header's checksum, that of a value's block is the XXH3-64,
  * seeded, of all of it. */
 #define RUN_COUNT_MAX ((UINT64_C(1) << 23) - 1)
-#define RUN_BLOCKS (UINT64_C(1) << 63) /* the run holds blocks of values, not pages with headers   \
-					*/
+#define RUN_BLOCKS                                                                                 \
+	(UINT64_C(1) << 63) /* the run holds blocks of values, not pages with headers              \
+			     */
 
 enum page_kind {
 	PAGE_LEAF = 1,
@@ -206,7 +207,29 @@ enum {
 
 /* Log page: header, u64 sequence number, u64 reference of the page before it or 0, u32 offset in
  * the payload of the first record that begins in it (or of its end), u32 0, count bytes of payload.
+ *
+ * The log is a sequence of records, one for each commit. A record may span pages; the first one of
+ * the slot's tail begins at its start. Numbers are varints: 7 bits per byte, least significant
+ * first, bit 7 set in all bytes but the last.
+ *
+ *     size of what follows
+ *     txn
+ *     page_count after the commit, and by how much it grew
+ *     old drained, young drained: 0 none; else txn - t, index: chunks up to (t, index) became free
+ *     runs taken; runs taken for log pages; old runs freed; young runs freed
+ *     number of pending chunks logged again; each: (txn - t) * 2 + young, index, its runs
+ *     number of regions checkpointed; if any, the first region and for each region:
+ *         n        n > 0: its free pages are n runs, relative to the region; they follow
+ *         0 0      its free pages as a bitmap: LOG_REGION / 8 bytes, page 0 first, low bit first
+ *         0 n      n > 0: n regions in a row have no free pages
+ *
+ * Runs, of a list: their number (not for the n above), then for each the distance from the end of
+ * the one before (or from 0), and its pages. Pages freed by one commit make chunks of LOG_CHUNK
+ * runs, numbered from 0, separately for old and young. Steps apply in the order given.
  */
+#define LOG_REGION 4096 /* pages of a region */
+#define LOG_CHUNK 256	/* runs of a chunk */
+
 struct format_log {
 	struct page_header header;
 	uint64_t seq;

@@ -1,0 +1,118 @@
+/* The one table through which the store touches its file.
+ *
+ * Nothing above it calls open, pwrite or mmap, so that a test can put a simulated disk under the
+ * engine: one that loses what was not synced, fails the Nth call, or fills up. io_file.c is the
+ * table of a real file, io_memory.c that of a store in memory.
+ *
+ * The file is read through one map and written with write(): a stray pointer of the application
+ * cannot damage the store, and a full disk is an error instead of a signal.
+ */
+#ifndef STORE_IO_H
+#define STORE_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct io;
+
+/* What the functions do is said at io_read() and its like, which call them. */
+struct io_ops {
+	int (*read)(struct io *io, uint64_t offset, void *buf, size_t size);
+	int (*write)(struct io *io, uint64_t offset, const struct iovec *parts, size_t count);
+	int (*sync)(struct io *io);
+	int (*size)(struct io *io, uint64_t *ret_size);
+	int (*truncate)(struct io *io, uint64_t size);
+	int (*map)(struct io *io, uint64_t least, uint64_t most, const void **ret_base,
+		uint64_t *ret_size);
+	int (*lock)(struct io *io, bool write);
+	int (*statfs)(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
+	void (*close)(struct io *io);
+};
+
+/** An open file. Implementations put it first in a struct of their own. */
+struct io {
+	const struct io_ops *ops;
+	bool durable;  /* false: in memory; io_sync() does nothing, and nothing need be proved */
+	bool readonly; /* io_write() and io_truncate() give -EROFS */
+};
+
+/** Fills a new file with its first content; see io_file_create().
+ *  @param arg  what was given to io_file_create()
+ *  @param io   the empty file; borrowed
+ *  @return 0, or the error with which the creation fails */
+typedef int io_fill_fn(void *arg, struct io *io);
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/** Open a regular file.
+ *  @param path      borrowed
+ *  @param readonly  for reading only
+ *  @param ret_io    end with io_close()
+ *  @return 0; -ENOENT; -EISDIR; -EMEDIUMTYPE neither file nor directory; -EACCES; -EROFS; any
+ *          errno of open(2) */
+int io_file_open(const char *path, bool readonly, struct io **ret_io);
+
+/** Create a file, complete or not at all (I7): in a temporary file of the same directory, which is
+ *  filled, synced and given its name, then the directory is synced. A lock that fill takes is kept,
+ *  so nobody else can lock the file before its creator.
+ *  @param path    borrowed
+ *  @param fill    writes the first content
+ *  @param arg     given to fill
+ *  @param ret_io  the file, open for reading and writing; end with io_close()
+ *  @return 0; -EEXIST there is something of that name, which is untouched; what fill returned; any
+ *          errno of open(2), rename(2), fsync(2) */
+int io_file_create(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io);
+
+/** Make an empty file in memory that ends with io_close().
+ *  @param name    for /proc/PID/maps; borrowed
+ *  @param ret_io  end with io_close()
+ *  @return 0; -ENOMEM; any errno of memfd_create(2) */
+int io_memory_open(const char *name, struct io **ret_io);
+
+/** @param io  taken, with its map and lock; NULL is allowed */
+void io_close(struct io *io);
+
+/* ---- use ------------------------------------------------------------------------------------- */
+
+/** Read exactly size bytes.
+ *  @return 0; -EUCLEAN the file ends before; -EIO and others */
+int io_read(struct io *io, uint64_t offset, void *buf, size_t size);
+
+/** Write all of some parts one after the other, growing the file if need be.
+ *  @param parts  count of them, any number; borrowed, not changed
+ *  @return 0; -EROFS; -ENOSPC, -EDQUOT, -EFBIG, -EIO: then some of it may be written */
+int io_write(struct io *io, uint64_t offset, const struct iovec *parts, size_t count);
+
+/** Bring all that was written to the disk, as fdatasync(2). After a failure the state of what was
+ *  written is unknown and a later success proves nothing (I6). */
+int io_sync(struct io *io);
+
+/** Size of the file, bytes. */
+int io_size(struct io *io, uint64_t *ret_size);
+
+/** Cut the file, or extend it by zeros. */
+int io_truncate(struct io *io, uint64_t size);
+
+/** Map the file for reading, once, from its beginning and with room to grow: what is written later
+ *  shows in the map, which never moves. Bytes beyond the end of the file must not be touched.
+ *  @param least     fail if not even so many bytes of address space can be had
+ *  @param most      try for this many; less is taken where address space is limited
+ *  @param ret_base  the map; page-aligned, valid until io_close()
+ *  @param ret_size  its size, a multiple of the page size
+ *  @return 0; -ENOTSUP the file system has no shared maps; -ENOMEM */
+int io_map(struct io *io, uint64_t least, uint64_t most, const void **ret_base, uint64_t *ret_size);
+
+/** Lock the whole file against other open files, here or in another process, without waiting. The
+ *  lock ends with io_close() or the process. A second call changes the kind.
+ *  @param write  exclusive; else shared with other shared ones
+ *  @return 0; -EBUSY somebody else has it; -ENOTSUP the file system has no locks */
+int io_lock(struct io *io, bool write);
+
+/** Room where the file lies, bytes.
+ *  @param ret_free   that an unprivileged user may still take
+ *  @param ret_total  all there is */
+int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
+
+#endif
