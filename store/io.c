@@ -1,0 +1,60 @@
+/* The calls of the I/O table. What holds for every table is checked here. */
+#include "io.h"
+
+#include "format.h"
+
+#include <assert.h>
+#include <errno.h>
+
+void io_close(struct io *io)
+{
+	if (io != NULL)
+		io->ops->close(io);
+}
+
+int io_read(struct io *io, uint64_t offset, void *buf, size_t size)
+{
+	return io->ops->read(io, offset, buf, size);
+}
+
+int io_write(struct io *io, uint64_t offset, const struct iovec *parts, size_t count)
+{
+	if (io->readonly)
+		return -EROFS;
+	return io->ops->write(io, offset, parts, count);
+}
+
+int io_sync(struct io *io)
+{
+	return io->ops->sync(io);
+}
+
+int io_size(struct io *io, uint64_t *ret_size)
+{
+	return io->ops->size(io, ret_size);
+}
+
+int io_truncate(struct io *io, uint64_t size)
+{
+	if (io->readonly)
+		return -EROFS;
+	return io->ops->truncate(io, size);
+}
+
+int io_map(struct io *io, uint64_t least, uint64_t most, const void **ret_base, uint64_t *ret_size)
+{
+	assert(least > 0 && least <= most);
+	assert(least % PAGE_SIZE == 0 && most % PAGE_SIZE == 0);
+	return io->ops->map(io, least, most, ret_base, ret_size);
+}
+
+int io_lock(struct io *io, bool write)
+{
+	assert(!(write && io->readonly));
+	return io->ops->lock(io, write);
+}
+
+int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
+{
+	return io->ops->statfs(io, ret_free, ret_total);
+}

@@ -1,0 +1,230 @@
+/* The I/O table of a file, and how a store's file comes to be.
+ *
+ * A new file is made under a hidden name and gets its own only when its content is on the disk, so
+ * that under that name there is either nothing or a whole store, after a crash too (I7). Giving it
+ * the name never replaces another file: of two creators one fails.
+ */
+#include "error.h"
+#include "io_fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static int file_sync(struct io *io)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+
+	if (io->readonly)
+		return 0;
+	return fdatasync(file->fd) < 0 ? -errno : 0;
+}
+
+/* An open-file-description lock: it belongs to this opening of the file, also against another one
+ * in the same process, and the kernel drops it when the process dies. */
+static int file_lock(struct io *io, bool write)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+	struct flock lock = {.l_type = write ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+
+	while (fcntl(file->fd, F_OFD_SETLK, &lock) < 0) {
+		switch (errno) {
+		case EINTR:
+			continue;
+		case EAGAIN:
+		case EACCES:
+			return -EBUSY;
+		case ENOLCK:
+		case ENOSYS:
+		case EINVAL:
+		case EOPNOTSUPP:
+			return error_set(-ENOTSUP, "its file system has no locks");
+		default:
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+static int file_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+	struct statvfs st;
+
+	if (fstatvfs(file->fd, &st) < 0)
+		return -errno;
+	*ret_free = (uint64_t)st.f_bavail * st.f_frsize;
+	*ret_total = (uint64_t)st.f_blocks * st.f_frsize;
+	return 0;
+}
+
+static const struct io_ops file_ops = {
+	.read = io_fd_read,
+	.write = io_fd_write,
+	.sync = file_sync,
+	.size = io_fd_size,
+	.truncate = io_fd_truncate,
+	.map = io_fd_map,
+	.lock = file_lock,
+	.statfs = file_statfs,
+	.close = io_fd_close,
+};
+
+/* Only a regular file can be a store. */
+static int check_kind(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (!S_ISREG(st.st_mode))
+		return error_set(-EMEDIUMTYPE, "it is not a regular file");
+	return 0;
+}
+
+/* Without O_NONBLOCK opening a fifo would wait for its other end. */
+int io_file_open(const char *path, bool readonly, struct io **ret_io)
+{
+	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int fd, r;
+
+	do
+		fd = open(path, flags);
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return errno == ENXIO ? error_set(-EMEDIUMTYPE, "it is not a regular file")
+				      : -errno;
+	r = check_kind(fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return io_fd_new(fd, &file_ops, true, readonly, ret_io);
+}
+
+/* ---- creation -------------------------------------------------------------------------------- */
+
+/* A file on its way. Names are relative to the directory. */
+struct creation {
+	int dir;
+	const char *name;
+	char temp[32];
+};
+
+/* Open the directory that path lies in. */
+static int open_parent(const char *path, struct creation *new)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent;
+
+	new->name = slash != NULL ? slash + 1 : path;
+	if (*new->name == '\0')
+		return *path == '\0' ? -ENOENT : -EISDIR;
+	parent = slash != NULL ? strndup(path, (size_t)(new->name - path)) : strdup(".");
+	if (parent == NULL)
+		return -ENOMEM;
+	new->dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(parent);
+	return new->dir < 0 ? -errno : 0;
+}
+
+/* Open a new file under a hidden name that nobody has. */
+static int open_temp(struct creation *new, int *ret_fd)
+{
+	for (;;) {
+		uint64_t random;
+		int fd;
+
+		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+			return -EIO;
+		snprintf(new->temp, sizeof(new->temp), ".keytree-%016llx",
+			(unsigned long long)random);
+		fd = openat(new->dir, new->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd >= 0) {
+			*ret_fd = fd;
+			return 0;
+		}
+		if (errno != EEXIST && errno != EINTR)
+			return -errno;
+	}
+}
+
+/* Give the file its name, unless somebody else has it. */
+static int give_name(const struct creation *new)
+{
+	if (renameat2(new->dir, new->temp, new->dir, new->name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	/* A file system without RENAME_NOREPLACE: a link does not replace either. */
+	if (linkat(new->dir, new->temp, new->dir, new->name, 0) < 0)
+		return -errno;
+	unlinkat(new->dir, new->temp, 0);
+	return 0;
+}
+
+/* Bring the new name to the disk. Some file systems cannot be asked to, and need not be. */
+static int sync_dir(const struct creation *new)
+{
+	if (fsync(new->dir) < 0 && errno != EINVAL && errno != EROFS)
+		return -errno;
+	return 0;
+}
+
+static int fill_and_name(
+	const struct creation *new, struct io *io, io_fill_fn *fill, void *arg, bool *ret_named)
+{
+	int r = fill(arg, io);
+
+	if (r < 0)
+		return r;
+	if (fsync(((struct io_fd *)io)->fd) < 0)
+		return -errno;
+	r = give_name(new);
+	if (r < 0)
+		return r;
+	*ret_named = true;
+	return sync_dir(new);
+}
+
+int io_file_create(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io)
+{
+	struct creation new = {.dir = -1};
+	struct io *io = NULL;
+	bool named = false;
+	int fd = -1;
+	int r;
+
+	r = open_parent(path, &new);
+	if (r < 0)
+		return r;
+	/* A quick answer for the common case; give_name() is what decides. */
+	if (faccessat(new.dir, new.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		r = -EEXIST;
+		goto out;
+	}
+	r = open_temp(&new, &fd);
+	if (r < 0)
+		goto out;
+	r = io_fd_new(fd, &file_ops, true, false, &io);
+	if (r == 0)
+		r = fill_and_name(&new, io, fill, arg, &named);
+	if (r == 0)
+		*ret_io = io;
+	else if (!named)
+		unlinkat(new.dir, new.temp, 0);
+out:
+	if (r < 0)
+		io_close(io);
+	close(new.dir);
+	return r;
+}
