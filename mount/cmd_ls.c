@@ -1,0 +1,199 @@
+/* keytree ls: list one level, as the mount shows it, without mounting. */
+#include "command.h"
+#include "line.h"
+
+#include "fs.h"
+#include "keytree.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct ls {
+	struct fs *fs;
+	bool details;  /* -l */
+	char line_end; /* newline, or NUL with -0 */
+	int err;       /* first one while listing */
+};
+
+static char type_letter(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return 'd';
+	case S_IFLNK:
+		return 'l';
+	case S_IFREG:
+		return '-';
+	default:
+		return '?';
+	}
+}
+
+static void print_details(const struct stat *stat)
+{
+	static const char letters[] = "rwxrwxrwx";
+	char mode[] = "----------", time[32] = "-";
+	struct tm tm;
+
+	mode[0] = type_letter(stat->st_mode);
+	for (int i = 0; i < 9; i++)
+		mode[i + 1] = stat->st_mode & (0400U >> i) ? letters[i] : '-';
+	if (localtime_r(&stat->st_mtime, &tm) != NULL)
+		strftime(time, sizeof(time), "%Y-%m-%d %H:%M", &tm);
+	printf("%s %5u %5u %10" PRIu64 " %s ", mode, stat->st_uid, stat->st_gid,
+		(uint64_t)stat->st_size, time);
+}
+
+static void print_name(const struct ls *ls, const char *name)
+{
+	if (ls->line_end == '\0')
+		fputs(name, stdout);
+	else
+		line_write_name(stdout, name);
+}
+
+static int print_entry(struct ls *ls, const char *name, const struct fs_entry *entry)
+{
+	char *target = NULL;
+	int err = 0;
+
+	if (ls->details && S_ISLNK(entry->stat.st_mode))
+		err = fs_readlink(ls->fs, entry->node, &target);
+	if (ls->details)
+		print_details(&entry->stat);
+	print_name(ls, name);
+	if (target != NULL) {
+		fputs(" -> ", stdout);
+		print_name(ls, target);
+	}
+	putchar(ls->line_end);
+	free(target);
+	return err;
+}
+
+static bool print_listed(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
+{
+	struct ls *ls = arg;
+	int err;
+
+	(void)offset;
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return true;
+	err = print_entry(ls, name, entry);
+	fs_forget(ls->fs, entry->node, 1);
+	if (ls->err == 0)
+		ls->err = err;
+	return true;
+}
+
+static int list_directory(struct ls *ls, uint64_t node)
+{
+	struct fs_dir *dir;
+	int err = fs_opendir(ls->fs, node, &dir);
+
+	if (err != 0)
+		return err;
+	err = fs_readdir(ls->fs, dir, 0, true, print_listed, ls);
+	fs_releasedir(ls->fs, dir);
+	return err != 0 ? err : ls->err;
+}
+
+/* Find the node of a path; its last name is what a file is listed as. */
+static int find_path(struct fs *fs, char *path, struct fs_entry *ret_entry, const char **ret_name)
+{
+	struct fs_entry entry = {.node = FS_ROOT};
+	char *rest = NULL;
+	int err = fs_getattr(fs, FS_ROOT, &entry.stat);
+
+	*ret_name = "";
+	for (char *name = strtok_r(path, "/", &rest); name != NULL && err == 0;
+		name = strtok_r(NULL, "/", &rest)) {
+		err = fs_lookup(fs, entry.node, name, &entry);
+		*ret_name = name;
+	}
+	*ret_entry = entry;
+	return err;
+}
+
+static int list_path(struct ls *ls, char *path)
+{
+	struct fs_entry entry;
+	const char *name;
+	int err = find_path(ls->fs, path, &entry, &name);
+
+	if (err != 0)
+		return err;
+	return S_ISDIR(entry.stat.st_mode) ? list_directory(ls, entry.node)
+					   : print_entry(ls, name, &entry);
+}
+
+static int list_store(struct ls *ls, const char *store_path, const char *path)
+{
+	const struct fs_options options = {
+		.uid = getuid(),
+		.gid = getgid(),
+		.file_mode = 0644,
+		.dir_mode = 0755,
+		.read_only = true,
+	};
+	struct kt_store *store;
+	char *copy = strdup(path);
+	int status = command_open(store_path, KT_READONLY, &store);
+	int err;
+
+	if (status != COMMAND_DONE) {
+		free(copy);
+		return status;
+	}
+	err = copy != NULL ? fs_open(store, &options, &ls->fs) : -ENOMEM;
+	if (err == 0) {
+		line_read_name(copy);
+		err = list_path(ls, copy);
+		fs_close(ls->fs);
+	}
+	if (err == -ENOENT || err == -ENOTDIR) {
+		line_complain(store_path, path, strlen(path), "no such key or directory");
+		status = COMMAND_NO;
+	} else if (err != 0) {
+		status = command_fail_errno(store_path, "ls", err);
+	}
+	free(copy);
+	return command_close(store_path, store, status);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	static const struct option longs[] = {{"null", no_argument, NULL, '0'}, {0}};
+	struct ls ls = {.line_end = '\n'};
+	char **operands;
+	int option, count;
+
+	while ((option = command_option(command, argc, argv, "l0", longs)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		if (option == 'l')
+			ls.details = true;
+		else
+			ls.line_end = '\0';
+	}
+	count = command_operands(command, argc, argv, 1, 2, &operands);
+	if (count < 0)
+		return COMMAND_USAGE;
+	return list_store(&ls, operands[0], count == 2 ? operands[1] : "");
+}
+
+const struct command cmd_ls = {
+	.name = "ls",
+	.operands = "STORE [PREFIX] [-l] [-0]",
+	.summary = "list one level as the mount shows it",
+	.help = "Lists the names below PREFIX (a path in the mount; default: the root), one level, "
+		"as\n"
+		"the mount would show them. The value of a key that is also a prefix is %value.\n\n"
+		"  -l           mode, owner, group, size and time too\n"
+		"  -0, --null   raw names, each ended by a NUL\n",
+	.run = run,
+};

@@ -1,0 +1,172 @@
+/* keytree mount: show a store as a directory until it is unmounted. */
+#include "background.h"
+#include "command.h"
+#include "mountpoint.h"
+#include "options.h"
+#include "session.h"
+
+#include "fs.h"
+#include "keytree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+struct mount {
+	const char *store_path; /* as the user named it */
+	const char *dir;
+	struct options options;
+	bool foreground;
+	bool debug;
+	bool background; /* standard error is gone */
+	int ready_fd;	 /* of background_begin() */
+};
+
+/* Say what failed: where the user looks. */
+static int complain(
+	const struct mount *mount, const char *subject, const char *what, const char *why)
+{
+	if (mount->background)
+		syslog(LOG_ERR, "%s: %s: %s", subject, what, why);
+	return command_fail(subject, what, why);
+}
+
+/* Messages of libfuse are for debugging; what concerns the user comes as an error. */
+static void log_fuse(enum fuse_log_level level, const char *format, va_list args)
+{
+	if (level == FUSE_LOG_DEBUG)
+		vfprintf(stderr, format, args);
+}
+
+static int serve(struct mount *mount, const struct attach_options *attach, struct fs *fs)
+{
+	struct ops_context context = {.fs = fs, .read_only = mount->options.read_only};
+	struct session *session;
+	struct attach_why why;
+
+	fuse_set_log_func(log_fuse);
+	if (session_open(attach, &context, mount->debug, &session, &why) != 0)
+		return complain(mount, mount->dir, "mount", why.text);
+	if (!mount->foreground) {
+		background_ready(mount->ready_fd);
+		mount->background = true;
+	}
+	session_wait(session);
+	session_close(session);
+	return COMMAND_DONE;
+}
+
+static int mount_store(struct mount *mount, struct kt_store *store, const char *dir)
+{
+	const struct options *options = &mount->options;
+	const struct fs_options fs_options = {
+		.uid = options->uid,
+		.gid = options->gid,
+		.file_mode = 0666 & ~options->umask,
+		.dir_mode = 0777 & ~options->umask,
+		.read_only = options->read_only,
+		.commit_seconds = options->commit_seconds,
+	};
+	char *source = realpath(mount->store_path, NULL);
+	struct attach_options attach = {
+		.dir = dir,
+		.source = source != NULL ? source : mount->store_path,
+		.read_only = options->read_only,
+		.allow_other = options->allow_other,
+	};
+	struct fs *fs;
+	int err, status;
+
+	err = fs_open(store, &fs_options, &fs);
+	if (err != 0) {
+		status = complain(mount, mount->store_path, "mount", kt_strerror(NULL, err));
+	} else {
+		status = serve(mount, &attach, fs);
+		err = fs_close(fs);
+		if (err != 0)
+			status =
+				complain(mount, mount->store_path, "flush", kt_strerror(NULL, err));
+	}
+	free(source);
+	return status;
+}
+
+static int open_and_mount(struct mount *mount, const char *dir)
+{
+	struct kt_store *store;
+	int err, status;
+
+	status =
+		command_open(mount->store_path, mount->options.read_only ? KT_READONLY : 0, &store);
+	if (status != COMMAND_DONE)
+		return status;
+	status = mount_store(mount, store, dir);
+	err = kt_close(store);
+	if (err != 0)
+		status = complain(mount, mount->store_path, "close", kt_strerror(NULL, err));
+	return status;
+}
+
+static int run_mount(struct mount *mount)
+{
+	struct mountpoint point;
+	struct attach_why why;
+	int err, status;
+
+	if (!mount->foreground) {
+		err = background_begin(&mount->ready_fd);
+		if (err != 0)
+			return command_fail(mount->dir, "mount", strerror(-err));
+	}
+	session_block_signals();
+	if (mountpoint_open(mount->dir, &point, &why) != 0)
+		return command_fail(mount->dir, "mount", why.text);
+	status = open_and_mount(mount, point.path);
+	mountpoint_close(&point);
+	return status;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct mount mount = {0};
+	const char *wrong;
+	char **operands;
+	int option;
+
+	options_init(&mount.options);
+	while ((option = command_option(command, argc, argv, "o:fd", NULL)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		if (option == 'o' && options_parse(&mount.options, optarg, &wrong) != 0)
+			return command_usage(
+				command, "unknown option or wrong value '-o %s'", wrong);
+		mount.foreground |= option == 'f' || option == 'd';
+		mount.debug |= option == 'd';
+	}
+	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
+		return COMMAND_USAGE;
+	mount.store_path = operands[0];
+	mount.dir = operands[1];
+	return run_mount(&mount);
+}
+
+const struct command cmd_mount = {
+	.name = "mount",
+	.operands = "STORE DIR [-o OPTIONS] [-f] [-d]",
+	.summary = "show a store as a directory",
+	.help = "Mounts STORE on the directory DIR and goes on in the background; when the "
+		"command\n"
+		"returns, the mount is ready. SIGTERM and keytree umount flush and end it.\n\n"
+		"  -f   stay in the foreground\n"
+		"  -d   print each request of the kernel, in the foreground\n"
+		"  -o   a list of options, separated by commas:\n"
+		"         ro            nothing can be changed\n"
+		"         allow_other   other users may enter, as the permissions say\n"
+		"         uid=N gid=N   owner of entries without one of their own (default: you)\n"
+		"         umask=M       octal; bits missing in modes of entries without one of\n"
+		"                       their own (default: 022)\n"
+		"         commit=S      changes are on the disk after S seconds (default: 5)\n",
+	.run = run,
+};

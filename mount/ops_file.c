@@ -1,0 +1,126 @@
+/* Open files. A writable mount answers OPEN, so that FLUSH and RELEASE arrive: a FLUSH publishes
+ * what was written in time for close(2) to report an error. In a read-only mount ENOSYS makes the
+ * kernel stop asking for OPEN and FLUSH, and a read names no handle. */
+#include "ops_reply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+static struct fs_file *file_of(const struct fuse_file_info *fi)
+{
+	return (struct fs_file *)(uintptr_t)fi->fh;
+}
+
+static void set_file(struct fuse_file_info *fi, struct fs_file *file)
+{
+	fi->fh = (uintptr_t)file;
+	fi->keep_cache = 1;
+	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
+}
+
+void ops_create(
+	fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	struct fs *fs = ops_fs(req);
+	struct fs_caller caller = ops_caller(req);
+	struct fuse_entry_param param;
+	struct fs_entry entry;
+	struct fs_file *file;
+	int err = fs_create(fs, &caller, parent, name, mode, fi->flags, &entry, &file);
+
+	if (err != 0) {
+		ops_reply(req, err);
+		return;
+	}
+	set_file(fi, file);
+	param = ops_entry(&entry);
+	if (fuse_reply_create(req, &param, fi) != 0) { /* nobody waits for it any more */
+		fs_release(fs, file);
+		fs_forget(fs, entry.node, 1);
+	}
+}
+
+void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	struct fs *fs = ops_fs(req);
+	struct fs_file *file;
+	int err;
+
+	err = ops_context(req)->read_only ? -ENOSYS : fs_open_file(fs, node, fi->flags, &file);
+	if (err != 0) {
+		ops_reply(req, err);
+		return;
+	}
+	set_file(fi, file);
+	if (fuse_reply_open(req, fi) != 0)
+		fs_release(fs, file);
+}
+
+/* The buffer of this thread, for one read. */
+static char *read_buffer(void)
+{
+	static _Thread_local char *buffer;
+
+	if (buffer == NULL)
+		buffer = malloc(OPS_MAX_WRITE);
+	return buffer;
+}
+
+void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	struct fs *fs = ops_fs(req);
+	struct fs_file *file = file_of(fi);
+	char *buffer = read_buffer();
+	size_t got = 0;
+	int err = buffer != NULL ? 0 : -ENOMEM;
+
+	if (size > OPS_MAX_WRITE)
+		size = OPS_MAX_WRITE;
+	if (err == 0 && file == NULL)
+		err = fs_open_file(fs, node, O_RDONLY, &file);
+	if (err == 0)
+		err = fs_read(fs, file, offset, buffer, size, &got);
+	if (err != 0)
+		ops_reply(req, err);
+	else
+		fuse_reply_buf(req, buffer, got);
+	if (file_of(fi) == NULL && file != NULL)
+		fs_release(fs, file);
+}
+
+void ops_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t offset,
+	struct fuse_file_info *fi)
+{
+	int err = fs_write(ops_fs(req), file_of(fi), offset, data, size);
+
+	(void)node;
+	if (err != 0)
+		ops_reply(req, err);
+	else
+		fuse_reply_write(req, size);
+}
+
+void ops_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	if (ops_context(req)->read_only)
+		ops_reply(req, -ENOSYS);
+	else
+		ops_reply(req, fs_flush(ops_fs(req), file_of(fi)));
+}
+
+void ops_fsync(fuse_req_t req, fuse_ino_t node, int data_only, struct fuse_file_info *fi)
+{
+	(void)node;
+	(void)data_only;
+	ops_reply(req, fs_fsync(ops_fs(req), file_of(fi)));
+}
+
+void ops_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	if (file_of(fi) != NULL)
+		fs_release(ops_fs(req), file_of(fi));
+	ops_reply(req, 0);
+}

@@ -1,0 +1,340 @@
+/* The loop around libfuse's low-level session, and its orderly end. */
+#include "session.h"
+#include "mountinfo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define THREADS_MIN 2 /* one may wait for the disk, or for the kernel */
+#define THREADS_MAX 4 /* each request wakes them all */
+
+#define READAHEAD_KB 1024
+
+/* A request is at most one write and its headers. */
+#define REQUEST_SIZE (OPS_MAX_WRITE + 4096)
+
+struct session {
+	const struct attach_options *attach;
+	struct fuse_session *fuse;
+	int fuse_fd; /* owned by fuse */
+	int stop_fd; /* eventfd; readable from when serving is to end */
+	dev_t dev;   /* of the mount */
+	int threads; /* started */
+	pthread_t thread[THREADS_MAX];
+	char *buf[THREADS_MAX]; /* one request each */
+};
+
+struct worker {
+	struct session *session;
+	char *buf;
+};
+
+static void session_signals(sigset_t *ret_set)
+{
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGINT);
+	sigaddset(ret_set, SIGHUP);
+}
+
+void session_block_signals(void)
+{
+	sigset_t set;
+
+	session_signals(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- serving ---- */
+
+static void stop_threads(struct session *session)
+{
+	const uint64_t one = 1;
+
+	fuse_session_exit(session->fuse);
+	while (write(session->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* Wait for a request. @return false when serving is to end */
+static bool wait_for_request(const struct session *session)
+{
+	struct pollfd fds[] = {
+		{.fd = session->fuse_fd, .events = POLLIN},
+		{.fd = session->stop_fd, .events = POLLIN},
+	};
+
+	if (poll(fds, 2, -1) < 0)
+		return errno == EINTR;
+	return fds[1].revents == 0;
+}
+
+/* Receive and serve one request. @return false when the mount has ended */
+static bool serve_one(struct session *session, char *mem)
+{
+	ssize_t size = read(session->fuse_fd, mem, REQUEST_SIZE);
+	struct fuse_buf buf = {.mem = mem};
+
+	if (size > 0) {
+		buf.size = (size_t)size;
+		fuse_session_process_buf(session->fuse, &buf);
+		return true;
+	}
+	if (size < 0 && errno == EAGAIN)
+		return wait_for_request(session);
+	/* ENOENT: the request was interrupted before it could be read */
+	return size < 0 && (errno == EINTR || errno == ENOENT);
+}
+
+static void *serve(void *arg)
+{
+	struct worker worker = *(struct worker *)arg;
+
+	free(arg);
+	while (!fuse_session_exited(worker.session->fuse) && serve_one(worker.session, worker.buf))
+		;
+	stop_threads(worker.session);
+	return NULL;
+}
+
+/* The CPUs this process may use. @return how many */
+static int list_cpus(int *cpus, int max)
+{
+	cpu_set_t set;
+	int count = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return 0;
+	for (int cpu = 0; cpu < CPU_SETSIZE && count < max; cpu++) {
+		if (CPU_ISSET(cpu, &set))
+			cpus[count++] = cpu;
+	}
+	return count;
+}
+
+/* Start one thread. @param cpu  to pin it to; -1: any */
+static int start_thread(struct session *session, int cpu)
+{
+	int index = session->threads, err;
+	struct worker *worker = malloc(sizeof(*worker));
+	cpu_set_t set;
+
+	session->buf[index] = malloc(REQUEST_SIZE);
+	if (worker == NULL || session->buf[index] == NULL) {
+		free(worker);
+		return -ENOMEM;
+	}
+	*worker = (struct worker){.session = session, .buf = session->buf[index]};
+	err = pthread_create(&session->thread[index], NULL, serve, worker);
+	if (err != 0) {
+		free(worker);
+		return -err;
+	}
+	session->threads++;
+	if (cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET(cpu, &set);
+		pthread_setaffinity_np(session->thread[index], sizeof(set), &set);
+	}
+	return 0;
+}
+
+static int start_threads(struct session *session)
+{
+	int cpus[THREADS_MAX];
+	int cpu_count = list_cpus(cpus, THREADS_MAX);
+	int count = cpu_count < THREADS_MIN ? THREADS_MIN : cpu_count;
+	int err = 0;
+
+	for (int i = 0; i < count && err == 0; i++)
+		err = start_thread(session, cpu_count > 0 ? cpus[i % cpu_count] : -1);
+	return err;
+}
+
+/* The kernel's first request agrees on features; nothing may overtake it. */
+static int serve_first(struct session *session)
+{
+	struct pollfd fds = {.fd = session->fuse_fd, .events = POLLIN};
+	char *mem = malloc(REQUEST_SIZE);
+	bool served;
+
+	if (mem == NULL)
+		return -ENOMEM;
+	while (poll(&fds, 1, -1) < 0 && errno == EINTR)
+		;
+	served = serve_one(session, mem);
+	free(mem);
+	return served ? 0 : -EIO;
+}
+
+/* ---- the mount ---- */
+
+/* Let the kernel read further ahead than the protocol allows it to ask for; root only. */
+static void raise_readahead(const struct session *session)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(session->dev),
+		minor(session->dev));
+	file = fopen(path, "we");
+	if (file == NULL)
+		return;
+	fprintf(file, "%d", READAHEAD_KB);
+	fclose(file);
+}
+
+static int find_device(struct session *session)
+{
+	struct mountinfo info;
+	int err = mountinfo_find(session->attach->dir, &info);
+
+	if (err != 0)
+		return err;
+	session->dev = info.dev;
+	mountinfo_fini(&info);
+	return 0;
+}
+
+/* Is the mount still in the tree, and on top of its directory? */
+static bool is_mounted(const struct session *session)
+{
+	struct mountinfo info;
+	bool mounted;
+
+	if (mountinfo_find(session->attach->dir, &info) != 0)
+		return false;
+	mounted = info.dev == session->dev;
+	mountinfo_fini(&info);
+	return mounted;
+}
+
+/* Unmount while requests are still served, so that pages a program has changed through a shared
+ * map arrive: the plain way, or if files are open, written back first and then lazily. */
+static void unmount(const struct session *session)
+{
+	const char *dir = session->attach->dir;
+	struct attach_why why;
+	int fd;
+
+	if (!is_mounted(session) || attach_unmount(dir, false, &why) == 0)
+		return;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		syncfs(fd);
+		close(fd);
+	}
+	attach_unmount(dir, true, &why);
+}
+
+static int begin(struct session *session, struct attach_why *ret_why)
+{
+	char device[32];
+	int err;
+
+	err = attach_mount(session->attach, &session->fuse_fd, ret_why);
+	if (err != 0)
+		return err;
+	snprintf(device, sizeof(device), "/dev/fd/%d", session->fuse_fd);
+	err = fuse_session_mount(session->fuse, device) == 0 ? find_device(session) : -EIO;
+	if (err == 0)
+		err = serve_first(session);
+	if (err == 0)
+		raise_readahead(session);
+	if (err == 0)
+		err = start_threads(session);
+	if (err != 0) {
+		snprintf(ret_why->text, sizeof(ret_why->text), "cannot serve the mount: %s",
+			strerror(-err));
+		attach_unmount(session->attach->dir, true, &(struct attach_why){""});
+	}
+	return err;
+}
+
+int session_open(const struct attach_options *attach, struct ops_context *context, bool debug,
+	struct session **ret_session, struct attach_why *ret_why)
+{
+	char *argv[] = {"keytree", "-odebug", NULL};
+	struct fuse_args args = FUSE_ARGS_INIT(debug ? 2 : 1, argv);
+	struct session *session = calloc(1, sizeof(*session));
+	int err = -ENOMEM;
+
+	snprintf(ret_why->text, sizeof(ret_why->text), "%s", strerror(ENOMEM));
+	if (session == NULL)
+		return err;
+	session->attach = attach;
+	session->stop_fd = eventfd(0, EFD_CLOEXEC);
+	session->fuse = fuse_session_new(&args, ops_table(), sizeof(*ops_table()), context);
+	fuse_opt_free_args(&args);
+	if (session->stop_fd >= 0 && session->fuse != NULL)
+		err = begin(session, ret_why);
+	if (err != 0) {
+		session_close(session);
+		return err;
+	}
+	*ret_session = session;
+	return 0;
+}
+
+/* Wait for a signal, or for the threads to see the end of the mount. */
+static void wait_for_end(const struct session *session, int signal_fd)
+{
+	struct pollfd fds[] = {
+		{.fd = session->stop_fd, .events = POLLIN},
+		{.fd = signal_fd, .events = POLLIN},
+	};
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+}
+
+static void join_threads(struct session *session)
+{
+	for (int i = 0; i < session->threads; i++)
+		pthread_join(session->thread[i], NULL);
+	session->threads = 0;
+}
+
+void session_wait(struct session *session)
+{
+	sigset_t set;
+	int signal_fd;
+
+	session_signals(&set);
+	signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	wait_for_end(session, signal_fd);
+	if (signal_fd >= 0)
+		close(signal_fd);
+	unmount(session);
+	stop_threads(session);
+	join_threads(session);
+}
+
+void session_close(struct session *session)
+{
+	if (session == NULL)
+		return;
+	if (session->threads > 0)
+		stop_threads(session);
+	join_threads(session);
+	if (session->fuse != NULL)
+		fuse_session_destroy(session->fuse); /* closes the descriptor */
+	if (session->stop_fd >= 0)
+		close(session->stop_fd);
+	for (int i = 0; i < THREADS_MAX; i++)
+		free(session->buf[i]);
+	free(session);
+}
