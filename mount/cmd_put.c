@@ -89,7 +89,7 @@ static int commit_value(const struct put *put, char *piece, size_t size, bool mo
 static int put_source(const struct put *put)
 {
 	char *piece = malloc(PIECE_SIZE);
-	size_t size;
+	size_t size = 0;
 	int err, status;
 
 	if (piece == NULL)

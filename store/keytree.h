@@ -238,7 +238,8 @@ KT_API int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct 
 
 /** Write a key's value. An existing entry keeps its attribute blob; its version and mtime are
  *  those of this transaction.
- *  @param key, value  borrowed
+ *  @param key    borrowed
+ *  @param value  borrowed
  *  @return 0; -ENAMETOOLONG the key is longer than KT_KEY_MAX */
 KT_API int kt_put(
 	struct kt_txn *txn, const void *key, size_t key_size, const void *value, size_t value_size);
@@ -280,7 +281,8 @@ KT_API int kt_punch(
 	struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset, uint64_t size);
 
 /** Find the next range of a value that is stored, not a hole, at or after an offset.
- *  @param ret_begin, ret_end  the range, cut to the value's size; begin >= offset
+ *  @param ret_begin  where it begins, at offset or later
+ *  @param ret_end    where it ends, at most the value's size
  *  @return 0; -ENXIO there is none; -ENOENT no such key */
 KT_API int kt_next_data(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset,
 	uint64_t *ret_begin, uint64_t *ret_end);
