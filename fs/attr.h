@@ -1,0 +1,78 @@
+/* Attributes of a file or directory, and the blob that holds them in an entry of the store.
+ *
+ *     OFFSET SIZE  DESCRIPTION
+ *     0      1     ATTR_FORMAT
+ *     1      2     fields that follow, enum attr_field combined, little-endian; in this order:
+ *                  ATTR_MODE   2 bytes: file type and permission bits
+ *                  ATTR_UID    varint
+ *                  ATTR_GID    varint
+ *                  ATTR_INO    varint: inode number
+ *                  ATTR_CTIME  8 bytes: nanoseconds since 1970
+ *                  ATTR_MTIME  varint: mtime of the entry when the blob was written, less ctime,
+ *                              zigzag. Always there when ctime is and they differ
+ *                  ATTR_ATIME  8 bytes
+ *                  ATTR_RDEV   varint: device number
+ *                  ATTR_LINK   varint: number of the group of names that are one file
+ *                  ATTR_XATTR  to the end: extended attributes in ascending order of their names,
+ *                              each 1 byte size and the name, varint size and the value
+ *
+ * All integers are little-endian; a varint has 7 bits in a byte, low ones first, and no more bytes
+ * than it needs. A field that is not there has no value of its own: the mount's defaults show. An
+ * entry without a blob has none of them.
+ *
+ * ctime belongs to the mtime next to it. When an entry has another mtime, an application has
+ * written it since, and that mtime is its ctime.
+ */
+#ifndef FS_ATTR_H
+#define FS_ATTR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ATTR_FORMAT 1
+
+/** Fields that a blob may have. */
+enum attr_field {
+	ATTR_MODE = 1 << 0,
+	ATTR_UID = 1 << 1,
+	ATTR_GID = 1 << 2,
+	ATTR_INO = 1 << 3,
+	ATTR_CTIME = 1 << 4,
+	ATTR_MTIME = 1 << 5,
+	ATTR_ATIME = 1 << 6,
+	ATTR_RDEV = 1 << 7,
+	ATTR_LINK = 1 << 8,
+	ATTR_XATTR = 1 << 9,
+};
+
+/** Room for any blob without extended attributes. */
+#define ATTR_FIXED_MAX (3 + 2 + 2 * 5 + 10 + 8 + 10 + 8 + 2 * 10)
+
+struct attr {
+	unsigned fields; /* those that have a value: enum attr_field combined, without ATTR_MTIME */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	uint64_t ino;
+	int64_t ctime_ns;
+	int64_t mtime_ns; /* set whenever ctime_ns is */
+	int64_t atime_ns;
+	uint64_t rdev;
+	uint64_t link;
+	const void *xattrs; /* as in the blob; borrowed */
+	size_t xattrs_size;
+};
+
+/** Read a blob.
+ *  @param blob      NULL when size is 0, which is an entry without a blob; borrowed
+ *  @param ret_attr  its xattrs point into the blob
+ *  @return 0; -EUCLEAN it is no such blob; -ENOTSUP it is of a newer format */
+int attr_decode(const void *blob, size_t size, struct attr *ret_attr);
+
+/** Write a blob.
+ *  @param ret_blob  room for ATTR_FIXED_MAX + attr->xattrs_size bytes
+ *  @return its size */
+size_t attr_encode(const struct attr *attr, void *ret_blob);
+
+#endif
