@@ -332,6 +332,65 @@ static uint64_t remove_all(const struct amount *amount, const char *root)
 	return 0;
 }
 
+/* ---- real tools ------------------------------------------------------------------------------ */
+
+/* Run a shell command in a directory. @return nanoseconds */
+static uint64_t run_tool(const char *root, const char *text)
+{
+	char command[2 * PATH_MAX];
+	uint64_t start;
+
+	snprintf(command, sizeof(command), "cd '%s' && %s", root, text);
+	start = bench_now_ns();
+	if (system(command) != 0)
+		bench_fail("%s failed", command);
+	return bench_now_ns() - start;
+}
+
+static uint64_t tool_untar(const struct amount *amount, const char *root)
+{
+	(void)amount;
+	return run_tool(root, "tar -xf ../../tree.tar");
+}
+
+static uint64_t tool_cp(const struct amount *amount, const char *root)
+{
+	(void)amount;
+	return run_tool(root, "cp -r linux copy");
+}
+
+static uint64_t tool_grep(const struct amount *amount, const char *root)
+{
+	(void)amount;
+	return run_tool(root, "grep -rq 'no such words' copy; [ $? = 1 ]");
+}
+
+static uint64_t tool_git_add(const struct amount *amount, const char *root)
+{
+	(void)amount;
+	return run_tool(root, "git init -q copy && git -C copy add -A");
+}
+
+static uint64_t tool_git_status(const struct amount *amount, const char *root)
+{
+	(void)amount;
+	return run_tool(root, "git -C copy status >/dev/null");
+}
+
+static uint64_t tool_compare(const struct amount *amount, const char *root)
+{
+	(void)amount;
+	return run_tool(root,
+		"diff -r --exclude=.git linux copy && diff -r /usr/include/linux copy "
+		"--exclude=.git && rm -rf copy/.git linux");
+}
+
+static uint64_t tool_rm(const struct amount *amount, const char *root)
+{
+	(void)amount;
+	return run_tool(root, "rm -rf copy");
+}
+
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 const struct phase phases[PHASES_MAX] = {
@@ -355,5 +414,12 @@ const struct phase phases[PHASES_MAX] = {
 	{"large-read-cold", PHASE_FRESH, large_read},
 	{"large-random-read", PHASE_FRESH, large_random_read},
 	{"large-random-write", PHASE_AS_IS, large_random_write},
+	{"tool-untar", PHASE_AS_IS, tool_untar},
+	{"tool-cp", PHASE_AS_IS, tool_cp},
+	{"tool-grep", PHASE_AS_IS, tool_grep},
+	{"tool-git-add", PHASE_AS_IS, tool_git_add},
+	{"tool-git-status", PHASE_AS_IS, tool_git_status},
+	{NULL, PHASE_AS_IS, tool_compare},
+	{"tool-rm", PHASE_AS_IS, tool_rm},
 	{NULL, PHASE_AS_IS, remove_all},
 };
