@@ -12,11 +12,14 @@ static int delete_keys(const char *path, struct kt_txn *txn, char **keys, int co
 	int status = COMMAND_DONE;
 
 	for (int i = 0; i < count; i++) {
-		size_t size = line_read_key(keys[i]);
-		int err = kt_delete(txn, keys[i], size, 0);
+		struct line_key key;
+		int err;
 
+		if (line_read_key(path, keys[i], &key) != COMMAND_DONE)
+			return COMMAND_FAILED;
+		err = kt_delete(txn, key.bytes, key.size, 0);
 		if (err == -ENOENT) {
-			line_complain(path, keys[i], size, "no such key");
+			command_fail(path, keys[i], "no such key");
 			status = COMMAND_NO;
 		} else if (err != 0) {
 			return command_fail_errno(path, "delete", err);

@@ -11,7 +11,7 @@
 /* A value is read in pieces, so that a large one takes no memory. */
 #define PIECE_SIZE ((size_t)256 * 1024)
 
-static int write_value(const char *path, struct kt_txn *txn, const char *key, size_t key_size)
+static int write_value(const char *path, struct kt_txn *txn, const struct line_key *key)
 {
 	static char piece[PIECE_SIZE];
 	uint64_t offset = 0;
@@ -19,7 +19,7 @@ static int write_value(const char *path, struct kt_txn *txn, const char *key, si
 	int err;
 
 	do {
-		err = kt_read(txn, key, key_size, offset, piece, sizeof(piece), &size);
+		err = kt_read(txn, key->bytes, key->size, offset, piece, sizeof(piece), &size);
 		if (err != 0)
 			return err == -ENOENT ? COMMAND_NO : command_fail_errno(path, "read", err);
 		if (fwrite(piece, 1, size, stdout) != size)
@@ -34,21 +34,22 @@ static int run(const struct command *command, int argc, char **argv)
 	struct kt_store *store;
 	struct kt_txn *txn;
 	char **operands;
-	size_t key_size;
+	struct line_key key;
 	int status;
 
 	if (command_option(command, argc, argv, "", NULL) != -1)
 		return COMMAND_USAGE;
 	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
 		return COMMAND_USAGE;
-	status = command_begin(operands[0], KT_READ, &store, &txn);
+	status = line_read_key(operands[0], operands[1], &key);
+	if (status == COMMAND_DONE)
+		status = command_begin(operands[0], KT_READ, &store, &txn);
 	if (status != COMMAND_DONE)
 		return status;
 
-	key_size = line_read_key(operands[1]);
-	status = write_value(operands[0], txn, operands[1], key_size);
+	status = write_value(operands[0], txn, &key);
 	if (status == COMMAND_NO)
-		line_complain(operands[0], operands[1], key_size, "no such key");
+		command_fail(operands[0], operands[1], "no such key");
 	kt_abort(txn);
 	return command_close(operands[0], store, status);
 }

@@ -48,12 +48,11 @@ static void print_details(const struct stat *stat)
 		(uint64_t)stat->st_size, time);
 }
 
-static void print_name(const struct ls *ls, const char *name)
+static int print_name(const struct ls *ls, const char *name)
 {
-	if (ls->line_end == '\0')
-		fputs(name, stdout);
-	else
-		line_write_name(stdout, name);
+	if (ls->line_end != '\0')
+		return line_write_name(name);
+	return fputs(name, stdout) < 0 ? -EIO : 0;
 }
 
 static int print_entry(struct ls *ls, const char *name, const struct fs_entry *entry)
@@ -65,10 +64,11 @@ static int print_entry(struct ls *ls, const char *name, const struct fs_entry *e
 		err = fs_readlink(ls->fs, entry->node, &target);
 	if (ls->details)
 		print_details(&entry->stat);
-	print_name(ls, name);
-	if (target != NULL) {
+	if (err == 0)
+		err = print_name(ls, name);
+	if (err == 0 && target != NULL) {
 		fputs(" -> ", stdout);
-		print_name(ls, target);
+		err = print_name(ls, target);
 	}
 	putchar(ls->line_end);
 	free(target);
@@ -156,7 +156,7 @@ static int list_store(struct ls *ls, const char *store_path, const char *path)
 		fs_close(ls->fs);
 	}
 	if (err == -ENOENT || err == -ENOTDIR) {
-		line_complain(store_path, path, strlen(path), "no such key or directory");
+		command_fail(store_path, path, "no such key or directory");
 		status = COMMAND_NO;
 	} else if (err != 0) {
 		status = command_fail_errno(store_path, "ls", err);

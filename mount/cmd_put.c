@@ -17,8 +17,7 @@
 
 struct put {
 	const char *path; /* of the store */
-	const char *key;
-	size_t key_size;
+	struct line_key key;
 	const char *source_name;
 	int source; /* file descriptor of the value */
 };
@@ -54,7 +53,7 @@ static int write_rest(const struct put *put, struct kt_txn *txn, char *piece)
 		err = read_piece(put->source, piece, &size);
 		if (err != 0)
 			return command_fail(put->source_name, NULL, strerror(-err));
-		err = kt_write(txn, put->key, put->key_size, offset, piece, size);
+		err = kt_write(txn, put->key.bytes, put->key.size, offset, piece, size);
 		if (err != 0)
 			return command_fail_errno(put->path, "put", err);
 		offset += size;
@@ -73,7 +72,7 @@ static int commit_value(const struct put *put, char *piece, size_t size, bool mo
 
 	if (status != COMMAND_DONE)
 		return status;
-	err = kt_put(txn, put->key, put->key_size, piece, size);
+	err = kt_put(txn, put->key.bytes, put->key.size, piece, size);
 	if (err != 0)
 		status = command_fail_errno(put->path, "put", err);
 	else if (more)
@@ -122,7 +121,7 @@ static int run(const struct command *command, int argc, char **argv)
 	struct put put = {.source_name = "standard input", .source = STDIN_FILENO};
 	const char *file = NULL;
 	char **operands;
-	int option, count;
+	int option, count, status;
 
 	while ((option = command_option(command, argc, argv, "f:", longs)) != -1) {
 		if (option == '?')
@@ -136,8 +135,9 @@ static int run(const struct command *command, int argc, char **argv)
 		return command_usage(command, "VALUE and -f exclude each other");
 
 	put.path = operands[0];
-	put.key = operands[1];
-	put.key_size = line_read_key(operands[1]);
+	status = line_read_key(operands[0], operands[1], &put.key);
+	if (status != COMMAND_DONE)
+		return status;
 	if (count == 3)
 		return commit_value(&put, operands[2], strlen(operands[2]), false);
 	return file != NULL ? put_file(&put, file) : put_source(&put);

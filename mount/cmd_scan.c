@@ -14,8 +14,14 @@ enum scan_format {
 	SCAN_JSON, /* one object on a line, with the value */
 };
 
+/* A key that bounds the scan. */
+struct bound {
+	const char *text; /* as typed; NULL: not given */
+	struct line_key key;
+};
+
 struct scan {
-	char *prefix, *from, *to; /* NULL: not given */
+	struct bound prefix, from, to;
 	uint64_t limit;
 	enum scan_format format;
 };
@@ -35,16 +41,12 @@ static int print_json(struct kt_cursor *cursor)
 	object = json_object();
 	err = line_json_bytes(object, "key", kt_cursor_key(cursor));
 	if (err == 0)
-		err = json_object_set_new(object, "mtime_ns", json_integer(stat.mtime_ns));
+		err = line_json_number(object, "mtime_ns", stat.mtime_ns);
 	if (err == 0)
-		err = json_object_set_new(
-			object, "version", json_integer((json_int_t)stat.version));
+		err = line_json_number(object, "version", (int64_t)stat.version);
 	if (err == 0)
 		err = line_json_bytes(object, "value", value);
-	if (err == 0)
-		return line_json_print(object);
-	json_decref(object);
-	return -ENOMEM;
+	return line_json_print(err, object);
 }
 
 static int print_entry(enum scan_format format, struct kt_cursor *cursor)
@@ -57,19 +59,18 @@ static int print_entry(enum scan_format format, struct kt_cursor *cursor)
 	if (format == SCAN_NUL)
 		wrote = fwrite(key.data, 1, key.size, stdout) == key.size && putchar('\0') != EOF;
 	else
-		wrote = line_write_key(stdout, key) == 0 && putchar('\n') != EOF;
+		wrote = line_write_key(key) == 0 && putchar('\n') != EOF;
 	return wrote ? 0 : -EIO;
 }
 
 static int confine(struct kt_cursor *cursor, const struct scan *scan)
 {
-	size_t from_size, to_size;
+	const struct line_key *from = &scan->from.key, *to = &scan->to.key;
 
-	if (scan->prefix != NULL)
-		return kt_cursor_set_prefix(cursor, scan->prefix, line_read_key(scan->prefix));
-	from_size = scan->from != NULL ? line_read_key(scan->from) : 0;
-	to_size = scan->to != NULL ? line_read_key(scan->to) : 0;
-	return kt_cursor_set_range(cursor, scan->from, from_size, scan->to, to_size);
+	if (scan->prefix.text != NULL)
+		return kt_cursor_set_prefix(cursor, scan->prefix.key.bytes, scan->prefix.key.size);
+	return kt_cursor_set_range(cursor, scan->from.text != NULL ? from->bytes : NULL, from->size,
+		scan->to.text != NULL ? to->bytes : NULL, to->size);
 }
 
 static int print_all(struct kt_cursor *cursor, const struct scan *scan)
@@ -109,13 +110,13 @@ static bool take_option(struct scan *scan, int option)
 {
 	switch (option) {
 	case 'p':
-		scan->prefix = optarg;
+		scan->prefix.text = optarg;
 		return true;
 	case 'f':
-		scan->from = optarg;
+		scan->from.text = optarg;
 		return true;
 	case 't':
-		scan->to = optarg;
+		scan->to.text = optarg;
 		return true;
 	case 'n':
 		return command_number(optarg, &scan->limit);
@@ -126,6 +127,12 @@ static bool take_option(struct scan *scan, int option)
 		scan->format = SCAN_JSON;
 		return true;
 	}
+}
+
+/* @return false after a failure, which has been printed */
+static bool read_bound(const char *path, struct bound *bound)
+{
+	return bound->text == NULL || line_read_key(path, bound->text, &bound->key) == COMMAND_DONE;
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -151,8 +158,11 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	if (command_operands(command, argc, argv, 1, 1, &operands) < 0)
 		return COMMAND_USAGE;
-	if (scan.prefix != NULL && (scan.from != NULL || scan.to != NULL))
+	if (scan.prefix.text != NULL && (scan.from.text != NULL || scan.to.text != NULL))
 		return command_usage(command, "--prefix excludes --from and --to");
+	if (!read_bound(operands[0], &scan.prefix) || !read_bound(operands[0], &scan.from) ||
+		!read_bound(operands[0], &scan.to))
+		return COMMAND_FAILED;
 	return scan_store(operands[0], &scan);
 }
 

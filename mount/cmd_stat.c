@@ -66,14 +66,10 @@ static int print_json(const struct kt_info *info)
 
 	list_facts(info, facts);
 	format_id(info, id);
-	err = json_object_set_new(object, "id", json_string(id));
+	err = json_object_set_new(object, "id", json_string(id)) != 0 ? -ENOMEM : 0;
 	for (size_t i = 0; err == 0 && i < FACT_COUNT; i++)
-		err = json_object_set_new(
-			object, facts[i].name, json_integer((json_int_t)facts[i].number));
-	if (err == 0)
-		return line_json_print(object);
-	json_decref(object);
-	return -ENOMEM;
+		err = line_json_number(object, facts[i].name, (int64_t)facts[i].number);
+	return line_json_print(err, object);
 }
 
 static int stat_store(const char *path, bool json)
