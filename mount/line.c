@@ -1,9 +1,8 @@
-/* Keys by names.h, names by escape.h, JSON by jansson. */
+/* Keys and names by escape.h of the file system, JSON by jansson. */
 #include "line.h"
 #include "command.h"
 
 #include "escape.h"
-#include "names.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -11,22 +10,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a line cannot hold, of a key and of a name. */
+static const struct escape_set key_set = {(const unsigned char *)"\0\n", 2};
+static const struct escape_set name_set = {(const unsigned char *)"\n", 1};
+
 int line_read_key(const char *subject, const char *text, struct line_key *ret_key)
 {
-	int err = names_key_of_line(text, ret_key->bytes, &ret_key->size);
+	size_t size = strlen(text);
 
-	return err != 0 ? command_fail_errno(subject, "key", err) : COMMAND_DONE;
+	if (size > sizeof(ret_key->bytes))
+		return command_fail_errno(subject, "key", -ENAMETOOLONG);
+	size = escape_decode(key_set, text, size, ret_key->bytes);
+	if (size > KT_KEY_MAX)
+		return command_fail_errno(subject, "key", -ENAMETOOLONG);
+	ret_key->size = size;
+	return COMMAND_DONE;
+}
+
+static int write_escaped(struct escape_set set, const char *bytes, size_t size)
+{
+	char *text = malloc(3 * size + 1); /* a byte becomes three at most */
+	struct escape escape;
+	int err = 0;
+
+	if (text == NULL)
+		return -ENOMEM;
+	escape_init(&escape, set, text, 3 * size);
+	for (size_t i = 0; i < size; i++)
+		escape_add(&escape, (unsigned char)bytes[i]);
+	if (fwrite(text, 1, escape.size, stdout) != escape.size)
+		err = -EIO;
+	free(text);
+	return err;
 }
 
 int line_write_key(struct kt_slice key)
 {
-	char text[NAMES_LINE_SIZE];
-
-	names_line_of_key(key.data, key.size, text);
-	return fputs(text, stdout) < 0 ? -EIO : 0;
+	return write_escaped(key_set, key.data, key.size);
 }
-
-static const struct escape_set name_set = {(const unsigned char *)"\n", 1};
 
 void line_read_name(char *text)
 {
@@ -35,20 +56,7 @@ void line_read_name(char *text)
 
 int line_write_name(const char *name)
 {
-	size_t size = strlen(name);
-	char *text = malloc(3 * size + 1);
-	struct escape escape;
-	int err = 0;
-
-	if (text == NULL)
-		return -ENOMEM;
-	escape_init(&escape, name_set, text, 3 * size);
-	for (size_t i = 0; i < size; i++)
-		escape_add(&escape, (unsigned char)name[i]);
-	if (fwrite(text, 1, escape.size, stdout) != escape.size)
-		err = -EIO;
-	free(text);
-	return err;
+	return write_escaped(name_set, name, strlen(name));
 }
 
 static void base64_encode(const unsigned char *bytes, size_t size, char *text)

@@ -1,7 +1,8 @@
 /* Keys, names and JSON on a line: what the user types and what commands print.
  *
- * A line cannot hold every byte. A key is written as names.h says, and a name of the mount, which
- * has no NUL, with its newlines as %0A.
+ * A line cannot hold every byte. In a key NUL is written %00 and newline %0A, as by escape.h: text
+ * that reads like that gets one 25 more after its %. A name of the mount has no NUL, and spells
+ * those of its key as %00 already; in it only newline is escaped.
  */
 #ifndef MOUNT_LINE_H
 #define MOUNT_LINE_H
@@ -13,7 +14,7 @@
 /** A key from the command line. */
 struct line_key {
 	size_t size;
-	char bytes[KT_KEY_MAX];
+	char bytes[3 * KT_KEY_MAX]; /* room for the text, which may be longer */
 };
 
 /** Read a key as the user typed it; a failure is printed.
@@ -22,7 +23,7 @@ struct line_key {
 int line_read_key(const char *subject, const char *text, struct line_key *ret_key);
 
 /** Print a key on standard output, without newline.
- *  @return 0; -EIO */
+ *  @return 0; -EIO; -ENOMEM */
 int line_write_key(struct kt_slice key);
 
 /** Read a path of the mount from the command line, in place. */
