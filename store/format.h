@@ -82,11 +82,11 @@ enum {
 struct format_space {
 	uint64_t head;	    /* reference of the newest log page; 0: none */
 	uint64_t head_seq;  /* its sequence number; 0: none */
-	uint64_t tail_seq;  /* sequence number of the oldest log page still needed */
+	uint64_t tail_seq;  /* sequence number of the oldest log page */
 	uint64_t sweep;	    /* next region to checkpoint, once pending pages were logged again */
 	uint64_t cycle_seq; /* sequence number that the page in which this sweep began has or will
 			       have */
-	uint64_t last_cycle_seq; /* the same for the sweep before it: replay may begin there */
+	uint64_t last_cycle_seq; /* the same for the sweep before it: replay begins there */
 	uint32_t tail_size;	 /* bytes used of the slot's tail */
 	uint32_t reserved;
 };
@@ -208,27 +208,31 @@ enum {
 /* Log page: header, u64 sequence number, u64 reference of the page before it or 0, u32 offset in
  * the payload of the first record that begins in it (or of its end), u32 0, count bytes of payload.
  *
- * The log is a sequence of records, one for each commit. A record may span pages; the first one of
- * the slot's tail begins at its start. Numbers are varints: 7 bits per byte, least significant
- * first, bit 7 set in all bytes but the last.
+ * The log is a sequence of records, one for each commit. A commit that writes log pages fills them
+ * with the slot's tail and its own record, so a record begins at the start of the first of them,
+ * and none in the others; the tail is then empty. Numbers are varints: 7 bits per byte, least
+ * significant first, bit 7 set in all bytes but the last.
  *
  *     size of what follows
  *     txn
  *     page_count after the commit, and by how much it grew
  *     old drained, young drained: 0 none; else txn - t, index: chunks up to (t, index) became free
- *     runs taken; runs taken for log pages; old runs freed; young runs freed
+ *     runs taken; old runs freed; young runs freed
  *     number of pending chunks logged again; each: (txn - t) * 2 + young, index, its runs
  *     number of regions checkpointed; if any, the first region and for each region:
  *         n        n > 0: its free pages are n runs, relative to the region; they follow
  *         0 0      its free pages as a bitmap: LOG_REGION / 8 bytes, page 0 first, low bit first
  *         0 n      n > 0: n regions in a row have no free pages
  *
+ * Replay begins with the last complete cycle of the sweep, which tells all there was before: first
+ * the pending chunks, then the regions. Steps apply in the order given.
+ *
  * Runs, of a list: their number (not for the n above), then for each the distance from the end of
  * the one before (or from 0), and its pages. Pages freed by one commit make chunks of LOG_CHUNK
- * runs, numbered from 0, separately for old and young. Steps apply in the order given.
+ * runs, numbered from 0, separately for old and young.
  */
 #define LOG_REGION 4096 /* pages of a region */
-#define LOG_CHUNK 256	/* runs of a chunk */
+#define LOG_CHUNK 128	/* runs of a chunk */
 
 struct format_log {
 	struct page_header header;

@@ -82,8 +82,9 @@ bool space_is_taken(const struct space *space, uint64_t page);
  *  all that could. To be called when the commit it prepared is written. */
 void space_commit(struct space *space);
 
-/** Forget what the transaction did: every page, the size of the file and the cursor are as before
- *  space_begin(). Also after spacelog_prepare(), and where no transaction is open. */
+/** Forget what the transaction did: every page it took or gave back, the size of the file and the
+ *  cursor are as before. (What has become free within the bounds stays so: that was nobody's
+ *  doing.) Also after spacelog_prepare(), and where no transaction is open. */
 void space_abort(struct space *space);
 
 /** Pages of the file now, up to the last one in use or taken. */
