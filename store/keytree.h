@@ -200,8 +200,8 @@ KT_API int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_
  *  leaves no trace.
  *  @param txn    taken in every case; a read transaction is just ended
  *  @param flags  enum kt_commit_flag, combined
- *  @return 0; else nothing of the transaction has happened. With KT_FLUSH and a failed flush it
- *          has happened for this handle, but the store takes no more writes (see kt_flush()) */
+ *  @return 0; else nothing of the transaction has happened. After a failed flush the store takes
+ *          no more writes (see kt_flush()) */
 KT_API int kt_commit(struct kt_txn *txn, unsigned flags);
 
 /** End a transaction and drop its changes.
@@ -249,8 +249,8 @@ KT_API int kt_put(
  *  @return 0; -ENOENT no such key (not with KT_MISSING_OK) */
 KT_API int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned flags);
 
-/** Move an entry, with value, attributes, version and mtime, to another key, perhaps of another
- *  tree; no data is copied. An entry that was there is replaced.
+/** Move an entry, with value, attributes and mtime, to another key, perhaps of another tree; no
+ *  data is copied. An entry that was there is replaced. The version is this transaction's.
  *  @param from  tree of the source
  *  @param to    tree of the target, of the same transaction
  *  @return 0; -ENOENT no such source; -ENAMETOOLONG */

@@ -1,0 +1,141 @@
+/* Cells of nodes: between their bytes (format.h) and the structures that code works with.
+ *
+ * Parsing checks every size against the room there is, so that content of the file can never
+ * lead out of its page. A cell that is to be written is an image: the key apart from the bytes
+ * before and behind it, because how much of the key a cell repeats depends on the node it goes to.
+ */
+#ifndef STORE_CELL_H
+#define STORE_CELL_H
+
+#include "format.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** A value as its cell describes it. */
+struct value {
+	uint8_t kind;	     /* CELL_INLINE, CELL_EXTENT, CELL_TREE, CELL_LINK */
+	uint8_t depth;	     /* CELL_TREE: of its extent tree; 0: all hole */
+	uint64_t size;	     /* bytes */
+	uint64_t blocks;     /* CELL_EXTENT, CELL_TREE: blocks stored */
+	uint64_t root;	     /* CELL_TREE: of its extent tree; CELL_LINK: id */
+	const uint8_t *data; /* CELL_INLINE: the bytes; CELL_EXTENT: the record */
+};
+
+/** A parsed leaf cell. Pointers lead into the node. */
+struct cell {
+	uint8_t flags;
+	uint16_t suffix;     /* bytes of the key behind the prefix that the node holds */
+	const uint8_t *rest; /* these bytes from the fifth on */
+	uint16_t key_size;   /* with spilled: of the whole key */
+	uint64_t key_overflow;
+	bool spilled;
+	uint64_t version;
+	int64_t mtime_ns;
+	uint32_t attr_size;
+	uint64_t attr_overflow; /* with CELL_ATTR_SPILLED */
+	const uint8_t *attr;	/* with CELL_ATTR */
+	struct value value;
+	size_t fixed; /* bytes before rest */
+	size_t size;  /* bytes of the cell */
+};
+
+/** A cell to be written. */
+struct image {
+	const uint8_t *key; /* the whole key; of a spilled one at least the part the node holds */
+	size_t key_size;    /* of that */
+	bool spilled;	    /* tail begins with key size and overflow reference */
+	const uint8_t *fixed;
+	size_t fixed_size;
+	const uint8_t *tail;
+	size_t tail_size;
+};
+
+#define IMAGE_FIXED_MAX 1024 /* an extent record is in the fixed part */
+#define IMAGE_TAIL_MAX (10 + ATTR_INLINE_MAX + INLINE_MAX)
+
+/** Room for the bytes of an image. */
+struct image_buffer {
+	uint8_t fixed[IMAGE_FIXED_MAX];
+	uint8_t tail[IMAGE_TAIL_MAX];
+};
+
+/** Where the suffix size stands in a cell. */
+#define LEAF_SUFFIX_AT 1
+#define BRANCH_SUFFIX_AT 8
+
+static inline uint16_t load16(const uint8_t *at)
+{
+	uint16_t value;
+
+	__builtin_memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline uint32_t load32(const uint8_t *at)
+{
+	uint32_t value;
+
+	__builtin_memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline uint64_t load48(const uint8_t *at)
+{
+	return load32(at) | (uint64_t)load16(at + 4) << 32;
+}
+
+static inline uint64_t load64(const uint8_t *at)
+{
+	uint64_t value;
+
+	__builtin_memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline void store16(uint8_t *at, uint16_t value)
+{
+	__builtin_memcpy(at, &value, sizeof(value));
+}
+
+static inline void store32(uint8_t *at, uint32_t value)
+{
+	__builtin_memcpy(at, &value, sizeof(value));
+}
+
+static inline void store48(uint8_t *at, uint64_t value)
+{
+	__builtin_memcpy(at, &value, 6);
+}
+
+static inline void store64(uint8_t *at, uint64_t value)
+{
+	__builtin_memcpy(at, &value, sizeof(value));
+}
+
+/** Parse a leaf cell.
+ *  @param at    its first byte
+ *  @param room  bytes from there to the end of the cells
+ *  @return true; false: it does not fit the room or makes no sense */
+bool cell_parse(const uint8_t *at, size_t room, struct cell *ret_cell);
+
+/** Parse a branch cell. Of ret_cell suffix, rest, key_size, key_overflow, spilled, fixed and size
+ * are set, and value.root is the child.
+ *  @return as cell_parse() */
+bool cell_parse_branch(const uint8_t *at, size_t room, struct cell *ret_cell);
+
+/** Bytes that a leaf cell takes beside rest and value, without key overflow. */
+size_t cell_overhead(const struct cell *cell);
+
+/** Make the image of a leaf cell. Key fields of the cell count only if it is spilled; key and
+ *  key_size of the image are the caller's to set.
+ *  @param cell       flags say which parts there are, the value kind included
+ *  @param buffer     holds the bytes, as long as the image is used */
+void cell_image(const struct cell *cell, struct image_buffer *buffer, struct image *ret_image);
+
+/** Make the image of a branch cell, as cell_image(). Of cell value.root is the child. */
+void cell_image_branch(
+	const struct cell *cell, struct image_buffer *buffer, struct image *ret_image);
+
+#endif

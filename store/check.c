@@ -1,0 +1,422 @@
+/* kt_check(): read everything, believe nothing.
+ *
+ * All trees of the current commit are walked from their roots. Every page is verified anew, marked
+ * in a bitmap, and not entered twice, so that no file, however made, keeps the walk busy for ever.
+ * At the end each page of the file must be marked exactly once: used, or in the free space.
+ */
+#include "error.h"
+#include "extent.h"
+#include "node.h"
+#include "overflow.h"
+#include "space.h"
+#include "spacelog.h"
+#include "store.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct checker {
+	struct kt_store *store;
+	struct pager pager;
+	kt_check_fn *found;
+	void *arg;
+	uint64_t findings;
+	uint8_t *marked; /* a bit per page */
+};
+
+/* A key while a tree is walked. */
+struct check_key {
+	bool set;
+	size_t size;
+	uint8_t bytes[KT_KEY_MAX];
+};
+
+/* One tree while it is walked. */
+struct walk {
+	struct checker *checker;
+	bool extents; /* a value's tree of extents */
+	struct check_key last;
+	uint64_t entries, key_bytes, value_bytes;
+	uint64_t end;	 /* extents: block behind the last one */
+	uint64_t blocks; /* extents: so far */
+};
+
+static void report(struct checker *checker, uint64_t page, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void report(struct checker *checker, uint64_t page, const char *format, ...)
+{
+	char message[256];
+	va_list args;
+
+	checker->findings++;
+	if (checker->found == NULL)
+		return;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	checker->found(checker->arg, page, message);
+}
+
+/* ---- pages ----------------------------------------------------------------------------------- */
+
+/* Mark pages as used. @return false: one was marked already, or lies outside the file */
+static bool mark(struct checker *checker, uint64_t page, uint64_t count)
+{
+	bool fresh = true;
+
+	if (page < PAGE_FIRST || page >= checker->pager.page_count ||
+		count > checker->pager.page_count - page) {
+		report(checker, page, "referred to, but not in the file");
+		return false;
+	}
+	for (uint64_t i = page; i < page + count; i++) {
+		uint8_t bit = (uint8_t)(1U << (i % 8));
+
+		if (checker->marked[i / 8] & bit) {
+			report(checker, i, "used twice");
+			fresh = false;
+		}
+		checker->marked[i / 8] |= bit;
+	}
+	return fresh;
+}
+
+/* Mark and verify a page. @return its bytes; NULL: not to be entered */
+static const uint8_t *check_page(struct checker *checker, uint64_t ref)
+{
+	const uint8_t *page;
+	int err;
+
+	if (!mark(checker, ref_page(ref), 1))
+		return NULL;
+	err = pager_verify(&checker->pager, ref, &page);
+	if (err != 0) {
+		report(checker, ref_page(ref), "%s", error_detail(err));
+		return NULL;
+	}
+	return page;
+}
+
+static void check_overflow(struct checker *checker, uint64_t ref, uint64_t size)
+{
+	while (size > 0) {
+		const uint8_t *page = check_page(checker, ref);
+		uint64_t part = size < OVERFLOW_PAYLOAD ? size : OVERFLOW_PAYLOAD;
+
+		if (page == NULL)
+			return;
+		if (node_header(page)->kind != PAGE_OVERFLOW || node_header(page)->count != part) {
+			report(checker, ref_page(ref), "not the overflow page that is referred to");
+			return;
+		}
+		size -= part;
+		ref = load64(page + sizeof(struct page_header));
+		if (size == 0 && ref != 0)
+			report(checker, ref_page(ref), "an overflow chain that is too long");
+	}
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static void check_node(struct walk *walk, uint64_t ref, unsigned level, const struct check_key *low,
+	const struct check_key *high);
+
+/* Mark and verify the blocks of an extent. */
+static void check_extent(struct checker *checker, const struct extent *extent)
+{
+	const uint8_t *data = checker->pager.map + extent->page * PAGE_SIZE;
+
+	if (!mark(checker, extent->page, extent->count))
+		return;
+	if (extent->birth > atomic_load(&checker->store->root)->txn)
+		report(checker, extent->page, "born after the last commit");
+	for (uint64_t i = 0; i < extent->count; i++) {
+		uint64_t sum = block_checksum(data + i * PAGE_SIZE, checker->pager.seed);
+
+		if ((uint32_t)sum != extent->sums[i])
+			report(checker, extent->page + i, "block %llu of a value is damaged",
+				(unsigned long long)(extent->block + i));
+	}
+}
+
+static void check_record(
+	struct walk *walk, uint64_t page, uint64_t block, const uint8_t *data, size_t size)
+{
+	struct extent extent;
+	int err = extent_parse(&walk->checker->pager, block, data, size, &extent);
+
+	if (err != 0) {
+		report(walk->checker, page, "%s", error_detail(err));
+		return;
+	}
+	if (extent.block < walk->end)
+		report(walk->checker, page, "extents overlap");
+	walk->end = extent.block + extent.count;
+	walk->blocks += extent.count;
+	check_extent(walk->checker, &extent);
+}
+
+static void check_value(struct checker *checker, uint64_t page, const struct value *value)
+{
+	struct walk walk = {.checker = checker, .extents = true};
+	struct check_key none = {.set = false};
+	uint64_t most = value->size / PAGE_SIZE + (value->size % PAGE_SIZE != 0);
+
+	if (value->kind == CELL_INLINE)
+		return;
+	if (value->kind == CELL_LINK) {
+		report(checker, page, "a link where none may be");
+		return;
+	}
+	if (value->kind == CELL_EXTENT)
+		check_record(&walk, page, 0, value->data, EXTENT_SIZE(value->blocks));
+	else if (value->depth > 0)
+		check_node(&walk, value->root, value->depth - 1U, &none, &none);
+	if (walk.blocks != value->blocks)
+		report(checker, page, "a value has %llu blocks instead of %llu",
+			(unsigned long long)walk.blocks, (unsigned long long)value->blocks);
+	if (walk.end > most)
+		report(checker, page, "a value has blocks behind its end");
+}
+
+/* ---- trees ----------------------------------------------------------------------------------- */
+
+static int compare(const struct check_key *a, const struct check_key *b)
+{
+	size_t size = a->size < b->size ? a->size : b->size;
+	int order = memcmp(a->bytes, b->bytes, size);
+
+	return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
+}
+
+static void check_leaf_cell(
+	struct walk *walk, uint64_t page, const struct check_key *key, const struct cell *cell)
+{
+	struct checker *checker = walk->checker;
+
+	if (walk->last.set && compare(&walk->last, key) >= 0)
+		report(checker, page, "keys out of order");
+	walk->last = *key;
+	walk->last.set = true;
+	walk->entries++;
+	walk->key_bytes += key->size;
+	walk->value_bytes += cell->value.size;
+	if (walk->extents) {
+		if (key->size != 8 || cell->value.kind != CELL_INLINE)
+			report(checker, page, "malformed extent");
+		else
+			check_record(walk, page, __builtin_bswap64(load64(key->bytes)),
+				cell->value.data, cell->value.size);
+		return;
+	}
+	if (cell->version > atomic_load(&checker->store->root)->txn)
+		report(checker, page, "written after the last commit");
+	if (cell->flags & CELL_ATTR_SPILLED)
+		check_overflow(checker, cell->attr_overflow, cell->attr_size);
+	check_value(checker, page, &cell->value);
+}
+
+/* Check the cell at an index. key: of it; next: of the cell behind, or the node's upper bound. */
+static void check_cell(struct walk *walk, const uint8_t *node, unsigned index,
+	const struct check_key *key, const struct check_key *next)
+{
+	uint64_t page = node_header(node)->page;
+	struct cell cell;
+
+	if (!node_cell(node, index, &cell)) {
+		report(walk->checker, page, "malformed cell");
+		return;
+	}
+	if (cell.spilled)
+		check_overflow(walk->checker, cell.key_overflow, cell.key_size);
+	if (node_header(node)->level > 0)
+		check_node(walk, cell.value.root, node_header(node)->level - 1U, key, next);
+	else
+		check_leaf_cell(walk, page, key, &cell);
+}
+
+static bool load_cell_key(
+	struct walk *walk, const uint8_t *node, unsigned index, struct check_key *key)
+{
+	int err = node_key(&walk->checker->pager, node, index, key->bytes, &key->size);
+
+	key->set = err == 0;
+	if (err != 0)
+		report(walk->checker, node_header(node)->page, "%s", error_detail(err));
+	return err == 0;
+}
+
+/* Check a node and all below it, whose keys must be in [low, high). */
+static void check_node(struct walk *walk, uint64_t ref, unsigned level, const struct check_key *low,
+	const struct check_key *high)
+{
+	const uint8_t *node = check_page(walk->checker, ref);
+	struct check_key *keys;
+	unsigned count;
+
+	if (node == NULL)
+		return;
+	if (node_header(node)->level != level ||
+		node_header(node)->kind != (level == 0 ? PAGE_LEAF : PAGE_BRANCH)) {
+		report(walk->checker, ref_page(ref), "a node on the wrong level");
+		return;
+	}
+	keys = malloc(2 * sizeof(*keys));
+	if (keys == NULL) {
+		report(walk->checker, ref_page(ref), "out of memory");
+		return;
+	}
+	count = node_header(node)->count;
+	keys[0] = *low;
+	if (level == 0 && !load_cell_key(walk, node, 0, &keys[0]))
+		count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct check_key *key = &keys[i % 2], *next = &keys[(i + 1) % 2];
+
+		if (i + 1 == count)
+			*next = *high;
+		else if (!load_cell_key(walk, node, i + 1, next))
+			break;
+		if (key->set && next->set && compare(key, next) >= 0)
+			report(walk->checker, ref_page(ref), "keys out of order");
+		if (i == 0 && low->set && key->set && compare(low, key) > 0)
+			report(walk->checker, ref_page(ref), "a key outside its node's range");
+		check_cell(walk, node, i, key, next);
+	}
+	free(keys);
+}
+
+static void check_tree(struct checker *checker, const struct format_tree *tree)
+{
+	struct walk *walk = calloc(1, sizeof(*walk));
+	struct check_key none = {.set = false};
+
+	if (walk == NULL) {
+		report(checker, 0, "out of memory");
+		return;
+	}
+	walk->checker = checker;
+	if (tree->depth > DEPTH_MAX || (tree->depth == 0) != (tree->root == 0))
+		report(checker, ref_page(tree->root), "impossible depth of a tree");
+	else if (tree->depth > 0)
+		check_node(walk, tree->root, tree->depth - 1, &none, &none);
+	if (walk->entries != tree->entries || walk->key_bytes != tree->key_bytes ||
+		walk->value_bytes != tree->value_bytes)
+		report(checker, ref_page(tree->root),
+			"a tree holds %llu entries instead of %llu, or other sums of sizes",
+			(unsigned long long)walk->entries, (unsigned long long)tree->entries);
+	free(walk);
+}
+
+/* ---- free space ------------------------------------------------------------------------------ */
+
+static void check_log(struct checker *checker, const struct format_space *space)
+{
+	uint64_t ref = space->head;
+	uint64_t seq = space->head_seq;
+
+	while (ref != 0 && seq >= space->tail_seq) {
+		const struct format_log *log =
+			(const struct format_log *)(const void *)check_page(checker, ref);
+
+		if (log == NULL)
+			return;
+		if (log->header.kind != PAGE_LOG || log->seq != seq) {
+			report(checker, ref_page(ref), "not the log page that is referred to");
+			return;
+		}
+		ref = log->prev;
+		seq--;
+	}
+}
+
+static int mark_free(void *arg, struct run run, bool pending)
+{
+	struct checker *checker = arg;
+
+	(void)pending;
+	for (uint64_t page = run.start; page < run.start + run.count; page++) {
+		uint8_t bit = (uint8_t)(1U << (page % 8));
+
+		if (checker->marked[page / 8] & bit)
+			report(checker, page, "free, but in use");
+		checker->marked[page / 8] |= bit;
+	}
+	return 0;
+}
+
+static int read_log_page(void *arg, uint64_t ref, const struct page_header **ret_page)
+{
+	const uint8_t *page;
+	int err = pager_page(arg, ref, &page);
+
+	if (err == 0)
+		*ret_page = node_header(page);
+	return err;
+}
+
+/* Load the free space anew from the file, and mark it. */
+static int check_space(struct checker *checker)
+{
+	const struct format_slot *slot = &checker->store->slot;
+	struct spacelog_source source = {.txn = slot->txn,
+		.page_count = slot->page_count,
+		.space = &slot->space,
+		.tail = slot->tail,
+		.slot_page = slot->page,
+		.read = read_log_page,
+		.arg = &checker->pager};
+	struct space *space;
+	int err = spacelog_load(&source, &space);
+
+	if (err == -EUCLEAN) {
+		report(checker, slot->page, "%s", error_detail(err));
+		return 0;
+	}
+	if (err != 0)
+		return err;
+	space_each(space, mark_free, checker);
+	space_close(space);
+	for (uint64_t page = PAGE_FIRST; page < slot->page_count; page++)
+		if (!(checker->marked[page / 8] & (1U << (page % 8))))
+			report(checker, page, "neither in use nor free");
+	return 0;
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static int check_store(struct checker *checker)
+{
+	const struct root *root = atomic_load(&checker->store->root);
+
+	checker->pager = (struct pager){.map = checker->store->map,
+		.page_count = root->page_count,
+		.seed = checker->store->seed,
+		.seen = checker->store->seen};
+	checker->marked = calloc(root->page_count / 8 + 1, 1);
+	if (checker->marked == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < TREE_COUNT; i++)
+		check_tree(checker, &root->trees[i]);
+	check_log(checker, &checker->store->slot.space);
+	return check_space(checker);
+}
+
+int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings)
+{
+	struct checker checker = {.store = store, .found = found, .arg = arg};
+	int err = turn_take(store, false);
+
+	if (err != 0)
+		return err;
+	err = check_store(&checker);
+	turn_give(store);
+	free(checker.marked);
+	if (err == 0)
+		*ret_findings = checker.findings;
+	return err;
+}

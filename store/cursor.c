@@ -1,0 +1,382 @@
+/* Cursors: walking a tree in both directions, within bounds.
+ *
+ * When a cursor enters a leaf it finds the range of indexes [begin, end) that lies within its
+ * bounds; a step inside that range then compares nothing. The key is put together when it is asked
+ * for, unless the transaction writes: then it is kept, so that the cursor can find its place again
+ * after a change.
+ */
+#include "entry.h"
+#include "error.h"
+#include "node.h"
+#include "store.h"
+#include "tree.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum state {
+	NOWHERE, /* not positioned yet */
+	BEFORE,	 /* before the first entry of the range */
+	ON,
+	AFTER, /* behind the last */
+};
+
+/* A bound of the range, or none. */
+struct bound {
+	uint8_t *key; /* NULL: none */
+	size_t size;
+};
+
+struct kt_cursor {
+	struct txn *txn;
+	const struct format_tree *tree;
+	struct bound from, to;
+	enum state state;
+	struct path path;
+	unsigned begin, end; /* indexes of the leaf that are in the range */
+	uint64_t generation; /* of the transaction when the path was made */
+	bool has_key;
+	size_t key_size;
+	uint8_t key[KT_KEY_MAX];
+};
+
+int kt_cursor_open(struct kt_txn *handle, struct kt_cursor **ret_cursor)
+{
+	struct kt_cursor *cursor = malloc(sizeof(*cursor));
+
+	if (cursor == NULL)
+		return -ENOMEM;
+	memset(cursor, 0, offsetof(struct kt_cursor, key));
+	cursor->txn = handle->txn;
+	cursor->tree = &handle->txn->trees[handle->tree];
+	*ret_cursor = cursor;
+	return 0;
+}
+
+void kt_cursor_close(struct kt_cursor *cursor)
+{
+	if (cursor == NULL)
+		return;
+	free(cursor->from.key);
+	free(cursor->to.key);
+	free(cursor);
+}
+
+/* ---- bounds ---------------------------------------------------------------------------------- */
+
+static int set_bound(struct bound *bound, const void *key, size_t size)
+{
+	uint8_t *copy = NULL;
+
+	if (key != NULL) {
+		copy = malloc(size > 0 ? size : 1);
+		if (copy == NULL)
+			return -ENOMEM;
+		memcpy(copy, key, size);
+	}
+	free(bound->key);
+	bound->key = copy;
+	bound->size = size;
+	return 0;
+}
+
+int kt_cursor_set_range(struct kt_cursor *cursor, const void *from, size_t from_size,
+	const void *to, size_t to_size)
+{
+	int err = set_bound(&cursor->from, from, from_size);
+
+	if (err == 0)
+		err = set_bound(&cursor->to, to, to_size);
+	cursor->state = NOWHERE;
+	return err;
+}
+
+int kt_cursor_set_prefix(struct kt_cursor *cursor, const void *prefix, size_t size)
+{
+	/* The keys with a prefix end before the prefix with its last byte that is not 0xff
+	 * increased, and what follows that byte cut off. */
+	size_t to_size = size;
+	int err = kt_cursor_set_range(cursor, size > 0 ? prefix : NULL, size, NULL, 0);
+
+	while (to_size > 0 && ((const uint8_t *)prefix)[to_size - 1] == 0xff)
+		to_size--;
+	if (err != 0 || to_size == 0)
+		return err;
+	err = set_bound(&cursor->to, prefix, to_size);
+	if (err == 0)
+		cursor->to.key[to_size - 1]++;
+	return err;
+}
+
+/* ---- positions ------------------------------------------------------------------------------- */
+
+/* Put the key of the cursor's cell together. */
+static int load_key(struct kt_cursor *cursor)
+{
+	int err;
+
+	if (cursor->has_key)
+		return 0;
+	err = node_key(&cursor->txn->pager, cursor->path.level[0].node, cursor->path.level[0].index,
+		cursor->key, &cursor->key_size);
+	cursor->has_key = err == 0;
+	return err;
+}
+
+/* Is the cell's key one that can fail to be read later? */
+static bool is_spilled(const struct kt_cursor *cursor)
+{
+	const uint8_t *node = cursor->path.level[0].node;
+	unsigned at = node_slots(node)[cursor->path.level[0].index];
+
+	return at + LEAF_SUFFIX_AT + 2 > PAGE_SIZE ||
+	       (load16(node + at + LEAF_SUFFIX_AT) & SUFFIX_SPILLED) != 0;
+}
+
+/* Note where the cursor stands now. */
+static int arrive(struct kt_cursor *cursor)
+{
+	cursor->state = ON;
+	cursor->has_key = false;
+	cursor->generation = cursor->txn->generation;
+	return cursor->txn->writing || is_spilled(cursor) ? load_key(cursor) : 0;
+}
+
+/* Find the indexes of the leaf that are in the range. */
+static int enter_leaf(struct kt_cursor *cursor)
+{
+	const uint8_t *node = cursor->path.level[0].node;
+	bool exact;
+	int err = 0;
+
+	cursor->begin = 0;
+	cursor->end = node_header(node)->count;
+	if (cursor->from.key != NULL)
+		err = node_search(&cursor->txn->pager, node, cursor->from.key, cursor->from.size,
+			&cursor->begin, &exact);
+	if (err == 0 && cursor->to.key != NULL)
+		err = node_search(&cursor->txn->pager, node, cursor->to.key, cursor->to.size,
+			&cursor->end, &exact);
+	return err;
+}
+
+static int leave(struct kt_cursor *cursor, enum state state)
+{
+	cursor->state = state;
+	return -ENOENT;
+}
+
+/* Go forward until the path leads to a cell in the range; it may stand behind the last of a leaf.
+ */
+static int settle_forward(struct kt_cursor *cursor)
+{
+	for (;;) {
+		int err = enter_leaf(cursor);
+
+		if (err != 0)
+			return err;
+		if (cursor->path.level[0].index < cursor->begin)
+			cursor->path.level[0].index = cursor->begin;
+		if (cursor->path.level[0].index < cursor->end)
+			return arrive(cursor);
+		if (cursor->end < node_header(cursor->path.level[0].node)->count)
+			return leave(cursor, AFTER);
+		cursor->path.level[0].index = node_header(cursor->path.level[0].node)->count - 1U;
+		err = tree_next(&cursor->txn->pager, &cursor->path);
+		if (err != 0)
+			return err == -ENOENT ? leave(cursor, AFTER) : err;
+	}
+}
+
+/* Go back until the path leads to a cell in the range. */
+static int settle_backward(struct kt_cursor *cursor)
+{
+	for (;;) {
+		unsigned index = cursor->path.level[0].index;
+		int err = enter_leaf(cursor);
+
+		if (err != 0)
+			return err;
+		if (index >= cursor->end && cursor->end > cursor->begin)
+			index = cursor->end - 1;
+		cursor->path.level[0].index = index;
+		if (index >= cursor->begin && index < cursor->end)
+			return arrive(cursor);
+		if (cursor->begin > 0)
+			return leave(cursor, BEFORE);
+		cursor->path.level[0].index = 0;
+		err = tree_prev(&cursor->txn->pager, &cursor->path);
+		if (err != 0)
+			return err == -ENOENT ? leave(cursor, BEFORE) : err;
+	}
+}
+
+/* Position the path at the first cell whose key is >= key. */
+static int find(struct kt_cursor *cursor, const void *key, size_t size, bool *ret_exact)
+{
+	int err = tree_find(&cursor->txn->pager, cursor->tree, key, size, &cursor->path, ret_exact);
+
+	return err == 0 && cursor->path.depth == 0 ? -ENOENT : err;
+}
+
+int kt_cursor_seek(struct kt_cursor *cursor, const void *key, size_t key_size)
+{
+	bool exact;
+	int err = find(cursor, key_size > 0 ? key : "", key_size, &exact);
+
+	if (err == -ENOENT)
+		return leave(cursor, AFTER);
+	return err != 0 ? err : settle_forward(cursor);
+}
+
+int kt_cursor_first(struct kt_cursor *cursor)
+{
+	int err;
+
+	if (cursor->from.key != NULL)
+		return kt_cursor_seek(cursor, cursor->from.key, cursor->from.size);
+	err = tree_edge(&cursor->txn->pager, cursor->tree, false, &cursor->path);
+	if (err == -ENOENT)
+		return leave(cursor, AFTER);
+	return err != 0 ? err : settle_forward(cursor);
+}
+
+/* Go to the last cell before a key. */
+static int seek_before(struct kt_cursor *cursor, const void *key, size_t size)
+{
+	bool exact;
+	int err = find(cursor, key, size, &exact);
+
+	if (err == 0)
+		err = tree_prev(&cursor->txn->pager, &cursor->path);
+	if (err == -ENOENT)
+		return leave(cursor, BEFORE);
+	return err != 0 ? err : settle_backward(cursor);
+}
+
+int kt_cursor_last(struct kt_cursor *cursor)
+{
+	int err;
+
+	if (cursor->to.key != NULL)
+		return seek_before(cursor, cursor->to.key, cursor->to.size);
+	err = tree_edge(&cursor->txn->pager, cursor->tree, true, &cursor->path);
+	if (err == -ENOENT)
+		return leave(cursor, BEFORE);
+	return err != 0 ? err : settle_backward(cursor);
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static bool outdated(const struct kt_cursor *cursor)
+{
+	return cursor->generation != cursor->txn->generation;
+}
+
+/* Find the place of the cursor's key again after a change. */
+static int find_again(struct kt_cursor *cursor, bool *ret_exact)
+{
+	uint8_t key[KT_KEY_MAX];
+	size_t size = cursor->key_size;
+
+	assert(cursor->has_key);
+	memcpy(key, cursor->key, size);
+	return find(cursor, key, size, ret_exact);
+}
+
+int kt_cursor_next(struct kt_cursor *cursor)
+{
+	bool exact;
+	int err;
+
+	if (cursor->state == AFTER)
+		return -ENOENT;
+	if (cursor->state != ON)
+		return kt_cursor_first(cursor);
+	if (outdated(cursor)) {
+		err = find_again(cursor, &exact);
+		if (err == -ENOENT)
+			return leave(cursor, AFTER);
+		if (err != 0)
+			return err;
+		cursor->path.level[0].index += exact;
+		return settle_forward(cursor);
+	}
+	if (++cursor->path.level[0].index < cursor->end)
+		return arrive(cursor);
+	if (cursor->end < node_header(cursor->path.level[0].node)->count) {
+		cursor->path.level[0].index--;
+		return leave(cursor, AFTER);
+	}
+	return settle_forward(cursor);
+}
+
+int kt_cursor_prev(struct kt_cursor *cursor)
+{
+	bool exact;
+	int err;
+
+	if (cursor->state == BEFORE)
+		return -ENOENT;
+	if (cursor->state != ON)
+		return kt_cursor_last(cursor);
+	if (outdated(cursor)) {
+		err = find_again(cursor, &exact);
+		if (err != 0)
+			return err == -ENOENT ? leave(cursor, BEFORE) : err;
+	}
+	err = tree_prev(&cursor->txn->pager, &cursor->path);
+	if (err != 0)
+		return err == -ENOENT ? leave(cursor, BEFORE) : err;
+	return settle_backward(cursor);
+}
+
+/* ---- what it stands on ----------------------------------------------------------------------- */
+
+struct kt_slice kt_cursor_key(const struct kt_cursor *cursor)
+{
+	struct kt_cursor *self = (struct kt_cursor *)cursor; /* the key is put together late */
+
+	assert(cursor->state == ON);
+	if (load_key(self) != 0) /* only a spilled key can fail, and arrive() loaded it */
+		return (struct kt_slice){NULL, 0};
+	return (struct kt_slice){cursor->key, cursor->key_size};
+}
+
+/* The cell the cursor stands on. */
+static int current_cell(struct kt_cursor *cursor, struct cell *cell)
+{
+	bool exact = true;
+	int err = 0;
+
+	if (cursor->state != ON)
+		return -ENOENT;
+	if (outdated(cursor)) {
+		err = find_again(cursor, &exact);
+		if (err == 0 && exact) {
+			err = enter_leaf(cursor);
+			cursor->generation = cursor->txn->generation;
+		}
+	}
+	if (err == 0 && !exact)
+		err = -ENOENT;
+	return err != 0 ? err : tree_cell(&cursor->path, cell);
+}
+
+int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value)
+{
+	struct cell cell;
+	int err = current_cell(cursor, &cell);
+
+	return err != 0 ? err : entry_value(cursor->txn, &cell, ret_value);
+}
+
+int kt_cursor_stat(struct kt_cursor *cursor, struct kt_stat *ret_stat)
+{
+	struct cell cell;
+	int err = current_cell(cursor, &cell);
+
+	return err != 0 ? err : entry_stat(cursor->txn, &cell, ret_stat);
+}

@@ -1,0 +1,72 @@
+/* Tree nodes: reading. The layout is in format.h; node_edit.h changes nodes.
+ *
+ * A search compares 4-byte heads, which lie side by side, and touches a cell only to settle a tie.
+ */
+#ifndef STORE_NODE_H
+#define STORE_NODE_H
+
+#include "cell.h"
+
+struct pager;
+
+static inline const struct page_header *node_header(const uint8_t *node)
+{
+	return (const struct page_header *)(const void *)node;
+}
+
+static inline const uint32_t *node_heads(const uint8_t *node)
+{
+	return (const uint32_t *)(const void *)(node + NODE_HEADS);
+}
+
+static inline const uint16_t *node_slots(const uint8_t *node)
+{
+	return (const uint16_t *)(const void *)(node_heads(node) + node_header(node)->count);
+}
+
+static inline const uint8_t *node_prefix(const uint8_t *node)
+{
+	return node + PAGE_SIZE - node_header(node)->prefix;
+}
+
+/** Head of a key: its first four bytes as a big-endian number, padded with zeros.
+ *  @param suffix  the bytes behind the node's prefix */
+uint32_t node_head(const uint8_t *suffix, size_t size);
+
+/** Parse the cell at an index of a validated node.
+ *  @return true; false: damaged */
+bool node_cell(const uint8_t *node, unsigned index, struct cell *ret_cell);
+
+/** The child at an index of a validated branch. */
+uint64_t node_child(const uint8_t *node, unsigned index);
+
+/** Find the first cell whose key is >= key.
+ *  @param pager      to read spilled keys
+ *  @param ret_index  0 to count
+ *  @param ret_exact  that cell's key is key
+ *  @return 0; -EUCLEAN */
+int node_search(struct pager *pager, const uint8_t *node, const void *key, size_t size,
+	unsigned *ret_index, bool *ret_exact);
+
+/** Find the child of a branch below which a key belongs. @return 0; -EUCLEAN */
+int node_search_child(struct pager *pager, const uint8_t *node, const void *key, size_t size,
+	unsigned *ret_index);
+
+/** Put together the key of a cell.
+ *  @param buf       KT_KEY_MAX bytes
+ *  @param ret_size  bytes of the key
+ *  @return 0; -EUCLEAN */
+int node_key(
+	struct pager *pager, const uint8_t *node, unsigned index, uint8_t *buf, size_t *ret_size);
+
+/** Put together the part of a cell's key that the node itself holds: all, unless it is spilled.
+ *  @param buf  PREFIX_MAX + SUFFIX_MAX bytes
+ *  @return bytes */
+size_t node_key_held(const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *buf);
+
+/** Is the structure of a page such that the functions here and in node_edit.h are safe on it? Order
+ * of the cells beyond their heads is not looked at: a wrong order finds no key, but does no harm.
+ *  @return NULL: yes; else what is wrong */
+const char *node_validate(const uint8_t *node);
+
+#endif

@@ -1,0 +1,27 @@
+/* Placing: giving the pages that a transaction made in memory their places in the file.
+ *
+ * A page refers to its children with a tag from their checksums, so children come first. All
+ * places are taken at once, in as few runs as there are, in the order of the keys.
+ */
+#ifndef STORE_PLACE_H
+#define STORE_PLACE_H
+
+#include "pager.h"
+
+/** A page with its place. */
+struct placed {
+	uint64_t ref;	     /* its reference in the file */
+	uint64_t dirty;	     /* the one it had in memory */
+	const uint8_t *data; /* PAGE_SIZE bytes, sealed */
+};
+
+/** Place all pages in memory that the trees refer to, and seal them. References, also those of the
+ *  trees, become references to the file.
+ *  @param trees       TREE_COUNT of them
+ *  @param ret_placed  all pages; returned, free with free()
+ *  @param ret_count   how many
+ *  @return 0; -ENOSPC; -ENOMEM */
+int place_pages(struct pager *pager, struct format_tree *trees, struct placed **ret_placed,
+	size_t *ret_count);
+
+#endif

@@ -1,0 +1,178 @@
+#include "slot.h"
+
+#include "error.h"
+#include "io.h"
+#include "page.h"
+#include "written.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+/* ---- header ---------------------------------------------------------------------------------- */
+
+int slot_format(struct io *io, const uint8_t *id)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	union {
+		struct format_header header;
+		uint8_t bytes[PAGE_SIZE];
+	} first = {.bytes = {0}};
+	struct format_slot slot = {.txn = 1,
+		.durable_txn = 1,
+		.page_count = PAGE_FIRST,
+		.next_id = 1,
+		.page = PAGE_DURABLE};
+	struct iovec parts[PAGE_FIRST];
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	memcpy(first.header.magic, FORMAT_MAGIC, sizeof(first.header.magic));
+	first.header.version = FORMAT_VERSION;
+	first.header.page_size = PAGE_SIZE;
+	memcpy(first.header.id, id, sizeof(first.header.id));
+	first.header.created_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	first.header.checksum = XXH3_64bits(first.bytes + 8, PAGE_SIZE - 8);
+	slot.time_ns = first.header.created_ns;
+	slot_boot_id(slot.boot_id);
+	slot.checksum = page_checksum(&slot, page_seed(id));
+	for (size_t i = 0; i < PAGE_FIRST; i++)
+		parts[i] = (struct iovec){(void *)zeros, PAGE_SIZE};
+	parts[PAGE_HEADER].iov_base = first.bytes;
+	parts[PAGE_DURABLE].iov_base = &slot;
+	return io_write(io, 0, parts, PAGE_FIRST);
+}
+
+int slot_read_header(struct io *io, uint8_t *ret_id, bool *ret_readonly)
+{
+	union {
+		struct format_header header;
+		uint8_t bytes[PAGE_SIZE];
+	} first;
+	uint64_t size;
+	int err = io_size(io, &size);
+
+	if (err != 0)
+		return err;
+	if (size == 0)
+		return error_set(-EMEDIUMTYPE, "the file is empty");
+	memset(&first, 0, sizeof(first));
+	err = io_read(io, 0, first.bytes, size < PAGE_SIZE ? (size_t)size : PAGE_SIZE);
+	if (err != 0)
+		return err;
+	if (memcmp(first.header.magic, FORMAT_MAGIC, sizeof(first.header.magic)) != 0)
+		return error_set(-EMEDIUMTYPE, "it does not begin like one");
+	if (size < PAGE_FIRST * PAGE_SIZE)
+		return error_set(-EUCLEAN, "the file is cut off");
+	if (first.header.checksum != XXH3_64bits(first.bytes + 8, PAGE_SIZE - 8))
+		return error_damaged(PAGE_HEADER, "wrong checksum");
+	if (first.header.version != FORMAT_VERSION || first.header.incompat != 0)
+		return error_set(
+			-ENOTSUP, "the store has a newer format (%u)", first.header.version);
+	if (first.header.page_size != PAGE_SIZE)
+		return error_set(
+			-ENOTSUP, "the store has pages of %u bytes", first.header.page_size);
+	memcpy(ret_id, first.header.id, sizeof(first.header.id));
+	*ret_readonly = first.header.readonly != 0;
+	return 0;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+void slot_boot_id(uint8_t *ret_id)
+{
+	char text[64];
+	unsigned digits = 0;
+	ssize_t size = -1;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	memset(ret_id, 0, 16);
+	if (fd >= 0) {
+		size = read(fd, text, sizeof(text));
+		close(fd);
+	}
+	for (ssize_t i = 0; i < size && digits < 32; i++) {
+		unsigned value;
+
+		if (text[i] == '-' || sscanf((char[]){text[i], '\0'}, "%x", &value) != 1)
+			continue;
+		ret_id[digits / 2] |= (uint8_t)(value << (digits % 2 == 0 ? 4 : 0));
+		digits++;
+	}
+}
+
+int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t seed)
+{
+	struct iovec part = {slot, sizeof(*slot)};
+
+	slot->page = page;
+	slot->checksum = page_checksum(slot, seed);
+	return io_write(io, page * PAGE_SIZE, &part, 1);
+}
+
+void slot_wipe(struct io *io, unsigned durable_page)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	struct iovec part = {(void *)zeros, PAGE_SIZE};
+
+	/* A failure changes nothing: the store takes no more writes in any case. */
+	for (unsigned page = PAGE_DURABLE; page < PAGE_WEAK + 2; page++)
+		if (page != durable_page)
+			(void)io_write(io, page * PAGE_SIZE, &part, 1);
+}
+
+/* Is a slot whole, and can the file be what it describes? */
+static bool plausible(
+	const struct format_slot *slot, uint64_t page, uint64_t file_pages, uint64_t seed)
+{
+	return slot->checksum == page_checksum(slot, seed) && slot->page == page &&
+	       slot->txn != 0 && slot->txn <= TXN_MAX && slot->page_count >= PAGE_FIRST &&
+	       slot->page_count <= file_pages && slot->page_count <= PAGE_MAX + 1;
+}
+
+int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, struct slot_state *state)
+{
+	struct format_slot slots[4];
+	uint8_t boot_id[16];
+	uint64_t size;
+	bool found = false;
+	int err = io_size(io, &size);
+
+	if (err == 0)
+		err = io_read(io, PAGE_DURABLE * PAGE_SIZE, slots, sizeof(slots));
+	if (err != 0)
+		return err;
+	state->file_pages = size / PAGE_SIZE;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct format_slot *slot = &slots[i];
+
+		if (!plausible(slot, PAGE_DURABLE + i, state->file_pages, seed) ||
+			(found && slot->txn < state->slot.txn) ||
+			!written_verify(slot, map, slot->page_count, seed))
+			continue;
+		state->slot = *slot;
+		state->weak = false;
+		state->durable_page = PAGE_DURABLE + i;
+		state->durable_txn = slot->txn;
+		found = true;
+	}
+	if (!found)
+		return error_damaged(
+			PAGE_DURABLE, "no valid commit, the file is damaged or cut off");
+	slot_boot_id(boot_id);
+	for (unsigned i = 2; i < 4 && memcmp(boot_id, (uint8_t[16]){0}, 16) != 0; i++) {
+		const struct format_slot *slot = &slots[i];
+
+		if (plausible(slot, PAGE_DURABLE + i, state->file_pages, seed) &&
+			memcmp(slot->boot_id, boot_id, sizeof(boot_id)) == 0 &&
+			slot->txn > state->slot.txn && slot->durable_txn == state->durable_txn) {
+			state->slot = *slot;
+			state->weak = true;
+		}
+	}
+	return 0;
+}

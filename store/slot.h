@@ -1,0 +1,52 @@
+/* Header and slots: making a store, and finding its newest valid state (I3, I4, I5).
+ *
+ * Opening reads the header and four slots, whatever the size of the store. A durable slot counts if
+ * its digest proves that what it was written with is there; a weak slot counts if this boot wrote
+ * it: what a dead process wrote is then still in the page cache, and lost only with the machine.
+ */
+#ifndef STORE_SLOT_H
+#define STORE_SLOT_H
+
+#include "format.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct io;
+
+/** What opening found. */
+struct slot_state {
+	struct format_slot slot; /* the newest valid one */
+	bool weak;		 /* it is a weak slot */
+	unsigned durable_page;	 /* page of the newest valid durable slot: the other one is written
+				    next */
+	uint64_t durable_txn;	 /* its commit */
+	uint64_t file_pages;	 /* whole pages of the file */
+};
+
+/** Write header and first slot of a new store. @param id  16 random bytes */
+int slot_format(struct io *io, const uint8_t *id);
+
+/** Read and check the header.
+ *  @param ret_id        16 bytes
+ *  @param ret_readonly  it has a feature that this version can read but not write
+ *  @return 0; -EMEDIUMTYPE not a store; -EUCLEAN; -ENOTSUP a newer format */
+int slot_read_header(struct io *io, uint8_t *ret_id, bool *ret_readonly);
+
+/** Find the newest valid state.
+ *  @param map  of the file
+ *  @return 0; -EUCLEAN there is none */
+int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, struct slot_state *ret_state);
+
+/** Seal a slot and write it.
+ *  @param page  PAGE_DURABLE or PAGE_WEAK, or the one behind */
+int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t seed);
+
+/** Wipe the slots of commits that may not have reached the disk, after a failed sync.
+ *  @param durable_page  the slot that stays */
+void slot_wipe(struct io *io, unsigned durable_page);
+
+/** Id of this boot of the machine. @param ret_id  16 bytes; zeros if there is none */
+void slot_boot_id(uint8_t *ret_id);
+
+#endif

@@ -1,0 +1,224 @@
+/* Transactions: beginning and ending them. */
+#include "store.h"
+
+#include "error.h"
+#include "space.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+_Static_assert((int)KT_ENTRIES == TREE_ENTRIES && (int)KT_DIRECTORIES == TREE_DIRECTORIES &&
+		       (int)KT_NAMELESS == TREE_NAMELESS,
+	"public tree numbers are those of the format");
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void init_handles(struct txn *txn, struct kt_store *store)
+{
+	for (unsigned i = 0; i < 3; i++)
+		txn->handles[i] = (struct kt_txn){txn, i};
+	txn->store = store;
+	txn->pager.map = store->map;
+	txn->pager.seed = store->seed;
+	txn->pager.seen = store->seen;
+}
+
+static int begin_read(struct kt_store *store, struct txn **ret_txn)
+{
+	struct root *root;
+	struct txn *txn = malloc(offsetof(struct txn, own)); /* own is only for writing */
+	int err;
+
+	if (txn == NULL)
+		return -ENOMEM;
+	memset(txn, 0, offsetof(struct txn, own));
+	err = reader_pin(store, &txn->pin, &root);
+	if (err != 0) {
+		free(txn);
+		return err;
+	}
+	init_handles(txn, store);
+	txn->trees = root->trees;
+	txn->number = root->txn;
+	txn->pager.page_count = root->page_count;
+	*ret_txn = txn;
+	return 0;
+}
+
+/* What this transaction may reuse (I2). */
+static void find_bounds(struct kt_store *store, uint64_t last, struct space_bounds *bounds)
+{
+	uint64_t oldest = reader_oldest(store, NULL);
+	uint64_t durable = atomic_load(&store->durable_txn);
+
+	bounds->slot_txn = store->slot_txn;
+	bounds->young = oldest < last ? oldest : last;
+	bounds->old = durable < bounds->young ? durable : bounds->young;
+}
+
+static int start_write(struct kt_store *store, struct txn *txn)
+{
+	const struct root *root = atomic_load(&store->root);
+	struct space_bounds bounds;
+	int err = atomic_load(&store->poisoned);
+
+	if (err != 0)
+		return error_set(-EIO, "an earlier flush failed; open the store again");
+	err = commit_prepare_store(store);
+	if (err != 0)
+		return err;
+	if (root->txn == TXN_MAX)
+		return error_set(-EOVERFLOW, "no transaction numbers left");
+	init_handles(txn, store);
+	txn->own = *root;
+	txn->own.txn = root->txn + 1;
+	txn->trees = txn->own.trees;
+	txn->number = txn->own.txn;
+	txn->now_ns = now_ns();
+	txn->pager.page_count = root->page_count;
+	txn->pager.txn = txn->number;
+	txn->pager.io = store->io;
+	txn->pager.space = store->space;
+	txn->pager.written = &store->written;
+	txn->pager.scratch = store->scratch;
+	find_bounds(store, root->txn, &bounds);
+	space_begin(store->space, txn->number, &bounds);
+	return 0;
+}
+
+static int begin_write(struct kt_store *store, bool try, struct txn **ret_txn)
+{
+	struct txn *txn;
+	int err;
+
+	if (store->readonly)
+		return -EROFS;
+	txn = calloc(1, sizeof(*txn));
+	if (txn == NULL)
+		return -ENOMEM;
+	txn->writing = true;
+	err = turn_take(store, try);
+	if (err == 0) {
+		err = start_write(store, txn);
+		if (err != 0)
+			turn_give(store);
+	}
+	if (err != 0) {
+		free(txn);
+		return err;
+	}
+	*ret_txn = txn;
+	return 0;
+}
+
+int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
+{
+	struct txn *txn;
+	int err;
+
+	if (flags & KT_WRITE)
+		err = begin_write(store, (flags & KT_TRY) != 0, &txn);
+	else
+		err = begin_read(store, &txn);
+	if (err == 0)
+		*ret_txn = &txn->handles[KT_ENTRIES];
+	return err;
+}
+
+static void end_txn(struct txn *txn)
+{
+	while (txn->gathered != NULL) {
+		struct gathered *next = txn->gathered->next;
+
+		free(txn->gathered);
+		txn->gathered = next;
+	}
+	if (txn->writing) {
+		txn->store->scratch = txn->pager.scratch;
+		pager_fini(&txn->pager);
+		turn_give(txn->store);
+	} else {
+		reader_unpin(txn->pin);
+	}
+	free(txn);
+}
+
+void kt_abort(struct kt_txn *handle)
+{
+	struct txn *txn;
+
+	if (handle == NULL)
+		return;
+	txn = handle->txn;
+	if (txn->writing) {
+		/* Notes of what it wrote or released do not fit the commit before it. */
+		if (txn->pager.changed)
+			txn->store->written.overflow = true;
+		space_abort(txn->store->space);
+	}
+	end_txn(txn);
+}
+
+int kt_commit(struct kt_txn *handle, unsigned flags)
+{
+	struct txn *txn = handle->txn;
+	bool flush = (flags & KT_FLUSH) != 0;
+	int err = txn->failed;
+
+	if (!txn->writing) {
+		end_txn(txn);
+		return 0;
+	}
+	if (err == 0 && txn->generation > 0)
+		err = commit_txn(txn, flush);
+	else
+		space_abort(txn->store->space);
+	if (txn->failed != 0 && txn->pager.changed)
+		txn->store->written.overflow = true;
+	if (err == 0 && txn->generation == 0 && flush)
+		err = commit_flush(txn->store);
+	end_txn(txn);
+	return err;
+}
+
+uint64_t kt_txn_id(const struct kt_txn *handle)
+{
+	return handle->txn->number;
+}
+
+struct kt_txn *kt_tree(struct kt_txn *handle, enum kt_tree_id tree)
+{
+	assert((unsigned)tree < 3);
+	return &handle->txn->handles[tree];
+}
+
+int kt_new_id(struct kt_txn *handle, uint64_t *ret_id)
+{
+	struct txn *txn = handle->txn;
+
+	if (!txn->writing)
+		return -EROFS;
+	*ret_id = txn->own.next_id++;
+	txn->generation++;
+	return 0;
+}
+
+void *txn_gather(struct txn *txn, size_t size)
+{
+	struct gathered *gathered = malloc(sizeof(*gathered) + (size > 0 ? size : 1));
+
+	if (gathered == NULL)
+		return NULL;
+	gathered->next = txn->gathered;
+	txn->gathered = gathered;
+	return gathered->bytes;
+}
