@@ -265,16 +265,13 @@ static void settle(struct txn *txn, const struct placed *placed, size_t count,
 int commit_txn(struct txn *txn, bool flush)
 {
 	struct kt_store *store = txn->store;
-	struct root *root = malloc(sizeof(*root));
 	struct placed *placed = NULL;
 	struct spacelog_delta delta;
 	struct space_counts counts;
 	struct format_slot slot;
 	size_t count = 0;
-	int err = root == NULL ? -ENOMEM : 0;
+	int err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
 
-	if (err == 0)
-		err = place_pages(&txn->pager, txn->own.trees, &placed, &count);
 	if (err == 0)
 		err = spacelog_prepare(store->space, store->seed, &delta);
 	if (err == 0)
@@ -282,16 +279,13 @@ int commit_txn(struct txn *txn, bool flush)
 	if (err == 0)
 		err = extend_file(store, delta.page_count);
 	if (err == 0) {
-		*root = txn->own;
-		root->page_count = delta.page_count;
-		root->time_ns = txn->now_ns;
-		fill_slot(store, root, &delta, &slot);
+		txn->own->page_count = delta.page_count;
+		fill_slot(store, txn->own, &delta, &slot);
 		err = write_slot(store, &slot, flush);
 	}
 	if (err != 0) {
 		space_abort(store->space);
 		txn->failed = err;
-		free(root);
 		free(placed);
 		return err;
 	}
@@ -301,7 +295,8 @@ int commit_txn(struct txn *txn, bool flush)
 	space_count(store->space, &counts);
 	atomic_store(&store->space_free, counts.free);
 	atomic_store(&store->space_pending, counts.pending);
-	publish(store, root);
+	publish(store, txn->own);
+	txn->own = NULL;
 	free(placed);
 	return 0;
 }

@@ -105,12 +105,13 @@ static int compare_tie(struct pager *pager, const uint8_t *node, unsigned index,
 	*ret_order = both > 4 ? memcmp(suffix + 4, cell.rest, both - 4) : 0;
 	if (*ret_order != 0)
 		return 0;
-	if (cell.spilled && size > cell.suffix)
-		return compare_spilled(pager, &cell, node, suffix, size, ret_order);
-	if (cell.spilled)
-		*ret_order = -1;
-	else
+	/* A key may have been spilled in a node with a shorter prefix, and be held whole by this one. */
+	if (!cell.spilled || node_header(node)->prefix + cell.suffix == cell.key_size)
 		*ret_order = (size > cell.suffix) - (size < cell.suffix);
+	else if (size > cell.suffix)
+		return compare_spilled(pager, &cell, node, suffix, size, ret_order);
+	else
+		*ret_order = -1;
 	return 0;
 }
 
@@ -238,7 +239,8 @@ static const char *validate_cell(const uint8_t *node, unsigned index)
 		return "malformed cell";
 	if (header->prefix + cell.suffix > KT_KEY_MAX || cell.key_size > KT_KEY_MAX)
 		return "a key that is too long";
-	if (cell.spilled && cell.suffix < 4)
+	if (cell.spilled && cell.suffix < SUFFIX_MAX &&
+		header->prefix + cell.suffix != cell.key_size)
 		return "malformed cell";
 	if (index > 0 && node_heads(node)[index] < node_heads(node)[index - 1] &&
 		(header->kind == PAGE_LEAF || index > 1))

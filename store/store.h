@@ -92,7 +92,7 @@ struct txn {
 	struct kt_txn handles[3]; /* KT_ENTRIES, KT_DIRECTORIES, KT_NAMELESS */
 	struct kt_store *store;
 	struct pager pager;
-	struct format_tree *trees; /* of own; of a read transaction: of its root, never written */
+	struct format_tree *trees; /* of own, or of the root that is read, never written */
 	uint64_t number;
 	struct pin *pin; /* of a read transaction */
 	bool writing;
@@ -100,7 +100,7 @@ struct txn {
 	uint64_t generation; /* grows with each change: cursors look */
 	int64_t now_ns;	     /* time of a write transaction */
 	struct gathered *gathered;
-	struct root own; /* of a write transaction: the root it makes */
+	struct root *own; /* of a write transaction: the root it makes; NULL once published */
 };
 
 /* readers.c */

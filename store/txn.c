@@ -35,12 +35,11 @@ static void init_handles(struct txn *txn, struct kt_store *store)
 static int begin_read(struct kt_store *store, struct txn **ret_txn)
 {
 	struct root *root;
-	struct txn *txn = malloc(offsetof(struct txn, own)); /* own is only for writing */
+	struct txn *txn = calloc(1, sizeof(*txn));
 	int err;
 
 	if (txn == NULL)
 		return -ENOMEM;
-	memset(txn, 0, offsetof(struct txn, own));
 	err = reader_pin(store, &txn->pin, &root);
 	if (err != 0) {
 		free(txn);
@@ -79,11 +78,12 @@ static int start_write(struct kt_store *store, struct txn *txn)
 	if (root->txn == TXN_MAX)
 		return error_set(-EOVERFLOW, "no transaction numbers left");
 	init_handles(txn, store);
-	txn->own = *root;
-	txn->own.txn = root->txn + 1;
-	txn->trees = txn->own.trees;
-	txn->number = txn->own.txn;
 	txn->now_ns = now_ns();
+	*txn->own = *root;
+	txn->own->txn = root->txn + 1;
+	txn->own->time_ns = txn->now_ns;
+	txn->trees = txn->own->trees;
+	txn->number = txn->own->txn;
 	txn->pager.page_count = root->page_count;
 	txn->pager.txn = txn->number;
 	txn->pager.io = store->io;
@@ -106,13 +106,15 @@ static int begin_write(struct kt_store *store, bool try, struct txn **ret_txn)
 	if (txn == NULL)
 		return -ENOMEM;
 	txn->writing = true;
-	err = turn_take(store, try);
+	txn->own = malloc(sizeof(*txn->own));
+	err = txn->own == NULL ? -ENOMEM : turn_take(store, try);
 	if (err == 0) {
 		err = start_write(store, txn);
 		if (err != 0)
 			turn_give(store);
 	}
 	if (err != 0) {
+		free(txn->own);
 		free(txn);
 		return err;
 	}
@@ -149,6 +151,7 @@ static void end_txn(struct txn *txn)
 	} else {
 		reader_unpin(txn->pin);
 	}
+	free(txn->own);
 	free(txn);
 }
 
@@ -207,7 +210,7 @@ int kt_new_id(struct kt_txn *handle, uint64_t *ret_id)
 
 	if (!txn->writing)
 		return -EROFS;
-	*ret_id = txn->own.next_id++;
+	*ret_id = txn->own->next_id++;
 	txn->generation++;
 	return 0;
 }
