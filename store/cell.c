@@ -3,12 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-/* Bytes of a suffix that the cell itself holds: the first four stand in the node's heads. */
-static size_t rest_size(uint16_t suffix)
-{
-	return suffix > 4 ? suffix - 4U : 0;
-}
-
 /* Reads a cell from the front, never past its room. */
 struct reader {
 	const uint8_t *at;
@@ -30,7 +24,8 @@ static const uint8_t *take(struct reader *reader, size_t size)
 	return at;
 }
 
-static void parse_suffix(struct reader *reader, struct cell *cell)
+/* Suffix size, rest, and where the whole key is. */
+static void parse_key(struct reader *reader, struct cell *cell)
 {
 	uint16_t suffix = load16(take(reader, 2));
 
@@ -38,11 +33,6 @@ static void parse_suffix(struct reader *reader, struct cell *cell)
 	cell->suffix = suffix & (uint16_t)~SUFFIX_SPILLED;
 	if (cell->suffix > SUFFIX_MAX)
 		reader->ok = false;
-}
-
-static void parse_rest(struct reader *reader, const uint8_t *start, struct cell *cell)
-{
-	cell->fixed = (size_t)(reader->at - start);
 	cell->rest = take(reader, rest_size(cell->suffix));
 	cell->key_size = 0;
 	cell->key_overflow = 0;
@@ -99,7 +89,8 @@ bool cell_parse(const uint8_t *at, size_t room, struct cell *cell)
 	if ((cell->flags & ~CELL_KNOWN) != 0 ||
 		((cell->flags & CELL_ATTR) != 0 && (cell->flags & CELL_ATTR_SPILLED) != 0))
 		return false;
-	parse_suffix(&reader, cell);
+	parse_key(&reader, cell);
+	cell->refs = (size_t)(reader.at - at);
 	cell->version = 0;
 	cell->mtime_ns = 0;
 	if (cell->flags & CELL_STAMPED) {
@@ -116,7 +107,6 @@ bool cell_parse(const uint8_t *at, size_t room, struct cell *cell)
 	}
 	cell->value = (struct value){.kind = cell->flags & CELL_VALUE};
 	parse_value(&reader, &cell->value);
-	parse_rest(&reader, at, cell);
 	cell->attr = cell->flags & CELL_ATTR ? take(&reader, cell->attr_size) : NULL;
 	if (cell->value.kind == CELL_INLINE)
 		cell->value.data = take(&reader, cell->value.size);
@@ -130,8 +120,7 @@ bool cell_parse_branch(const uint8_t *at, size_t room, struct cell *cell)
 
 	cell->flags = 0;
 	cell->value.root = load64(take(&reader, 8));
-	parse_suffix(&reader, cell);
-	parse_rest(&reader, at, cell);
+	parse_key(&reader, cell);
 	cell->size = (size_t)(reader.at - at);
 	return reader.ok;
 }
@@ -182,10 +171,11 @@ static uint8_t *put_spill(uint8_t *at, const struct cell *cell)
 
 void cell_image(const struct cell *cell, struct image_buffer *buffer, struct image *image)
 {
-	uint8_t *at = buffer->fixed;
+	uint8_t *at = put_spill(buffer->tail, cell);
 
-	*at++ = (uint8_t)((cell->flags & ~CELL_VALUE) | cell->value.kind);
-	at += 2; /* the suffix size, set where the cell is written */
+	buffer->fixed[0] = (uint8_t)((cell->flags & ~CELL_VALUE) | cell->value.kind);
+	image->fixed = buffer->fixed;
+	image->fixed_size = LEAF_REST_AT; /* the suffix size is set where the cell is written */
 	if (cell->flags & CELL_STAMPED) {
 		store48(at, cell->version);
 		store64(at + 6, (uint64_t)cell->mtime_ns);
@@ -200,11 +190,6 @@ void cell_image(const struct cell *cell, struct image_buffer *buffer, struct ima
 		at += 2;
 	}
 	at = put_value(at, &cell->value);
-	image->fixed = buffer->fixed;
-	image->fixed_size = (size_t)(at - buffer->fixed);
-	assert(image->fixed_size <= sizeof(buffer->fixed));
-
-	at = put_spill(buffer->tail, cell);
 	if (cell->flags & CELL_ATTR) {
 		memcpy(at, cell->attr, cell->attr_size);
 		at += cell->attr_size;
@@ -216,13 +201,14 @@ void cell_image(const struct cell *cell, struct image_buffer *buffer, struct ima
 	image->tail = buffer->tail;
 	image->tail_size = (size_t)(at - buffer->tail);
 	image->spilled = cell->spilled;
+	assert(image->tail_size <= sizeof(buffer->tail));
 }
 
 void cell_image_branch(const struct cell *cell, struct image_buffer *buffer, struct image *image)
 {
 	store64(buffer->fixed, cell->value.root);
 	image->fixed = buffer->fixed;
-	image->fixed_size = 10;
+	image->fixed_size = BRANCH_REST_AT;
 	image->tail = buffer->tail;
 	image->tail_size = (size_t)(put_spill(buffer->tail, cell) - buffer->tail);
 	image->spilled = cell->spilled;

@@ -37,8 +37,8 @@ struct cell {
 	uint64_t attr_overflow; /* with CELL_ATTR_SPILLED */
 	const uint8_t *attr;	/* with CELL_ATTR */
 	struct value value;
-	size_t fixed; /* bytes before rest */
-	size_t size;  /* bytes of the cell */
+	size_t size; /* bytes of the cell */
+	size_t refs; /* offset in the cell of what follows the key: place.c */
 };
 
 /** A cell to be written. */
@@ -52,8 +52,9 @@ struct image {
 	size_t tail_size;
 };
 
-#define IMAGE_FIXED_MAX 1024 /* an extent record is in the fixed part */
-#define IMAGE_TAIL_MAX (10 + ATTR_INLINE_MAX + INLINE_MAX)
+#define IMAGE_FIXED_MAX 10 /* child and suffix size of a branch cell */
+#define IMAGE_TAIL_MAX                                                                             \
+	(10 + 14 + 12 + 8 + EXTENT_SIZE(EXTENT_CELL_BLOCKS) + ATTR_INLINE_MAX + INLINE_MAX)
 
 /** Room for the bytes of an image. */
 struct image_buffer {
@@ -61,9 +62,15 @@ struct image_buffer {
 	uint8_t tail[IMAGE_TAIL_MAX];
 };
 
-/** Where the suffix size stands in a cell. */
-#define LEAF_SUFFIX_AT 1
-#define BRANCH_SUFFIX_AT 8
+/** Where the rest of the key stands in a cell, behind the two bytes of the suffix size. */
+#define LEAF_REST_AT 3
+#define BRANCH_REST_AT 10
+
+/** Bytes of a suffix that the cell itself holds: the first four stand in the node's heads. */
+static inline size_t rest_size(size_t suffix)
+{
+	return suffix > 4 ? suffix - 4 : 0;
+}
 
 static inline uint16_t load16(const uint8_t *at)
 {

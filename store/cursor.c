@@ -131,8 +131,8 @@ static bool is_spilled(const struct kt_cursor *cursor)
 	const uint8_t *node = cursor->path.level[0].node;
 	unsigned at = node_slots(node)[cursor->path.level[0].index];
 
-	return at + LEAF_SUFFIX_AT + 2 > PAGE_SIZE ||
-	       (load16(node + at + LEAF_SUFFIX_AT) & SUFFIX_SPILLED) != 0;
+	return at + LEAF_REST_AT > PAGE_SIZE ||
+	       (load16(node + at + LEAF_REST_AT - 2) & SUFFIX_SPILLED) != 0;
 }
 
 /* Note where the cursor stands now. */

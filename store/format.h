@@ -150,34 +150,34 @@ struct page_header {
 /* Nodes (leaf and branch):
  *
  *     0        header
- *     40       heads[count], 4 bytes each: the first 4 bytes of the key behind the common prefix,
+ *     40       the common prefix, padded with zeros to a multiple of 4 bytes
+ *     ...      heads[count], 4 bytes each: the first 4 bytes of the key behind the common prefix,
  * as a big-endian number, padded with zeros; ascending, searched without touching the cells
  *     ...      slots[count], 2 bytes each: offset of the cell
  *     ...      free
  *     heap     cells, in any order, bytes 0-3 of their keys not repeated
- *     ...      the common prefix, at the end of the page
  *
  * A key is: prefix, head (min(4, suffix) bytes), rest. A suffix of over SUFFIX_MAX bytes is cut
  * there, and the whole key stands in overflow pages.
  *
- * Branch cell:  u64 child  u16 suffix  rest  [u16 key size, u64 overflow: with SUFFIX_SPILLED]
+ * Branch cell:  u64 child  u16 suffix  rest  [SUFFIX_SPILLED: u16 key size, u64 overflow]
  *     Keys in the child are >= the key of its cell and < that of the next. The first cell of a
  * branch has an empty suffix and stands for everything below.
  *
- * Leaf cell:    u8 flags  u16 suffix  [u48 version, i64 mtime: CELL_STAMPED]
- *     [attr: u16 size (CELL_ATTR), or u32 size, u64 overflow (CELL_ATTR_SPILLED)]
+ * Leaf cell:    u8 flags  u16 suffix  rest  [SUFFIX_SPILLED: u16 key size, u64 overflow]
+ *     [CELL_STAMPED: u48 version, i64 mtime]
+ *     [CELL_ATTR: u16 size  or  CELL_ATTR_SPILLED: u32 size, u64 overflow]
  *     value: CELL_INLINE   u16 size
  *            CELL_EXTENT   u64 size, extent record
  *            CELL_TREE     u64 size, u64 stored blocks, u64 root, u8 depth
  *            CELL_LINK     u64 id of a nameless entry
- *     rest  [u16 key size, u64 overflow]  attr bytes  value bytes
+ *     [CELL_ATTR: attr bytes]  [CELL_INLINE: value bytes]
  *
  * Extent record: u64 first page | blocks << 40, u48 birth, u32 checksum[blocks] (low half of the
  * XXH3-64). A value's extent tree has the same nodes; its keys are block numbers in the value, 8
  * bytes, big-endian; its leaf cells are not stamped and their inline value is one extent record. A
  * missing range is a hole.
  */
-#define NODE_HEADS sizeof(struct page_header)
 #define PREFIX_MAX 512
 #define SUFFIX_MAX 256
 #define SUFFIX_SPILLED 0x8000 /* of the 16-bit suffix size */

@@ -26,12 +26,12 @@ uint32_t node_head(const uint8_t *suffix, size_t size)
 bool node_cell(const uint8_t *node, unsigned index, struct cell *cell)
 {
 	unsigned at = node_slots(node)[index];
-	size_t end = PAGE_SIZE - node_header(node)->prefix;
 
-	if (at >= end)
+	if (at >= PAGE_SIZE)
 		return false;
-	return node_header(node)->kind == PAGE_LEAF ? cell_parse(node + at, end - at, cell)
-						    : cell_parse_branch(node + at, end - at, cell);
+	return node_header(node)->kind == PAGE_LEAF
+		       ? cell_parse(node + at, PAGE_SIZE - at, cell)
+		       : cell_parse_branch(node + at, PAGE_SIZE - at, cell);
 }
 
 uint64_t node_child(const uint8_t *node, unsigned index)
@@ -92,26 +92,43 @@ static int compare_spilled(struct pager *pager, const struct cell *cell, const u
 	return 0;
 }
 
-/* Order of a key's suffix against a cell with the same head: < 0 it comes before. */
-static int compare_tie(struct pager *pager, const uint8_t *node, unsigned index,
+/* As compare_tie(), of a spilled cell that holds the same bytes as far as both go. */
+static int compare_tie_spilled(struct pager *pager, const uint8_t *node, unsigned index,
 	const uint8_t *suffix, size_t size, int *ret_order)
 {
 	struct cell cell;
-	size_t both;
 
 	if (!node_cell(node, index, &cell))
 		return damaged_cell(node);
-	both = min_size(size, cell.suffix);
-	*ret_order = both > 4 ? memcmp(suffix + 4, cell.rest, both - 4) : 0;
-	if (*ret_order != 0)
-		return 0;
-	/* A key may have been spilled in a node with a shorter prefix, and be held whole by this one. */
-	if (!cell.spilled || node_header(node)->prefix + cell.suffix == cell.key_size)
+	/* A key may have been spilled in a node with a shorter prefix, and be held whole by this
+	 * one. */
+	if (node_header(node)->prefix + cell.suffix == cell.key_size)
 		*ret_order = (size > cell.suffix) - (size < cell.suffix);
 	else if (size > cell.suffix)
 		return compare_spilled(pager, &cell, node, suffix, size, ret_order);
 	else
 		*ret_order = -1;
+	return 0;
+}
+
+/* Order of a key's suffix against a cell with the same head: < 0 it comes before. */
+static int compare_tie(struct pager *pager, const uint8_t *node, unsigned index,
+	const uint8_t *suffix, size_t size, int *ret_order)
+{
+	unsigned rest = node_slots(node)[index] +
+			(node_header(node)->kind == PAGE_LEAF ? LEAF_REST_AT : BRANCH_REST_AT);
+	unsigned word = rest <= PAGE_SIZE ? load16(node + rest - 2) : 0;
+	size_t held = word & ~SUFFIX_SPILLED;
+	size_t both = min_size(size, held);
+
+	if (rest + rest_size(held) > PAGE_SIZE)
+		return damaged_cell(node);
+	*ret_order = both > 4 ? memcmp(suffix + 4, node + rest, both - 4) : 0;
+	if (*ret_order != 0)
+		return 0;
+	if (word & SUFFIX_SPILLED)
+		return compare_tie_spilled(pager, node, index, suffix, size, ret_order);
+	*ret_order = (size > held) - (size < held);
 	return 0;
 }
 
@@ -124,7 +141,7 @@ static unsigned lower_head(const uint32_t *heads, unsigned low, unsigned high, u
 	while (left > 1) {
 		unsigned half = left / 2;
 
-		base = base[half - 1] < head ? base + half : base;
+		base += half * (base[half - 1] < head); /* no branch to mispredict */
 		left -= half;
 	}
 	return (unsigned)(base - heads) + (left == 1 && *base < head);
@@ -259,8 +276,8 @@ const char *node_validate(const uint8_t *node)
 		return "a node on the wrong level";
 	if (header->count == 0 || header->prefix > PREFIX_MAX)
 		return "malformed node";
-	if (header->heap > PAGE_SIZE - header->prefix ||
-		NODE_HEADS + 6UL * header->count > header->heap)
+	if (header->heap > PAGE_SIZE ||
+		node_heads_at(header->prefix) + 6UL * header->count > header->heap)
 		return "malformed node";
 	for (unsigned i = 0; i < header->count; i++) {
 		const char *wrong = validate_cell(node, i);

@@ -14,9 +14,15 @@ static inline const struct page_header *node_header(const uint8_t *node)
 	return (const struct page_header *)(const void *)node;
 }
 
+/** Bytes before the heads of a node with a prefix of that size. */
+static inline size_t node_heads_at(size_t prefix)
+{
+	return sizeof(struct page_header) + (prefix + 3) / 4 * 4;
+}
+
 static inline const uint32_t *node_heads(const uint8_t *node)
 {
-	return (const uint32_t *)(const void *)(node + NODE_HEADS);
+	return (const uint32_t *)(const void *)(node + node_heads_at(node_header(node)->prefix));
 }
 
 static inline const uint16_t *node_slots(const uint8_t *node)
@@ -26,7 +32,7 @@ static inline const uint16_t *node_slots(const uint8_t *node)
 
 static inline const uint8_t *node_prefix(const uint8_t *node)
 {
-	return node + PAGE_SIZE - node_header(node)->prefix;
+	return node + sizeof(struct page_header);
 }
 
 /** Head of a key: its first four bytes as a big-endian number, padded with zeros.

@@ -18,14 +18,14 @@ static struct page_header *header_of(uint8_t *node)
 	return (struct page_header *)(void *)node;
 }
 
-static uint16_t *slots_of(uint8_t *node, unsigned count)
-{
-	return (uint16_t *)(void *)(node + NODE_HEADS + 4UL * count);
-}
-
 static uint32_t *heads_of(uint8_t *node)
 {
-	return (uint32_t *)(void *)(node + NODE_HEADS);
+	return (uint32_t *)(void *)(node + node_heads_at(node_header(node)->prefix));
+}
+
+static uint16_t *slots_of(uint8_t *node, unsigned count)
+{
+	return (uint16_t *)(void *)(heads_of(node) + count);
 }
 
 void node_init(uint8_t *node, unsigned level)
@@ -38,26 +38,17 @@ void node_init(uint8_t *node, unsigned level)
 	header->heap = PAGE_SIZE;
 }
 
-static size_t suffix_at(const uint8_t *node)
-{
-	return node_header(node)->kind == PAGE_LEAF ? LEAF_SUFFIX_AT : BRANCH_SUFFIX_AT;
-}
-
 /* Bytes of the suffix that a cell holds when size bytes of key lie behind the prefix. */
 static size_t suffix_held(size_t size)
 {
 	return size < SUFFIX_MAX ? size : SUFFIX_MAX;
 }
 
-static size_t rest_held(size_t suffix)
-{
-	return suffix > 4 ? suffix - 4 : 0;
-}
-
 /* Free bytes between slots and cells. */
 static size_t node_gap(const uint8_t *node)
 {
-	return node_header(node)->heap - NODE_HEADS - 6UL * node_header(node)->count;
+	return node_header(node)->heap - node_heads_at(node_header(node)->prefix) -
+	       6UL * node_header(node)->count;
 }
 
 static size_t cell_size(const uint8_t *node, unsigned index)
@@ -72,8 +63,7 @@ static void node_compact(uint8_t *node)
 {
 	struct page_header *header = header_of(node);
 	uint16_t *slots = slots_of(node, header->count);
-	size_t end = PAGE_SIZE - header->prefix;
-	size_t heap = end;
+	size_t heap = PAGE_SIZE;
 	uint8_t copy[PAGE_SIZE];
 
 	memcpy(copy, node, PAGE_SIZE);
@@ -89,14 +79,13 @@ static void node_compact(uint8_t *node)
 }
 
 /* Write a cell's bytes. */
-static void write_cell(
-	uint8_t *node, uint8_t *at, const struct image *image, const uint8_t *suffix, size_t held)
+static void write_cell(uint8_t *at, const struct image *image, const uint8_t *suffix, size_t held)
 {
-	size_t rest = rest_held(held);
+	size_t rest = rest_size(held);
 
 	memcpy(at, image->fixed, image->fixed_size);
-	store16(at + suffix_at(node), (uint16_t)(held | (image->spilled ? SUFFIX_SPILLED : 0U)));
 	at += image->fixed_size;
+	store16(at - 2, (uint16_t)(held | (image->spilled ? SUFFIX_SPILLED : 0U)));
 	if (rest > 0)
 		memcpy(at, suffix + 4, rest);
 	if (image->tail_size > 0)
@@ -115,14 +104,14 @@ static void add_cell(uint8_t *node, unsigned index, const struct image *image,
 	uint16_t *slots = slots_of(node, count + 1);
 
 	header->heap =
-		(uint16_t)(header->heap - image->fixed_size - rest_held(held) - image->tail_size);
+		(uint16_t)(header->heap - image->fixed_size - rest_size(held) - image->tail_size);
 	memmove(slots + index + 1, old_slots + index, 2UL * (count - index));
 	memmove(slots, old_slots, 2UL * index);
 	memmove(heads + index + 1, heads + index, 4UL * (count - index));
 	heads[index] = node_head(suffix, held);
 	slots[index] = header->heap;
 	header->count++;
-	write_cell(node, node + header->heap, image, suffix, held);
+	write_cell(node + header->heap, image, suffix, held);
 }
 
 bool node_insert(uint8_t *node, unsigned index, const struct image *image)
@@ -139,7 +128,7 @@ bool node_insert(uint8_t *node, unsigned index, const struct image *image)
 	suffix = image->key_size - prefix;
 	if (suffix > SUFFIX_MAX && !image->spilled)
 		return false;
-	size = 6 + image->fixed_size + rest_held(suffix_held(suffix)) + image->tail_size;
+	size = 6 + image->fixed_size + rest_size(suffix_held(suffix)) + image->tail_size;
 	if (node_gap(node) < size && header->dead > 0 && node_gap(node) + header->dead >= size)
 		node_compact(node);
 	if (node_gap(node) < size)
@@ -169,20 +158,17 @@ void node_remove(uint8_t *node, unsigned index)
 
 bool node_overwrite(uint8_t *node, unsigned index, const struct image *image)
 {
-	struct cell cell;
 	uint8_t *at = node + node_slots(node)[index];
-	size_t rest;
+	struct cell cell;
+	size_t before;
 
-	if (!node_cell(node, index, &cell) || cell.spilled != image->spilled)
+	if (!node_cell(node, index, &cell) || cell.spilled || image->spilled)
 		return false;
-	rest = rest_held(cell.suffix);
-	if (cell.fixed != image->fixed_size || cell.size != cell.fixed + rest + image->tail_size)
+	before = image->fixed_size + rest_size(cell.suffix);
+	if (cell.size != before + image->tail_size)
 		return false;
-	memcpy(at, image->fixed, image->fixed_size);
-	store16(at + suffix_at(node),
-		(uint16_t)(cell.suffix | (image->spilled ? SUFFIX_SPILLED : 0U)));
-	if (image->tail_size > 0)
-		memcpy(at + cell.fixed + rest, image->tail, image->tail_size);
+	memcpy(at, image->fixed, image->fixed_size - 2);
+	memcpy(at + before, image->tail, image->tail_size);
 	return true;
 }
 
@@ -235,12 +221,13 @@ static int take_cell(struct pager *pager, struct list *list, const uint8_t *node
 	const uint8_t *at = node + node_slots(node)[index];
 	uint8_t *key = list->keys + list->used;
 	struct cell cell;
-	size_t used;
+	size_t fixed, used;
 
 	if (list->count == LIST_MAX || list->used + KT_KEY_MAX > LIST_KEYS ||
 		!node_cell(node, index, &cell))
 		return error_damaged(node_header(node)->page, "malformed node");
-	used = cell.fixed + rest_held(cell.suffix);
+	fixed = list->level == 0 ? LEAF_REST_AT : BRANCH_REST_AT;
+	used = fixed + rest_size(cell.suffix);
 	to->key_size = node_key_held(node, index, &cell, key);
 	if (cell.spilled) {
 		int err = overflow_read(pager, cell.key_overflow, key, cell.key_size);
@@ -252,7 +239,7 @@ static int take_cell(struct pager *pager, struct list *list, const uint8_t *node
 	to->key = key;
 	to->spilled = cell.spilled;
 	to->fixed = at;
-	to->fixed_size = cell.fixed;
+	to->fixed_size = fixed;
 	to->tail = at + used;
 	to->tail_size = cell.size - used;
 	list->used += to->key_size;
@@ -333,14 +320,14 @@ static size_t image_size(const struct image *image, size_t prefix)
 {
 	size_t suffix = image->key_size > prefix ? image->key_size - prefix : 0;
 
-	return 6 + image->fixed_size + image->tail_size + rest_held(suffix_held(suffix));
+	return 6 + image->fixed_size + image->tail_size + rest_size(suffix_held(suffix));
 }
 
 /* Bytes of a node of the images [from, to). */
 static size_t group_size(const struct list *list, unsigned from, unsigned to)
 {
 	size_t prefix = group_prefix(list, from, to);
-	size_t size = NODE_HEADS + prefix;
+	size_t size = node_heads_at(prefix);
 
 	for (unsigned i = from; i < to; i++) {
 		const struct image *image = &list->images[i];
@@ -433,9 +420,9 @@ void list_build(const struct list *list, unsigned from, unsigned to, uint8_t *no
 
 	node_init(node, list->level);
 	header->prefix = (uint16_t)prefix;
-	header->heap = (uint16_t)(PAGE_SIZE - prefix);
+	memset(node + sizeof(*header), 0, node_heads_at(prefix) - sizeof(*header));
 	if (prefix > 0)
-		memcpy(node + PAGE_SIZE - prefix, list->images[to - 1].key, prefix);
+		memcpy(node + sizeof(*header), list->images[to - 1].key, prefix);
 	for (unsigned i = from; i < to; i++) {
 		const struct image *image = &list->images[i];
 		bool none = keyless(list, from, i);

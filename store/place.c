@@ -47,19 +47,24 @@ static int place_at(struct placing *placing, uint8_t *at)
 static bool refers_to_nothing(const uint8_t *cell)
 {
 	return (cell[0] & (CELL_VALUE | CELL_ATTR_SPILLED)) <= CELL_EXTENT &&
-	       !(load16(cell + LEAF_SUFFIX_AT) & SUFFIX_SPILLED);
+	       !(load16(cell + LEAF_REST_AT - 2) & SUFFIX_SPILLED);
 }
 
-/* Where a parsed leaf cell keeps its references, as offsets in the cell; 0: it has none. */
+/* Place what a parsed leaf cell refers to, beside its key. */
 static int place_leaf_cell(struct placing *placing, uint8_t *at, const struct cell *cell)
 {
-	uint8_t *attr = at + 3 + (cell->flags & CELL_STAMPED ? 14 : 0);
+	uint8_t *attr = at + cell->refs + (cell->flags & CELL_STAMPED ? 14 : 0);
+	uint8_t *value = attr;
 	int err = 0;
 
-	if (cell->flags & CELL_ATTR_SPILLED)
+	if (cell->flags & CELL_ATTR_SPILLED) {
 		err = place_at(placing, attr + 4);
+		value += 12;
+	} else if (cell->flags & CELL_ATTR) {
+		value += 2;
+	}
 	if (err == 0 && cell->value.kind == CELL_TREE)
-		err = place_at(placing, at + cell->fixed - 9);
+		err = place_at(placing, value + 16);
 	return err;
 }
 
@@ -81,11 +86,8 @@ static int place_children(struct placing *placing, uint8_t *node)
 			err = place_leaf_cell(placing, at, &cell);
 		else
 			err = place_at(placing, at);
-		if (err == 0 && cell.spilled) {
-			size_t rest = cell.suffix > 4 ? cell.suffix - 4U : 0;
-
-			err = place_at(placing, at + cell.fixed + rest + 2);
-		}
+		if (err == 0 && cell.spilled)
+			err = place_at(placing, (uint8_t *)cell.rest + rest_size(cell.suffix) + 2);
 	}
 	return err;
 }
