@@ -1,6 +1,7 @@
 /* Keys, values, time and summaries of the benchmarks. */
 #include "bench.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,11 @@ _Noreturn void bench_fail(const char *format, ...)
 	fputc('\n', stderr);
 	va_end(args);
 	exit(3);
+}
+
+_Noreturn void bench_fail_at(const char *file, int line, const char *condition)
+{
+	bench_fail("%s:%d: %s: %s", file, line, condition, strerror(errno));
 }
 
 uint64_t bench_now_ns(void)

@@ -16,11 +16,14 @@
 /** Print "bench: MESSAGE" on standard error and exit. */
 _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** Fail unless a condition holds, naming it and the system's error of a call that returned -1. */
+/** Fail with a condition that does not hold, where it stands, and errno in words. */
+_Noreturn void bench_fail_at(const char *file, int line, const char *condition);
+
+/** Fail unless a condition holds, a system call's success for instance. */
 #define bench_check(condition)                                                                     \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
-			bench_fail("%s:%d: %s: %m", __FILE__, __LINE__, #condition);               \
+			bench_fail_at(__FILE__, __LINE__, #condition);                             \
 	} while (0)
 
 /** Nanoseconds of the monotonic clock. */
