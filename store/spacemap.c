@@ -78,6 +78,20 @@ void spacemap_bitmap(const struct region *region, uint64_t *ret_bitmap)
 		ret_bitmap[i] = region->bits != NULL ? word_in(region->bits, i, SPACE_FREE) : 0;
 }
 
+size_t spacemap_count_runs(const struct region *region)
+{
+	uint64_t before = 0; /* the last page of the word before, in bit 0 */
+	size_t count = 0;
+
+	for (size_t i = 0; i < REGION_WORDS && region->bits != NULL; i++) {
+		uint64_t pages = word_in(region->bits, i, SPACE_FREE);
+
+		count += (size_t)__builtin_popcountll(pages & ~(pages << 1 | before));
+		before = pages >> 63;
+	}
+	return count;
+}
+
 /* ---- size ------------------------------------------------------------------------------------ */
 
 static size_t regions_of(uint64_t page_count)
@@ -272,11 +286,57 @@ void spacemap_trim(struct spacemap *map, struct run run)
 
 /* ---- search ---------------------------------------------------------------------------------- */
 
-/* A run found so far: pages of the whole file. */
-static void keep_better(struct run *best, uint64_t base, struct run found)
+/* Where in a word runs of length set bits begin. */
+static uint64_t runs_in(uint64_t word, uint64_t length)
 {
-	if (found.count > best->count)
-		*best = (struct run){base + found.start, found.count};
+	if (length > 64)
+		return 0;
+	while (length > 1) {
+		uint64_t half = length / 2;
+
+		word &= word >> half;
+		length -= half;
+	}
+	return word;
+}
+
+static void keep_longer(struct run *best, uint64_t start, uint64_t count)
+{
+	if (count > best->count)
+		*best = (struct run){start, count};
+}
+
+/* The first run of want free pages at or behind offset, or else the longest run there is. Runs that
+ * are not longer than the best so far are never looked at one by one. */
+static struct run longest_run(const struct region_bits *bits, size_t offset, uint64_t want)
+{
+	struct run best = {0};
+	struct run open = {0}; /* reaches the end of the word before */
+	uint64_t mask = UINT64_MAX << offset % 64;
+
+	for (size_t word = offset / 64; word < REGION_WORDS && best.count < want; word++) {
+		uint64_t pages = word_in(bits, word, SPACE_FREE) & mask;
+		uint64_t found, top;
+
+		mask = UINT64_MAX;
+		if (open.count == 0)
+			open.start = word * 64;
+		if (pages == UINT64_MAX) {
+			open.count += 64;
+			keep_longer(&best, open.start, open.count);
+			continue;
+		}
+		keep_longer(&best, open.start, open.count + (uint64_t)__builtin_ctzll(~pages));
+		while ((found = runs_in(pages, best.count + 1)) != 0 && best.count < want) {
+			unsigned start = (unsigned)__builtin_ctzll(found);
+
+			keep_longer(&best, word * 64 + start,
+				(uint64_t)__builtin_ctzll(~(pages >> start)));
+		}
+		top = (uint64_t)__builtin_clzll(~pages);
+		open = (struct run){word * 64 + 64 - top, top};
+	}
+	return best;
 }
 
 /* Look through a region from offset on for a run of want pages; remember the longest one. */
@@ -284,52 +344,73 @@ static bool scan_region(
 	struct spacemap *map, size_t index, size_t offset, uint64_t want, struct run *best)
 {
 	struct region *region = &map->regions[index];
-	uint64_t longest = 0;
-	size_t at = offset;
 	struct run found;
 
-	while (spacemap_next(region, SPACE_FREE, at, &found)) {
-		keep_better(best, (uint64_t)index * REGION_PAGES, found);
-		if (best->count >= want)
-			return true;
-		if (found.count > longest)
-			longest = found.count;
-		at = found.start + found.count;
-	}
+	if (region->bits == NULL)
+		return false;
+	found = longest_run(region->bits, offset, want);
+	keep_longer(best, (uint64_t)index * REGION_PAGES + found.start, found.count);
+	if (found.count >= want)
+		return true;
 	if (offset == 0)
-		region->longest = (uint16_t)longest;
+		region->longest = (uint16_t)found.count;
 	return false;
 }
 
-/* Go through the window; true: there is a run as long as wanted. */
-static bool scan_window(struct spacemap *map, uint64_t cursor, uint64_t want, struct run *best,
-	size_t *ret_promising)
+/* Number of regions in the window; the first one is entered twice if it is the whole file. */
+static size_t window_of(const struct spacemap *map)
 {
 	size_t regions = spacemap_regions(map);
-	size_t window =
-		regions < WINDOW ? regions + 1 : WINDOW; /* the first one is entered twice */
+
+	return regions < WINDOW ? regions + 1 : WINDOW;
+}
+
+/* Go forward through the window; true: there is a run as long as wanted. */
+static bool scan_forward(struct spacemap *map, uint64_t cursor, uint64_t want, struct run *best)
+{
+	size_t window = window_of(map);
 	size_t index = (size_t)(cursor / REGION_PAGES);
 	size_t offset = cursor % REGION_PAGES;
-	uint16_t bound = 0;
 	int scans = 0;
 
-	for (size_t i = 0; i < window; i++, index++, offset = 0) {
-		const struct region *region;
-
-		if (index >= regions)
+	for (size_t i = 0; i < window && scans < SCANS; i++, index++, offset = 0) {
+		if (index >= spacemap_regions(map))
 			index = 0;
-		region = &map->regions[index];
-		if (region->longest >= want && scans < SCANS) {
-			scans++;
-			if (scan_region(map, index, offset, want, best))
-				return true;
-		}
-		if (region->longest > bound && offset == 0) {
-			bound = region->longest;
-			*ret_promising = index;
-		}
+		if (map->regions[index].longest < want)
+			continue;
+		scans++;
+		if (scan_region(map, index, offset, want, best))
+			return true;
 	}
 	return false;
+}
+
+/* The region of the window that may have the longest run. */
+static size_t most_promising(const struct spacemap *map, uint64_t cursor)
+{
+	size_t window = window_of(map);
+	size_t index = (size_t)(cursor / REGION_PAGES);
+	size_t best = index;
+
+	for (size_t i = 0; i < window; i++, index++) {
+		if (index >= spacemap_regions(map))
+			index = 0;
+		if (map->regions[index].longest > map->regions[best].longest)
+			best = index;
+	}
+	return best;
+}
+
+/* Find the longest run of the window: a summary may promise too much, but not after a scan. */
+static void scan_promising(struct spacemap *map, uint64_t cursor, uint64_t want, struct run *best)
+{
+	for (int scans = 0; scans < SCANS; scans++) {
+		size_t index = most_promising(map, cursor);
+
+		if (map->regions[index].longest <= best->count ||
+			scan_region(map, index, 0, want, best))
+			return;
+	}
 }
 
 /* A run that ends with its region goes on where the next one begins with free pages. */
@@ -367,16 +448,14 @@ static void go_back(const struct spacemap *map, uint64_t want, struct run *run)
 bool spacemap_find(struct spacemap *map, uint64_t cursor, uint64_t want, struct run *ret_run)
 {
 	struct run best = {0};
-	size_t promising = SIZE_MAX;
 
 	assert(want > 0);
 	if (map->counts[SPACE_FREE] == 0)
 		return false;
 	if (cursor >= map->page_count)
 		cursor = 0;
-	if (!scan_window(map, cursor, want, &best, &promising) && promising != SIZE_MAX &&
-		map->regions[promising].longest > best.count)
-		scan_region(map, promising, 0, want, &best);
+	if (!scan_forward(map, cursor, want, &best))
+		scan_promising(map, cursor, want, &best);
 	if (best.count == 0)
 		return false;
 	go_on(map, want, &best);

@@ -80,6 +80,9 @@ void spacemap_trim(struct spacemap *map, struct run run);
 bool spacemap_next(
 	const struct region *region, enum space_state state, size_t offset, struct run *ret_run);
 
+/** Number of runs of free pages in a region. */
+size_t spacemap_count_runs(const struct region *region);
+
 /** The free pages of a region as a bitmap. @param ret_bitmap  REGION_WORDS words */
 void spacemap_bitmap(const struct region *region, uint64_t *ret_bitmap);
 

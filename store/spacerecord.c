@@ -126,22 +126,22 @@ static bool sweep_chunks(struct record *record, size_t room)
 static void encode_region(struct encoder *out, const struct region *region)
 {
 	uint64_t bitmap[REGION_WORDS];
+	size_t count = spacemap_count_runs(region);
 	size_t mark = out->size;
-	uint64_t count = 0, position = 0;
+	uint64_t position = 0;
 	struct run run = {0};
 
-	while (spacemap_next(region, SPACE_FREE, (size_t)(run.start + run.count), &run))
-		count++;
-	encode_number(out, count);
-	run = (struct run){0};
-	while (spacemap_next(region, SPACE_FREE, (size_t)(run.start + run.count), &run)) {
-		encode_number(out, run.start - position);
-		encode_number(out, run.count);
-		position = run.start + run.count;
+	if (count <= sizeof(bitmap) / 2) {
+		encode_number(out, count);
+		while (spacemap_next(region, SPACE_FREE, (size_t)position, &run)) {
+			encode_number(out, run.start - position);
+			encode_number(out, run.count);
+			position = run.start + run.count;
+		}
+		if (out->size - mark <= sizeof(bitmap) + 2)
+			return;
+		out->size = mark;
 	}
-	if (out->size - mark <= sizeof(bitmap) + 2)
-		return;
-	out->size = mark;
 	spacemap_bitmap(region, bitmap);
 	encode_number(out, 0);
 	encode_number(out, 0);

@@ -13,13 +13,7 @@
 
 uint64_t world_random(struct world *world, uint64_t bound)
 {
-	uint64_t x = world->state;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	world->state = x;
-	return (x * UINT64_C(0x2545F4914F6CDD1D) >> 11) % bound;
+	return rng_below(&world->rng, bound);
 }
 
 /* Have room for pages of a file of so many. */
@@ -45,7 +39,7 @@ struct world *world_open(uint64_t seed)
 	struct world *world = calloc(1, sizeof(*world));
 
 	assert_non_null(world);
-	world->state = seed * 2 + 1;
+	world->rng.state = seed;
 	world->now = (struct world_slot){.txn = 1, .page_count = PAGE_FIRST};
 	world->durable = world->now;
 	extend(world, PAGE_FIRST);
@@ -145,7 +139,7 @@ void world_release(struct world *world, uint64_t page)
 	assert_int_equal(space_release(world->space, run, world->now.txn + 1), 0);
 }
 
-static bool is_log_page(const struct world *world, uint64_t page)
+bool world_is_log(const struct world *world, uint64_t page)
 {
 	const struct format_space *end = &world->now.space;
 
@@ -163,7 +157,7 @@ uint64_t world_pick(struct world *world)
 		uint64_t page = PAGE_FIRST + world_random(world, end - PAGE_FIRST);
 		struct run run = {page, 1};
 
-		if (spacemap_is(&world->space->map, run, SPACE_USED) && !is_log_page(world, page))
+		if (spacemap_is(&world->space->map, run, SPACE_USED) && !world_is_log(world, page))
 			return page;
 	}
 	return 0;
@@ -319,7 +313,7 @@ int world_read(void *arg, uint64_t ref, const struct page_header **ret_page)
 
 	if (page >= world->capacity || world->disk[page] == NULL)
 		return error_damaged(page, "not there");
-	r = page_verify(world->disk[page], ref, WORLD_SEED);
+	r = world->credulous ? 0 : page_verify(world->disk[page], ref, WORLD_SEED);
 	if (r == 0)
 		*ret_page = (const struct page_header *)world->disk[page];
 	return r;

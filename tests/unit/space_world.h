@@ -3,6 +3,7 @@
 #ifndef TESTS_SPACE_WORLD_H
 #define TESTS_SPACE_WORLD_H
 
+#include "rng.h"
 #include "store/space_impl.h"
 
 #include <stdbool.h>
@@ -43,7 +44,8 @@ struct world {
 	size_t freed_capacity;
 	size_t most_log_pages; /* that one commit wrote */
 	size_t last_log_pages; /* that the last commit wrote */
-	uint64_t state;	       /* of the random numbers */
+	bool credulous;	       /* world_read() verifies nothing */
+	struct rng rng;
 };
 
 /** A new store. @param seed  of its random numbers */
@@ -64,10 +66,13 @@ size_t world_take(struct world *world, uint64_t want);
 /** Give back one page, which must be in use. */
 void world_release(struct world *world, uint64_t page);
 
+/** Is it a page of the log? */
+bool world_is_log(const struct world *world, uint64_t page);
+
 /** A random page that is in use and not of the log; 0: none was found. */
 uint64_t world_pick(struct world *world);
 
-/** Commit, and check the state against the model. @param flush  make it durable */
+/** Commit. @param flush  make it durable */
 void world_commit(struct world *world, bool flush);
 
 /** Abort. */
@@ -76,7 +81,8 @@ void world_abort(struct world *world);
 /** Load the free space from the disk as a slot describes it. @return as spacelog_load() */
 int world_load(struct world *world, const struct world_slot *slot, struct space **ret_space);
 
-/** Check that a slot loads and gives exactly the state in memory. */
+/** Check that the last commit loads to exactly the state in memory, and that this is the model's.
+ */
 void world_check_load(struct world *world);
 
 /** Check that two sets are the same in every respect. */

@@ -6,14 +6,9 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
-/* The seed of this run: KEYTREE_SEED, or the time. */
 static uint64_t seed;
 
 /* ---- single steps ---------------------------------------------------------------------------- */
@@ -339,7 +334,6 @@ static void test_histories(void **state)
 
 int main(void)
 {
-	const char *given = getenv("KEYTREE_SEED");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first),
 		cmocka_unit_test(test_old_and_young),
@@ -350,7 +344,6 @@ int main(void)
 		cmocka_unit_test(test_histories),
 	};
 
-	seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-	print_message("KEYTREE_SEED=%llu\n", (unsigned long long)seed);
+	seed = rng_seed("test_space").state;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
