@@ -159,6 +159,10 @@ static int search_suffix(struct pager *pager, const uint8_t *node, unsigned firs
 	bool exact = false;
 
 	if (low < count && heads[low] == head) {
+		const uint8_t *cell = node + node_slots(node)[low];
+
+		__builtin_prefetch(cell); /* rest of the key, and, most likely, the value */
+		__builtin_prefetch(cell + 64);
 		high = low + 1;
 		if (high < count && heads[high] == head)
 			high = head == UINT32_MAX ? count
