@@ -123,6 +123,8 @@ static int write_pages(struct pager *pager, const struct placed *placed, size_t 
 
 	for (size_t i = 0; err == 0 && i < count; i++)
 		err = batch_add(&batch, placed[i].ref, placed[i].data);
+	if (delta == NULL)
+		return err != 0 ? err : batch_write(&batch);
 	for (size_t i = 0; err == 0 && i < delta->count; i++)
 		err = batch_add(&batch, delta->pages[i].ref, delta->pages[i].data);
 	return err != 0 ? err : batch_write(&batch);
@@ -142,6 +144,25 @@ static int extend_file(struct kt_store *store, uint64_t pages)
 		err = io_truncate(store->io, pages * PAGE_SIZE);
 	if (err == 0)
 		store->file_pages = pages;
+	return err;
+}
+
+int commit_spill(struct txn *txn)
+{
+	struct placed *placed;
+	size_t count;
+	int err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
+
+	if (err != 0)
+		return err;
+	err = write_pages(&txn->pager, placed, count, NULL);
+	for (size_t i = 0; err == 0 && i < count; i++) {
+		pager_saw(&txn->pager, placed[i].ref);
+		pager_drop(&txn->pager, placed[i].dirty);
+	}
+	txn->generation++;
+	txn->pager.last_append = 0;
+	free(placed);
 	return err;
 }
 

@@ -55,24 +55,31 @@ static int fail(struct txn *txn, int err)
 	return err;
 }
 
-/* Find an entry to change it. A missing one is fresh and empty.
- * Errors before the first change leave the transaction usable. */
-static int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+/* Find an entry to change it, in a transaction that may be changed. A missing one is fresh and
+ * empty. */
+static int entry_open(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
-	int err;
+	int err = entry_find(handle, key, key_size, entry);
 
-	if (!handle->txn->writing)
-		return -EROFS;
-	if (key_size > KT_KEY_MAX)
-		return -ENAMETOOLONG;
-	if (handle->txn->failed != 0)
-		return handle->txn->failed;
-	err = entry_find(handle, key, key_size, entry);
 	if (err == 0 && !entry->exists) {
 		memset(&entry->cell, 0, sizeof(entry->cell));
 		entry->cell.flags = CELL_STAMPED;
 	}
 	return fail(handle->txn, err);
+}
+
+/* Begin a change. Errors before entry_open() leave the transaction usable. */
+static int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	struct txn *txn = handle->txn;
+
+	if (!txn->writing)
+		return -EROFS;
+	if (key_size > KT_KEY_MAX)
+		return -ENAMETOOLONG;
+	if (txn->failed == 0 && txn->pager.dirty_live > SPILL_PAGES)
+		fail(txn, commit_spill(txn));
+	return txn->failed != 0 ? txn->failed : entry_open(handle, key, key_size, entry);
 }
 
 /* Bytes the cell has room for an inline value. */
@@ -334,6 +341,19 @@ int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, int64_t m
 	return fail(txn->txn, entry_store(&entry, entry.cell.value.size));
 }
 
+/* Delete an entry that exists. */
+static int entry_delete(struct entry *entry)
+{
+	struct pager *pager = &entry->txn->pager;
+	int err = free_content(pager, &entry->cell);
+
+	entry->txn->generation++;
+	entry->tree->entries--;
+	entry->tree->key_bytes -= entry->key_size;
+	entry->tree->value_bytes -= entry->cell.value.size;
+	return err != 0 ? err : tree_remove(pager, entry->tree, &entry->path);
+}
+
 int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned flags)
 {
 	struct entry entry;
@@ -341,16 +361,7 @@ int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned fla
 
 	if (err == 0 && !entry.exists)
 		return flags & KT_MISSING_OK ? 0 : -ENOENT;
-	if (err != 0)
-		return err;
-	txn->txn->generation++;
-	entry.tree->entries--;
-	entry.tree->key_bytes -= key_size;
-	entry.tree->value_bytes -= entry.cell.value.size;
-	err = free_content(&txn->txn->pager, &entry.cell);
-	if (err == 0)
-		err = tree_remove(&txn->txn->pager, entry.tree, &entry.path);
-	return fail(txn->txn, err);
+	return err != 0 ? err : fail(txn->txn, entry_delete(&entry));
 }
 
 int kt_write(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset,
@@ -451,9 +462,12 @@ static int move(struct entry *source, struct kt_txn *to, const void *key, size_t
 	source->tree->value_bytes -= cell.value.size;
 	err = tree_remove(&txn->pager, source->tree, &source->path);
 	if (err == 0)
-		err = kt_delete(to, key, key_size, KT_MISSING_OK);
-	if (err == 0)
-		err = entry_edit(to, key, key_size, &target);
+		err = entry_open(to, key, key_size, &target);
+	if (err == 0 && target.exists) {
+		err = entry_delete(&target);
+		if (err == 0)
+			err = entry_open(to, key, key_size, &target);
+	}
 	if (err != 0)
 		return err;
 	target.cell = cell;

@@ -82,9 +82,10 @@ enum kt_open_flag {
 
 /** Flags of kt_begin(). */
 enum kt_begin_flag {
-	KT_READ = 0,	   /* a point in time, for as long as it is held */
-	KT_WRITE = 1 << 0, /* may change the store; sees its own changes */
-	KT_TRY = 1 << 1,   /* with KT_WRITE: fail with -EAGAIN instead of waiting */
+	KT_READ = 0,	    /* a point in time, for as long as it is held */
+	KT_WRITE = 1 << 0,  /* may change the store; sees its own changes */
+	KT_TRY = 1 << 1,    /* with KT_WRITE: fail with -EAGAIN instead of waiting */
+	KT_VERIFY = 1 << 2, /* check the checksums of values when they are read: -EBADMSG */
 };
 
 /** Flags of kt_commit(). */

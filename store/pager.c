@@ -111,7 +111,8 @@ int pager_node(struct pager *pager, uint64_t ref, unsigned level, const uint8_t 
 
 	if (err != 0)
 		return err;
-	/* A search is soon in the heads and slots. Fetched together they cost one miss, not four. */
+	/* A search is soon in the heads and slots. Fetched together they cost one miss, not four.
+	 */
 	for (unsigned at = 64; at <= 192; at += 64)
 		__builtin_prefetch(*ret_page + at);
 	header = node_header(*ret_page);

@@ -37,6 +37,7 @@ struct pager {
 	uint64_t seed;
 	struct seen *seen;
 	uint64_t txn; /* number of the write transaction */
+	bool verify;  /* check blocks of values when they are read */
 
 	/* Only in a write transaction: */
 	struct io *io;

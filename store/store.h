@@ -137,6 +137,13 @@ void *txn_gather(struct txn *txn, size_t size);
 /** Load the free space and prove the last durable slot, before the first write transaction. */
 int commit_prepare_store(struct kt_store *store);
 
+/** Write the pages that a large transaction made so far to the file, to free the memory. Nobody
+ * sees them before it commits. Views and paths into its trees end. */
+int commit_spill(struct txn *txn);
+
+/** Pages in memory past which a transaction spills. */
+#define SPILL_PAGES 32768 /* 128 MiB */
+
 /** Make the changes of a write transaction permanent and visible.
  *  @param flush  on the disk too */
 int commit_txn(struct txn *txn, bool flush);

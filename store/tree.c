@@ -1,6 +1,7 @@
 #include "tree.h"
 
 #include "error.h"
+#include "keytree.h"
 #include "node.h"
 #include "node_edit.h"
 #include "overflow.h"
@@ -81,8 +82,31 @@ int tree_edge(struct pager *pager, const struct format_tree *tree, bool last, st
 	return descend(pager, tree->root, tree->depth - 1, last, path);
 }
 
+/* Do all keys of a leaf come before those of its right neighbour? In a damaged file the same leaf
+ * might come again and again. */
+static int check_order(struct pager *pager, const uint8_t *left, const uint8_t *right)
+{
+	uint8_t key[KT_KEY_MAX];
+	size_t size;
+	unsigned index;
+	bool exact;
+	int err;
+
+	if (node_header(left)->count == 0 || node_header(right)->count == 0)
+		return 0; /* while the tree is being changed */
+	err = node_key(pager, left, node_header(left)->count - 1U, key, &size);
+	if (err == 0)
+		err = node_search(pager, right, key, size, &index, &exact);
+	if (err != 0)
+		return err;
+	return index > 0 || exact ? error_damaged(node_header(right)->page, "keys out of order")
+				  : 0;
+}
+
 int tree_next(struct pager *pager, struct path *path)
 {
+	const uint8_t *leaf = path->level[0].node;
+
 	if (path->depth == 0)
 		return -ENOENT;
 	if (path->level[0].index + 1 < node_header(path->level[0].node)->count) {
@@ -94,8 +118,11 @@ int tree_next(struct pager *pager, struct path *path)
 		unsigned index = path->level[level].index + 1;
 
 		if (index < node_header(node)->count) {
+			int err;
+
 			path->level[level].index = index;
-			return descend(pager, node_child(node, index), level - 1, false, path);
+			err = descend(pager, node_child(node, index), level - 1, false, path);
+			return err != 0 ? err : check_order(pager, leaf, path->level[0].node);
 		}
 	}
 	return -ENOENT;
@@ -103,16 +130,20 @@ int tree_next(struct pager *pager, struct path *path)
 
 int tree_prev(struct pager *pager, struct path *path)
 {
+	const uint8_t *leaf = path->level[0].node;
+
 	for (unsigned level = 0; level < path->depth; level++) {
 		const uint8_t *node = path->level[level].node;
+		int err;
 
 		if (path->level[level].index == 0)
 			continue;
 		path->level[level].index--;
 		if (level == 0)
 			return 0;
-		return descend(
+		err = descend(
 			pager, node_child(node, path->level[level].index), level - 1, true, path);
+		return err != 0 ? err : check_order(pager, path->level[0].node, leaf);
 	}
 	return -ENOENT;
 }

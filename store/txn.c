@@ -131,9 +131,11 @@ int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 		err = begin_write(store, (flags & KT_TRY) != 0, &txn);
 	else
 		err = begin_read(store, &txn);
-	if (err == 0)
-		*ret_txn = &txn->handles[KT_ENTRIES];
-	return err;
+	if (err != 0)
+		return err;
+	txn->pager.verify = (flags & KT_VERIFY) != 0;
+	*ret_txn = &txn->handles[KT_ENTRIES];
+	return 0;
 }
 
 static void end_txn(struct txn *txn)

@@ -265,6 +265,20 @@ int value_free(struct pager *pager, const struct value *value)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* Compare the blocks of an extent with their checksums. */
+static int verify_extent(struct pager *pager, const struct extent *extent)
+{
+	for (uint64_t i = 0; i < extent->count; i++) {
+		const uint8_t *data = pager->map + (extent->page + i) * PAGE_SIZE;
+
+		if ((uint32_t)block_checksum(data, pager->seed) != extent->sums[i])
+			return error_set(-EBADMSG, "page %llu: block %llu of a value",
+				(unsigned long long)(extent->page + i),
+				(unsigned long long)(extent->block + i));
+	}
+	return 0;
+}
+
 /* Find the extent that holds a block of a value in blocks, or the next one. */
 static int find_extent(
 	struct pager *pager, const struct value *value, uint64_t block, struct extent *extent)
@@ -272,11 +286,12 @@ static int find_extent(
 	int err;
 
 	if (value->kind == CELL_TREE)
-		return extent_find(pager, value, block, extent);
-	err = single_extent(pager, value, extent);
-	if (err == 0 && block >= extent->count)
+		err = extent_find(pager, value, block, extent);
+	else
+		err = single_extent(pager, value, extent);
+	if (err == 0 && block >= extent->block + extent->count)
 		err = -ENOENT;
-	return err;
+	return err == 0 && pager->verify ? verify_extent(pager, extent) : err;
 }
 
 static int read_blocks(
