@@ -22,7 +22,7 @@ static void remove_files(const char *directory)
 	rmdir(directory);
 }
 
-static void side_close(struct side *side)
+void side_close(struct side *side)
 {
 	if (side->db)
 		side->engine->close(side->db);

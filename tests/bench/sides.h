@@ -43,6 +43,9 @@ typedef uint64_t workload(struct side *side, const struct work *work, unsigned r
 /** Go on with an empty store. */
 void side_renew(struct side *side);
 
+/** Close a side's store. */
+void side_close(struct side *side);
+
 /** Close a side's store and remove it. */
 void side_remove(struct side *side);
 

@@ -1,6 +1,6 @@
 /* The store against other embedded stores.
  *
- *     store_bench [--quick] [--only TEXT] [--engines NAMES] DIRECTORY
+ *     store_bench [--quick] [--only TEXT] [--engines NAMES] [--keep] DIRECTORY
  *
  * prints for each row and engine a line
  *
@@ -14,7 +14,8 @@
  *     the same, aged: puts
  *     large values
  *
- * with keys like paths; then loads and reads again with random keys.
+ * with keys like paths; then loads and reads again with random keys. --only runs the rows whose
+ * names contain TEXT, --keep leaves the last stores in the directory.
  */
 #include "workloads.h"
 
@@ -129,7 +130,7 @@ static void measure_blobs(struct bench *bench)
 		.mode = BENCH_WRITE_FLUSHED,
 	};
 
-	for (size_t i = 0; i < bench->side_count; i++)
+	for (size_t i = 0; bench_wants(bench, "put-1m") && i < bench->side_count; i++)
 		side_renew(&bench->sides[i]);
 	bench_measure(bench, "put-1m", workload_put_blobs, &work, work.per_repeat);
 	bench_plan_fini(&work.plan);
@@ -214,10 +215,12 @@ int main(int argc, char **argv)
 		{"quick", no_argument, NULL, 'q'},
 		{"only", required_argument, NULL, 'o'},
 		{"engines", required_argument, NULL, 'e'},
+		{"keep", no_argument, NULL, 'k'},
 		{0},
 	};
 	static struct bench bench = {.repeats = 5, .keys = 1000000};
 	const char *engines = NULL;
+	bool keep = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -225,19 +228,25 @@ int main(int argc, char **argv)
 			bench.only = optarg;
 		else if (option == 'e')
 			engines = optarg;
+		else if (option == 'k')
+			keep = true;
 		else if (option == 'q')
 			bench.quick = true;
 		else
 			return 2;
 	}
 	if (optind + 1 != argc)
-		bench_fail(
-			"usage: store_bench [--quick] [--only TEXT] [--engines NAMES] DIRECTORY");
+		bench_fail("usage: store_bench [--quick] [--only TEXT] [--engines NAMES] [--keep] "
+			   "DIRECTORY");
 	if (bench.quick)
 		bench.keys = 200000;
 	choose_engines(&bench, argv[optind], engines);
 	measure_all(&bench);
-	for (size_t i = 0; i < bench.side_count; i++)
-		side_remove(&bench.sides[i]);
+	for (size_t i = 0; i < bench.side_count; i++) {
+		if (keep)
+			side_close(&bench.sides[i]);
+		else
+			side_remove(&bench.sides[i]);
+	}
 	return 0;
 }

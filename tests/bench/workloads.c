@@ -175,7 +175,7 @@ static void delete_users(struct side *side, uint32_t keys)
 
 		if (is_left(user))
 			continue;
-		side->engine->begin(side->db, BENCH_WRITE);
+		side->engine->begin(side->db, BENCH_WRITE_FLUSHED);
 		for (uint32_t index = user; index < keys; index += BENCH_USERS) {
 			struct bench_key key = bench_key(BENCH_PATHS, index);
 
@@ -201,20 +201,15 @@ void workload_age_plan(struct bench_plan *plan)
 void workload_age(struct side *side, uint32_t keys)
 {
 	uint32_t grown = keys / 2 * 3;
-	struct work work = {.mode = BENCH_WRITE, .batch = 1000};
+	struct work work = {.batch = 1000, .mode = BENCH_WRITE_FLUSHED};
 
-	side_renew(side);
 	work.plan = bench_plan(BENCH_PATHS, grown, grown, BENCH_SHUFFLED, 4, VALUE_SIZE);
+	side_renew(side);
 	put_range(side, &work, 0, grown, 0);
-	work.mode = BENCH_WRITE_FLUSHED;
-	put_range(side, &work, 0, 1, 0);
-	work.mode = BENCH_WRITE;
 	delete_users(side, grown);
 	workload_age_plan(&work.plan);
 	work.batch = 100;
 	put_range(side, &work, 0, keys / 20, 0);
-	work.mode = BENCH_WRITE_FLUSHED;
-	put_range(side, &work, 0, 1, 0);
 	bench_plan_fini(&work.plan);
 }
 

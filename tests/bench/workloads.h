@@ -27,9 +27,9 @@ workload workload_scan;
 /** Read all keys of one user after the other, users in random order, in one transaction. */
 workload workload_scan_users;
 
-/** Go on with a store whose file is two thirds in use, the free third scattered all over it: half
- *  as many keys again are put in random order in many transactions, then every third user is
- *  deleted, then random keys are put again in small transactions.
+/** Go on with a store whose file is two thirds in use, the free third scattered all over it. In
+ *  durable transactions half as many keys again are put in random order, then every third user is
+ *  deleted, then random keys are put again.
  *  @param keys  about how many keys are left */
 void workload_age(struct side *side, uint32_t keys);
 
