@@ -54,17 +54,22 @@ static void free_store(struct kt_store *store)
 	free(store);
 }
 
+int store_format(struct io *io)
+{
+	uint8_t id[16];
+
+	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		return -errno;
+	return slot_format(io, id);
+}
+
 /* First content of a new file, and the lock before anybody else can see it. */
 static int fill_new(void *arg, struct io *io)
 {
-	uint8_t id[16];
-	int err;
+	int err = store_format(io);
 
 	(void)arg;
-	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
-		return -errno;
-	err = slot_format(io, id);
-	return err != 0 || !io->durable ? err : io_lock(io, true);
+	return err != 0 ? err : io_lock(io, true);
 }
 
 /* Map the file and take up its newest state. */
@@ -130,19 +135,20 @@ static int open_file(const char *path, unsigned flags, struct io **ret_io)
 	return err;
 }
 
-int kt_open(const char *path, unsigned flags, struct kt_store **ret_store)
+int store_open(struct io *io, const char *kind, const char *name, bool readonly,
+	struct kt_store **ret_store)
 {
 	struct kt_store *store;
-	int err = new_store("file", path, &store);
+	int err = new_store(kind, name, &store);
 
-	if (store == NULL)
+	if (store == NULL) {
+		io_close(io);
 		return err;
-	if (err == 0)
-		err = open_file(path, flags, &store->io);
-	if (err == 0) {
-		store->readonly = (flags & KT_READONLY) != 0;
-		err = load(store);
 	}
+	store->io = io;
+	store->readonly = readonly;
+	if (err == 0)
+		err = load(store);
 	if (err != 0)
 		free_store(store);
 	else
@@ -150,24 +156,26 @@ int kt_open(const char *path, unsigned flags, struct kt_store **ret_store)
 	return err;
 }
 
+int kt_open(const char *path, unsigned flags, struct kt_store **ret_store)
+{
+	struct io *io;
+	int err = open_file(path, flags, &io);
+
+	return err != 0 ? err : store_open(io, "file", path, (flags & KT_READONLY) != 0, ret_store);
+}
+
 int kt_open_memory(const char *name, struct kt_store **ret_store)
 {
-	struct kt_store *store;
-	int err = new_store("memory", name, &store);
+	struct io *io = NULL;
+	int err = io_memory_open(name, &io);
 
-	if (store == NULL)
+	if (err == 0)
+		err = store_format(io);
+	if (err != 0) {
+		io_close(io);
 		return err;
-	if (err == 0)
-		err = io_memory_open(name, &store->io);
-	if (err == 0)
-		err = fill_new(NULL, store->io);
-	if (err == 0)
-		err = load(store);
-	if (err != 0)
-		free_store(store);
-	else
-		*ret_store = store;
-	return err;
+	}
+	return store_open(io, "memory", name, false, ret_store);
 }
 
 int kt_close(struct kt_store *store)

@@ -103,6 +103,20 @@ struct txn {
 	struct root *own; /* of a write transaction: the root it makes; NULL once published */
 };
 
+/* store.c */
+
+/** Write the first content of a store. */
+int store_format(struct io *io);
+
+/** Open the store in a file that is open already, perhaps a simulated one.
+ *  @param io        taken in every case
+ *  @param kind      "file" or "memory": how kt_name() begins
+ *  @param name      and goes on
+ *  @param readonly  for reading only
+ *  @return as kt_open() */
+int store_open(struct io *io, const char *kind, const char *name, bool readonly,
+	struct kt_store **ret_store);
+
 /* readers.c */
 
 /** Pin the current root for a reader.
