@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -236,4 +237,23 @@ size_t attr_encode(const struct attr *attr, void *ret_blob)
 		at += attr->xattrs_size;
 	}
 	return (size_t)(at - (unsigned char *)ret_blob);
+}
+
+int attr_blob_init(const struct attr *attr, struct attr_blob *ret_blob)
+{
+	ret_blob->large = NULL;
+	ret_blob->bytes = ret_blob->fixed;
+	if (attr->xattrs_size > 0) {
+		ret_blob->large = malloc(ATTR_FIXED_MAX + attr->xattrs_size);
+		if (ret_blob->large == NULL)
+			return -ENOMEM;
+		ret_blob->bytes = ret_blob->large;
+	}
+	ret_blob->size = attr_encode(attr, ret_blob->large ? ret_blob->large : ret_blob->fixed);
+	return 0;
+}
+
+void attr_blob_fini(struct attr_blob *blob)
+{
+	free(blob->large);
 }

@@ -75,4 +75,16 @@ int attr_decode(const void *blob, size_t size, struct attr *ret_attr);
  *  @return its size */
 size_t attr_encode(const struct attr *attr, void *ret_blob);
 
+/** A blob in memory: on the stack, unless it has extended attributes. */
+struct attr_blob {
+	const void *bytes;
+	size_t size;
+	unsigned char fixed[ATTR_FIXED_MAX];
+	void *large; /* NULL: it is in fixed */
+};
+
+/** Make a blob. @param ret_blob  do not copy it; end with attr_blob_fini() @return 0; -ENOMEM */
+int attr_blob_init(const struct attr *attr, struct attr_blob *ret_blob);
+void attr_blob_fini(struct attr_blob *blob);
+
 #endif

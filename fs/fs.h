@@ -132,7 +132,7 @@ void fs_release(struct fs *fs, struct fs_file *file);
 
 int fs_opendir(struct fs *fs, uint64_t node, struct fs_dir **ret_dir);
 
-/** Receives one directory entry.
+/** Receives one directory entry. It must not call functions of this header.
  *  @param name    NUL-terminated; valid during the call
  *  @param entry   with plus: as by fs_lookup(), the reference counted if the callback takes the
  *                 entry; "." and ".." have node 0. Without plus: st_ino and the type bits of

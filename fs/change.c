@@ -1,0 +1,40 @@
+/* A change of the store together with what it changes in memory. See change.h. */
+#include "change.h"
+
+#include "core.h"
+
+#include <errno.h>
+
+int change_begin(struct fs *fs, struct kt_txn **ret_txn)
+{
+	int err;
+
+	if (fs->options.read_only)
+		return -EROFS;
+	err = kt_begin(fs->store, KT_WRITE, ret_txn);
+	if (!err)
+		pthread_mutex_lock(&fs->lock);
+	return err;
+}
+
+int change_commit(struct fs *fs, struct kt_txn *txn, int err)
+{
+	if (!err)
+		err = ids_refill(&fs->ids, txn);
+	if (err)
+		kt_abort(txn);
+	else
+		err = kt_commit(txn, 0);
+	ids_settle(&fs->ids, !err);
+	return err;
+}
+
+int change_end(struct fs *fs, int err)
+{
+	if (!err && fs->options.commit_seconds > 0)
+		flusher_expect_flush(fs);
+	pthread_mutex_unlock(&fs->lock);
+	if (!err && fs->options.commit_seconds == 0)
+		err = kt_flush(fs->store);
+	return err;
+}

@@ -1,0 +1,382 @@
+/* What was written to an open file and is not in the store under its key yet. See content.h. */
+#include "content.h"
+
+#include "core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void content_nameless_key(uint64_t id, unsigned char key[CONTENT_NAMELESS_KEY_SIZE])
+{
+	for (int i = 0; i < CONTENT_NAMELESS_KEY_SIZE; i++)
+		key[i] = (unsigned char)(id >> (8 * (CONTENT_NAMELESS_KEY_SIZE - 1 - i)));
+}
+
+/* The entry that lies below content. */
+struct below {
+	struct kt_txn *tree;
+	const unsigned char *key;
+	size_t key_size;
+	unsigned char nameless[CONTENT_NAMELESS_KEY_SIZE];
+};
+
+static void below_nameless(uint64_t id, struct kt_txn *txn, struct below *ret_below)
+{
+	content_nameless_key(id, ret_below->nameless);
+	ret_below->tree = kt_tree(txn, KT_NAMELESS);
+	ret_below->key = ret_below->nameless;
+	ret_below->key_size = CONTENT_NAMELESS_KEY_SIZE;
+}
+
+static void below_entry(const struct key *key, struct kt_txn *txn, struct below *ret_below)
+{
+	ret_below->tree = txn;
+	ret_below->key = key->bytes;
+	ret_below->key_size = key->size;
+}
+
+/* ---- in memory ------------------------------------------------------------------------------- */
+
+int content_begin(struct fs *fs, struct inode *node, struct content **ret_content)
+{
+	struct content *content = calloc(1, sizeof(*content));
+
+	assert(node->content == NULL);
+	if (content == NULL)
+		return -ENOMEM;
+	content->node = node;
+	content->mtime_ns = core_now_ns();
+	content->next = fs->contents;
+	content->link = &fs->contents;
+	if (content->next != NULL)
+		content->next->link = &content->next;
+	fs->contents = content;
+	node->content = content;
+	*ret_content = content;
+	return 0;
+}
+
+/* Copy extended attributes. @return 0; -ENOMEM, and *ret_copy is NULL */
+static int copy_xattrs(const struct attr *attr, void **ret_copy)
+{
+	*ret_copy = NULL;
+	if (attr->xattrs_size == 0)
+		return 0;
+	*ret_copy = malloc(attr->xattrs_size);
+	if (*ret_copy == NULL)
+		return -ENOMEM;
+	memcpy(*ret_copy, attr->xattrs, attr->xattrs_size);
+	return 0;
+}
+
+static void set_whole(struct content *content, const struct known *known, void *xattrs)
+{
+	if (content->whole)
+		free((void *)content->attr.xattrs);
+	content->whole = true;
+	content->lost = false;
+	content->attr = known->attr;
+	content->attr.xattrs = xattrs;
+	content->attr.fields |= ATTR_CTIME;
+}
+
+int content_make_whole(struct content *content, const struct known *known)
+{
+	void *xattrs;
+	int err = copy_xattrs(&known->attr, &xattrs);
+
+	if (err)
+		return err;
+	set_whole(content, known, xattrs);
+	content_resize(content, 0);
+	return 0;
+}
+
+void content_lose_key(struct content *content, const struct known *known, uint64_t nameless)
+{
+	struct known kept = *known;
+	void *xattrs;
+
+	if (copy_xattrs(&kept.attr, &xattrs) != 0) {
+		kept.attr.fields &= ~(unsigned)ATTR_XATTR;
+		kept.attr.xattrs_size = 0;
+	}
+	set_whole(content, &kept, xattrs);
+	content->nameless = nameless;
+	content->size = content->base_size = known->size;
+	content->mtime_ns = known->mtime_ns;
+}
+
+void content_drop(struct inode *node)
+{
+	struct content *content = node->content;
+
+	if (content == NULL)
+		return;
+	*content->link = content->next;
+	if (content->next != NULL)
+		content->next->link = content->link;
+	gather_clear(&content->gather);
+	if (content->whole)
+		free((void *)content->attr.xattrs);
+	free(content);
+	node->content = NULL;
+}
+
+void content_know(const struct content *content, struct known *known)
+{
+	if (!content->whole) {
+		uint64_t end = gather_end(&content->gather);
+
+		if (end > known->size)
+			known->size = end;
+		known->mtime_ns = content->mtime_ns;
+		return;
+	}
+	known->attr = content->attr;
+	known->size = content->size;
+	known->stored = content->nameless ? content->size : content->gather.bytes;
+	known->mtime_ns = content->mtime_ns;
+}
+
+void content_stamp(struct content *content)
+{
+	content->mtime_ns = core_now_ns();
+	content->attr.ctime_ns = content->attr.mtime_ns = content->mtime_ns;
+}
+
+int content_write(struct content *content, uint64_t offset, const void *data, size_t size)
+{
+	int err = gather_write(&content->gather, offset, data, size);
+
+	if (err)
+		return err;
+	if (offset + size > content->size)
+		content->size = offset + size;
+	content_stamp(content);
+	return 0;
+}
+
+void content_resize(struct content *content, uint64_t size)
+{
+	gather_truncate(&content->gather, size);
+	content->size = size;
+	if (content->base_size > size) {
+		content->base_size = size;
+		content->cut = true;
+	}
+	content_stamp(content);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* Read what is below whole content; behind its end, zeros. */
+static int read_below_whole(const struct content *content, struct kt_txn *txn, uint64_t offset,
+	unsigned char *buf, size_t size)
+{
+	uint64_t left = content->base_size > offset ? content->base_size - offset : 0;
+	size_t got = 0;
+	int err = 0;
+
+	if (left > 0) {
+		struct below below;
+
+		below_nameless(content->nameless, txn, &below);
+		err = kt_read(below.tree, below.key, below.key_size, offset, buf,
+			left < size ? (size_t)left : size, &got);
+	}
+	memset(buf + got, 0, size - got);
+	return err;
+}
+
+int content_read(const struct content *content, struct kt_txn *txn, const struct key *key,
+	uint64_t offset, void *buf, size_t size, size_t *ret_read)
+{
+	uint64_t end = content->size;
+	size_t got = size;
+	int err;
+
+	if (content->whole) {
+		size = offset >= end ? 0 : end - offset < size ? (size_t)(end - offset) : size;
+		err = read_below_whole(content, txn, offset, buf, size);
+	} else {
+		err = kt_read(txn, key->bytes, key->size, offset, buf, size, &got);
+		if (!err && got < size) {
+			end = gather_end(&content->gather);
+			end = end > offset ? end - offset : 0;
+			end = end < size ? end : size;
+			memset((unsigned char *)buf + got, 0, size - got);
+			size = got > end ? got : (size_t)end;
+		}
+	}
+	if (err)
+		return err == -ENOENT ? -ESTALE : err;
+	gather_read(&content->gather, offset, buf, size);
+	*ret_read = size;
+	return 0;
+}
+
+/* ---- to the store ---------------------------------------------------------------------------- */
+
+/* Write what was gathered to an entry. */
+static int write_ranges(const struct gather *gather, const struct below *below)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < gather->count && !err; i++) {
+		const struct gather_range *range = &gather->ranges[i];
+
+		err = kt_write(below->tree, below->key, below->key_size, range->offset, range->data,
+			range->size);
+	}
+	return err;
+}
+
+static int check_exists(const struct below *below)
+{
+	bool contains;
+	int err = kt_contains(below->tree, below->key, below->key_size, &contains);
+
+	return err ? err : contains ? 0 : -ESTALE;
+}
+
+/* Write into the value under the key. The blob stays: another mtime than the blob's own says that
+ * the file was written since, so ctime is right as well. */
+static int store_ranges(const struct content *content, struct kt_txn *txn, const struct key *key,
+	uint64_t offset, const void *data, size_t size)
+{
+	struct below below;
+	int err;
+
+	below_entry(key, txn, &below);
+	err = check_exists(&below);
+	if (!err)
+		err = write_ranges(&content->gather, &below);
+	if (!err && size > 0)
+		err = kt_write(txn, key->bytes, key->size, offset, data, size);
+	if (!err)
+		err = kt_set_mtime(txn, key->bytes, key->size, content->mtime_ns);
+	return err;
+}
+
+/* Make what is below whole content all of it. */
+static int write_whole(const struct content *content, const struct below *below)
+{
+	uint64_t end = gather_end(&content->gather);
+	int err = 0;
+
+	if (content->cut)
+		err = kt_truncate(below->tree, below->key, below->key_size, content->base_size);
+	if (!err)
+		err = write_ranges(&content->gather, below);
+	if (!err && content->size > (end > content->base_size ? end : content->base_size))
+		err = kt_truncate(below->tree, below->key, below->key_size, content->size);
+	return err;
+}
+
+static int put_from_memory(const struct content *content, struct kt_txn *txn, const struct key *key,
+	const struct attr_blob *blob)
+{
+	const struct gather *gather = &content->gather;
+	const struct gather_range *range = gather->ranges;
+	bool plain = gather->count == 1 && range->offset == 0 && range->size == content->size;
+	struct below below;
+	int err;
+
+	if (plain || content->size == 0)
+		return kt_put_entry(txn, key->bytes, key->size, plain ? range->data : NULL,
+			plain ? range->size : 0, blob->bytes, blob->size, content->mtime_ns);
+	err = kt_put_entry(
+		txn, key->bytes, key->size, NULL, 0, blob->bytes, blob->size, content->mtime_ns);
+	below_entry(key, txn, &below);
+	if (!err)
+		err = write_whole(content, &below);
+	if (!err)
+		err = kt_set_mtime(txn, key->bytes, key->size, content->mtime_ns);
+	return err;
+}
+
+static int move_nameless(const struct content *content, struct kt_txn *txn, const struct key *key,
+	const struct attr_blob *blob)
+{
+	struct below below;
+	int err;
+
+	below_nameless(content->nameless, txn, &below);
+	err = write_whole(content, &below);
+	if (!err)
+		err = kt_move(below.tree, below.key, below.key_size, txn, key->bytes, key->size);
+	if (!err)
+		err = kt_set_attr(txn, key->bytes, key->size, blob->bytes, blob->size);
+	if (!err)
+		err = kt_set_mtime(txn, key->bytes, key->size, content->mtime_ns);
+	return err;
+}
+
+int content_store(const struct content *content, struct kt_txn *txn, const struct key *key)
+{
+	struct attr_blob blob;
+	int err;
+
+	if (!content->whole)
+		return store_ranges(content, txn, key, 0, NULL, 0);
+	err = attr_blob_init(&content->attr, &blob);
+	if (err)
+		return err;
+	if (content->nameless)
+		err = move_nameless(content, txn, key, &blob);
+	else
+		err = put_from_memory(content, txn, key, &blob);
+	attr_blob_fini(&blob);
+	return err;
+}
+
+int content_spill(const struct content *content, struct kt_txn *txn, const struct key *key,
+	uint64_t offset, const void *data, size_t size, uint64_t *ret_nameless)
+{
+	struct below below;
+	int err = 0;
+
+	*ret_nameless = content->nameless;
+	if (!content->whole)
+		return store_ranges(content, txn, key, offset, data, size);
+	if (*ret_nameless == 0)
+		err = kt_new_id(txn, ret_nameless);
+	if (err)
+		return err;
+	below_nameless(*ret_nameless, txn, &below);
+	if (content->cut)
+		err = kt_truncate(below.tree, below.key, below.key_size, content->base_size);
+	if (!err)
+		err = write_ranges(&content->gather, &below);
+	if (!err && size > 0)
+		err = kt_write(below.tree, below.key, below.key_size, offset, data, size);
+	return err;
+}
+
+void content_spilled(struct content *content, uint64_t nameless, uint64_t offset, size_t size)
+{
+	uint64_t end = gather_end(&content->gather);
+
+	if (end < offset + size)
+		end = offset + size;
+	gather_clear(&content->gather);
+	content->nameless = nameless;
+	content->cut = false;
+	if (content->base_size < end)
+		content->base_size = end;
+	if (content->size < end)
+		content->size = end;
+}
+
+int content_delete_nameless(const struct content *content, struct kt_txn *txn)
+{
+	struct below below;
+
+	if (content == NULL || content->nameless == 0)
+		return 0;
+	below_nameless(content->nameless, txn, &below);
+	return kt_delete(below.tree, below.key, below.key_size, KT_MISSING_OK);
+}

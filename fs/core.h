@@ -1,0 +1,62 @@
+/* The file system in memory, as the modules of fs/ share it.
+ *
+ * Reading order:
+ *     names, escape   keys and paths
+ *     inode           who is referred to from outside, and where it is
+ *     attr, stat      attributes in a blob, and as a kernel sees them
+ *     find, walk      questions to the store: what is at a place, what is in a directory
+ *     change          a write transaction together with what it changes in memory
+ *     gather, content what was written to a file and is not in the store yet
+ *     file, dir, name, rename, setattr   the operations of fs.h
+ *     flusher         the thread in the background
+ *
+ * Locks. fs->lock guards everything here. Whoever changes the store begins its write transaction
+ * first and takes the lock then (change.h), so the lock is never held while waiting for another
+ * writer; it is held while the transaction commits, so that nodes and keys agree for whoever holds
+ * it. Who only reads takes the lock, begins a read transaction, and may let go of the lock before
+ * reading much. kt_flush() is called without the lock.
+ */
+#ifndef FS_CORE_H
+#define FS_CORE_H
+
+#include "fs.h"
+#include "flusher.h"
+#include "ids.h"
+#include "inode.h"
+#include "position.h"
+
+#include "keytree.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <time.h>
+
+struct fs {
+	struct kt_store *store; /* borrowed */
+	struct fs_options options;
+	char separator;
+
+	pthread_mutex_t lock; /* guards what follows */
+	struct inodes nodes;
+	struct ids ids;		    /* numbers for files that are made in memory */
+	struct content *contents;   /* of all files that have some */
+	struct inode *touched;	    /* directories whose times are to be recorded */
+	struct positions positions; /* where listings went on */
+	struct flusher flusher;
+};
+
+static inline int64_t core_ns(const struct timespec *time)
+{
+	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
+/* The time for stamps: coarse, as the kernel's own file systems take it. */
+static inline int64_t core_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return core_ns(&now);
+}
+
+#endif

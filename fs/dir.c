@@ -1,0 +1,412 @@
+/* Listing directories.
+ *
+ * A listing is ".", "..", "%value" if the directory has a value, and then its children in the order
+ * of their keys: those in the store, from a walk, with those merged in that are in memory only.
+ * Each call begins a transaction of its own and goes on by key (position.h), so nothing of the
+ * store is held between calls, and what a call says of a file is true at that moment.
+ */
+#include "content.h"
+#include "core.h"
+#include "entry.h"
+#include "find.h"
+#include "walk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Offsets behind the first entries. */
+enum { AFTER_DOT = 1, AFTER_DOT_DOT = 2, AFTER_VALUE = 3 };
+
+struct fs_dir {
+	struct inode *node; /* its opens count the handle */
+	off_t offset;	    /* where the last call stopped, and if that is behind AFTER_VALUE: */
+	struct position position;
+};
+
+struct listing {
+	struct fs *fs;
+	struct kt_txn *txn;
+	struct inode *node;
+	struct place place;
+	struct key prefix;
+	bool plus;
+	fs_readdir_fn *emit;
+	void *arg;
+	off_t offset; /* behind the last entry that was taken, and if that is behind AFTER_VALUE: */
+	struct position position;
+	struct inode **unstored; /* children that are in memory only, in order */
+	size_t unstored_count, unstored_next;
+};
+
+/* ---- one entry ------------------------------------------------------------------------------- */
+
+/* Emit what is at a place. Returns 0; 1 it was not taken; or an error. */
+static int emit_place(
+	struct listing *l, const char *name, const struct place *place, struct found *found)
+{
+	struct inode *node = inodes_find(&l->fs->nodes, place);
+	struct fs_entry entry = {.node = 0};
+	bool taken;
+	int err = 0;
+
+	if (l->plus && node == NULL)
+		err = inodes_get(&l->fs->nodes, place, &node);
+	if (err)
+		return err;
+	if (l->plus)
+		entry_give(l->fs, node, found, &entry);
+	else
+		find_stat(l->fs, node, found, &entry.stat);
+	taken = l->emit(l->arg, name, &entry, l->offset + 1);
+	if (l->plus && !taken) {
+		node->lookups--;
+		inodes_tidy(&l->fs->nodes, node);
+	}
+	l->offset += taken;
+	return taken ? 0 : 1;
+}
+
+/* Emit a name by itself. Returns 0; 1 it was not taken. */
+static int emit_bare(struct listing *l, const char *name, const struct stat *stat)
+{
+	struct fs_entry entry = {.node = 0, .stat = *stat};
+
+	if (!l->emit(l->arg, name, &entry, l->offset + 1))
+		return 1;
+	l->offset++;
+	return 0;
+}
+
+/* ---- "." and ".." and "%value" --------------------------------------------------------------- */
+
+static int emit_dots(struct listing *l)
+{
+	struct stat stat = {.st_mode = S_IFDIR};
+	struct inode *parent = l->node->parent != NULL ? l->node->parent : l->node;
+	struct found found;
+	int err = 0;
+
+	while (!err && l->offset < AFTER_DOT_DOT) {
+		bool dot = l->offset < AFTER_DOT;
+
+		err = find_at_node(l->fs, l->txn, dot ? l->node : parent, &found);
+		if (!err)
+			find_stat(l->fs, dot ? l->node : parent, &found, &stat);
+		if (!err)
+			err = emit_bare(l, dot ? "." : "..", &stat);
+	}
+	return err;
+}
+
+static int emit_value(struct listing *l)
+{
+	struct target target = {.part = {.kind = NAMES_VALUE}, .place = l->place};
+	struct found found;
+	int err;
+
+	if (l->offset != AFTER_DOT_DOT)
+		return 0;
+	target.place.kind = INODE_FILE;
+	err = l->place.kind == INODE_DIR && l->place.parent != NULL
+		      ? find_at_target(l->fs, l->txn, &target, &found)
+		      : -ENOENT;
+	if (err == -ENOENT) {
+		l->offset = AFTER_VALUE;
+		return 0;
+	}
+	return err ? err : emit_place(l, "%value", &target.place, &found);
+}
+
+/* ---- children -------------------------------------------------------------------------------- */
+
+/* Emit a child that the walk has found. */
+static int emit_child(struct listing *l, const struct walk_child *child)
+{
+	struct place place = {
+		.parent = l->node, .kind = child->kind, .bytes = child->bytes, .size = child->size};
+	char name[NAMES_MAX + 1];
+	struct found found;
+	int err;
+
+	if (child->kind == INODE_PIECE)
+		names_encode_piece(l->fs->separator, child->bytes, child->size, name);
+	else
+		names_encode(l->fs->separator, child->bytes, child->size, name);
+	err = place_key(l->fs->separator, &place, &found.key);
+	if (!err)
+		err = find_by_stat(l->fs, &place, child->known, &child->stat, &found);
+	/* its blob is damaged, or has no room: at least the name is there */
+	if (err)
+		return emit_bare(l, name, &(struct stat){0});
+	return emit_place(l, name, &place, &found);
+}
+
+/* Emit a child that is in memory only, unless it is a directory in the store: then it is the value
+ * of that. */
+static int emit_unstored(struct listing *l, struct inode *node)
+{
+	struct place place = inode_place(node), directory = place;
+	char name[NAMES_MAX + 1];
+	struct found found;
+	int err;
+
+	directory.kind = INODE_DIR;
+	err = place_key(l->fs->separator, &directory, &found.key);
+	if (!err)
+		err = find_directory(l->fs, l->txn, &directory, &found.key, &found);
+	if (err != -ENOENT && err != -ENAMETOOLONG)
+		return err;
+	err = find_at_node(l->fs, l->txn, node, &found);
+	if (err)
+		return err;
+	names_encode(l->fs->separator, place.bytes, place.size, name);
+	return emit_place(l, name, &place, &found);
+}
+
+static int compare_places(const struct place *a, const void *bytes, size_t size)
+{
+	size_t both = a->size < size ? a->size : size;
+	int order = both ? memcmp(a->bytes, bytes, both) : 0;
+
+	return order ? order : (a->size > size) - (a->size < size);
+}
+
+static int compare_nodes(const void *a, const void *b)
+{
+	struct place place_a = inode_place(*(struct inode *const *)a);
+	struct place place_b = inode_place(*(struct inode *const *)b);
+
+	return compare_places(&place_a, place_b.bytes, place_b.size);
+}
+
+/* Collect the children that are in memory only, from the position on. */
+static int collect_unstored(struct listing *l)
+{
+	size_t count = 0;
+
+	for (struct content *c = l->fs->contents; c != NULL; c = c->next)
+		count += c->whole && c->node->parent == l->node;
+	if (count == 0)
+		return 0;
+	l->unstored = malloc(count * sizeof(l->unstored[0]));
+	if (l->unstored == NULL)
+		return -ENOMEM;
+	for (struct content *c = l->fs->contents; c != NULL; c = c->next) {
+		struct place place;
+
+		if (!c->whole || c->node->parent != l->node)
+			continue;
+		place = inode_place(c->node);
+		if (compare_places(&place, l->position.bytes, l->position.size) >= 0)
+			l->unstored[l->unstored_count++] = c->node;
+	}
+	qsort(l->unstored, l->unstored_count, sizeof(l->unstored[0]), compare_nodes);
+	return 0;
+}
+
+/* Is the next child in memory before that of the walk? A child of the walk stands where its keys
+ * begin, which for a piece is where the walk is. */
+static bool unstored_is_first(
+	const struct listing *l, const struct walk *walk, const struct walk_child *child)
+{
+	unsigned char directory[NAMES_MAX + 1];
+	struct place place;
+
+	if (l->unstored_next == l->unstored_count)
+		return false;
+	place = inode_place(l->unstored[l->unstored_next]);
+	if (child == NULL)
+		return true;
+	if (child->kind == INODE_PIECE)
+		return compare_places(&place, walk->at.bytes, walk->at.size) < 0;
+	if (child->kind == INODE_FILE)
+		return compare_places(&place, child->bytes, child->size) < 0;
+	memcpy(directory, child->bytes, child->size);
+	directory[child->size] = (unsigned char)l->fs->separator;
+	return compare_places(&place, directory, child->size + 1) < 0;
+}
+
+/* Is the next child in memory the file that the walk has found, with another value? */
+static bool unstored_is_same(const struct listing *l, const struct walk_child *child)
+{
+	struct place place;
+
+	if (l->unstored_next == l->unstored_count || child->kind != INODE_FILE)
+		return false;
+	place = inode_place(l->unstored[l->unstored_next]);
+	return compare_places(&place, child->bytes, child->size) == 0;
+}
+
+/* Emit the next child of those in memory, and go on behind it. */
+static int list_unstored(struct listing *l)
+{
+	struct inode *node = l->unstored[l->unstored_next];
+	struct place place = inode_place(node);
+	off_t offset = l->offset;
+	int err = emit_unstored(l, node);
+
+	if (err)
+		return err;
+	l->unstored_next++;
+	if (l->offset == offset)
+		return 0;
+	memcpy(l->position.bytes, place.bytes, place.size);
+	l->position.bytes[place.size] = '\0';
+	l->position.size = place.size + 1;
+	return 0;
+}
+
+static int list_children(struct listing *l, struct walk *walk)
+{
+	struct walk_child child;
+	int next, err = walk_seek(walk, &l->position);
+
+	if (err)
+		return err;
+	next = walk_next(walk, &child);
+	while (next == 0 || next == -ENOENT) {
+		bool have = next == 0;
+
+		if (unstored_is_first(l, walk, have ? &child : NULL)) {
+			err = list_unstored(l);
+			if (err)
+				return err;
+			continue;
+		}
+		if (!have)
+			return 0;
+		err = emit_child(l, &child);
+		if (err)
+			return err;
+		l->unstored_next += unstored_is_same(l, &child);
+		position_copy(&l->position, &walk->at);
+		next = walk_next(walk, &child);
+	}
+	return next;
+}
+
+/* List from the offset on. Returns 0 at the end; 1 when an entry was not taken; or an error. */
+static int list(struct listing *l)
+{
+	struct walk walk;
+	int err;
+
+	err = emit_dots(l);
+	if (!err)
+		err = emit_value(l);
+	if (!err)
+		err = collect_unstored(l);
+	if (err)
+		return err;
+	err = walk_open(l->txn, l->fs->separator, &l->place, &l->prefix, &walk);
+	if (!err)
+		err = list_children(l, &walk);
+	walk_close(&walk);
+	free(l->unstored);
+	l->unstored = NULL;
+	l->unstored_count = l->unstored_next = 0;
+	return err;
+}
+
+/* ---- the operations -------------------------------------------------------------------------- */
+
+static bool skip_until(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
+{
+	(void)name;
+	(void)entry;
+	return offset <= *(const off_t *)arg;
+}
+
+/* Find the position of an offset: it is mostly where the last call stopped. One that nobody
+ * remembers is found by counting. */
+static int go_to(struct listing *l, const struct fs_dir *dir, off_t offset)
+{
+	struct listing count = *l;
+	int err;
+
+	l->offset = offset;
+	if (offset <= AFTER_VALUE) {
+		l->position.size = l->position.piece_count = 0;
+		return 0;
+	}
+	if (offset == dir->offset) {
+		position_copy(&l->position, &dir->position);
+		return 0;
+	}
+	if (positions_get(&l->fs->positions, l->node->number, offset, &l->position))
+		return 0;
+	count.offset = 0;
+	count.plus = false;
+	count.emit = skip_until;
+	count.arg = &offset;
+	err = list(&count);
+	l->offset = count.offset;
+	position_copy(&l->position, &count.position);
+	return err == 1 ? 0 : err;
+}
+
+int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
+{
+	struct fs_dir *dir = malloc(sizeof(*dir));
+	struct inode *node;
+	int err;
+
+	if (dir == NULL)
+		return -ENOMEM;
+	pthread_mutex_lock(&fs->lock);
+	err = find_directory_node(fs, number, &node);
+	if (!err) {
+		node->opens++;
+		dir->node = node;
+		dir->offset = dir->position.size = dir->position.piece_count = 0;
+	}
+	pthread_mutex_unlock(&fs->lock);
+	if (err)
+		free(dir);
+	else
+		*ret_dir = dir;
+	return err;
+}
+
+int fs_readdir(
+	struct fs *fs, struct fs_dir *dir, off_t offset, bool plus, fs_readdir_fn *emit, void *arg)
+{
+	struct listing l = {.fs = fs, .node = dir->node, .plus = plus, .emit = emit, .arg = arg};
+	int err;
+
+	pthread_mutex_lock(&fs->lock);
+	/* a directory that was removed is empty */
+	if (!inode_has_place(l.node)) {
+		pthread_mutex_unlock(&fs->lock);
+		return 0;
+	}
+	err = kt_begin(fs->store, KT_READ, &l.txn);
+	if (!err) {
+		l.place = inode_place(l.node);
+		err = place_key(fs->separator, &l.place, &l.prefix);
+		if (!err)
+			err = go_to(&l, dir, offset);
+		if (!err)
+			err = list(&l);
+		kt_abort(l.txn);
+	}
+	if (err == 0 || err == 1) {
+		dir->offset = l.offset;
+		position_copy(&dir->position, &l.position);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return err == 1 ? 0 : err;
+}
+
+void fs_releasedir(struct fs *fs, struct fs_dir *dir)
+{
+	pthread_mutex_lock(&fs->lock);
+	if (dir->offset > AFTER_VALUE)
+		positions_put(&fs->positions, dir->node->number, dir->offset, &dir->position);
+	dir->node->opens--;
+	inodes_tidy(&fs->nodes, dir->node);
+	pthread_mutex_unlock(&fs->lock);
+	free(dir);
+}

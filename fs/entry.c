@@ -1,0 +1,186 @@
+/* Lookup, forget, and what else only asks: getattr, readlink, statfs. */
+#include "entry.h"
+
+#include "core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void entry_give(
+	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry)
+{
+	node->lookups++;
+	ret_entry->node = node->number;
+	find_stat(fs, node, found, &ret_entry->stat);
+}
+
+int entry_give_place(struct fs *fs, const struct place *place, const struct found *found,
+	struct fs_entry *ret_entry)
+{
+	struct inode *node;
+	int err = inodes_get(&fs->nodes, place, &node);
+
+	if (!err)
+		entry_give(fs, node, found, ret_entry);
+	return err;
+}
+
+int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+	struct inode *directory, mode_t mode, uint64_t ino, struct known *ret_known)
+{
+	int64_t now = core_now_ns();
+	struct known known = {.mtime_ns = now,
+		.attr = {.fields = ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_INO | ATTR_CTIME,
+			.mode = mode & ~(caller->umask & 07777),
+			.uid = caller->uid,
+			.gid = caller->gid,
+			.ino = ino,
+			.ctime_ns = now,
+			.mtime_ns = now}};
+	struct found found;
+	struct stat stat;
+	int err = find_at_node(fs, txn, directory, &found);
+
+	if (err && err != -ENOENT)
+		return err;
+	if (!err) {
+		find_stat(fs, directory, &found, &stat);
+		if (stat.st_mode & S_ISGID) {
+			known.attr.gid = stat.st_gid;
+			known.attr.mode |= S_ISDIR(mode) ? S_ISGID : 0;
+		}
+	}
+	*ret_known = known;
+	return 0;
+}
+
+/* Begin to read: the lock, and a transaction. */
+static int read_begin(struct fs *fs, struct kt_txn **ret_txn)
+{
+	int err;
+
+	pthread_mutex_lock(&fs->lock);
+	err = kt_begin(fs->store, KT_READ, ret_txn);
+	if (err)
+		pthread_mutex_unlock(&fs->lock);
+	return err;
+}
+
+static int read_end(struct fs *fs, struct kt_txn *txn, int err)
+{
+	kt_abort(txn);
+	pthread_mutex_unlock(&fs->lock);
+	return err;
+}
+
+int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
+{
+	struct target target;
+	struct kt_txn *txn;
+	struct found found;
+	int err = read_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = find_target(fs, parent, name, &target);
+	if (err == -EINVAL)
+		err = -ENOENT;
+	if (!err)
+		err = find_at_target(fs, txn, &target, &found);
+	if (!err)
+		err = entry_give_place(fs, &target.place, &found, ret_entry);
+	return read_end(fs, txn, err);
+}
+
+void fs_forget(struct fs *fs, uint64_t number, uint64_t count)
+{
+	struct inode *node;
+
+	pthread_mutex_lock(&fs->lock);
+	node = inodes_by_number(&fs->nodes, number);
+	if (node != NULL) {
+		node->lookups -= count < node->lookups ? count : node->lookups;
+		inodes_tidy(&fs->nodes, node);
+	}
+	pthread_mutex_unlock(&fs->lock);
+}
+
+int fs_getattr(struct fs *fs, uint64_t number, struct stat *ret_stat)
+{
+	struct kt_txn *txn;
+	struct found found;
+	struct inode *node;
+	int err = read_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = find_node(fs, number, &node);
+	if (!err)
+		err = find_at_node(fs, txn, node, &found);
+	if (!err)
+		find_stat(fs, node, &found, ret_stat);
+	return read_end(fs, txn, err);
+}
+
+/* Read the value of a symbolic link. */
+static int read_target(struct kt_txn *txn, const struct found *found, char **ret_target)
+{
+	struct kt_slice value;
+	char *target;
+	int err = kt_get(txn, found->key.bytes, found->key.size, &value);
+
+	if (err)
+		return err;
+	target = malloc(value.size + 1);
+	if (target == NULL)
+		return -ENOMEM;
+	if (value.size > 0)
+		memcpy(target, value.data, value.size);
+	target[value.size] = '\0';
+	*ret_target = target;
+	return 0;
+}
+
+int fs_readlink(struct fs *fs, uint64_t number, char **ret_target)
+{
+	struct kt_txn *txn;
+	struct found found;
+	struct stat stat;
+	struct inode *node;
+	int err = read_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = find_node(fs, number, &node);
+	if (!err)
+		err = find_at_node(fs, txn, node, &found);
+	if (!err) {
+		find_stat(fs, node, &found, &stat);
+		err = S_ISLNK(stat.st_mode) ? read_target(txn, &found, ret_target) : -EINVAL;
+	}
+	return read_end(fs, txn, err);
+}
+
+int fs_statfs(struct fs *fs, struct statvfs *ret_statvfs)
+{
+	struct kt_info info;
+	int err = kt_info(fs->store, &info);
+	uint64_t free_pages;
+
+	if (err)
+		return err;
+	free_pages = info.disk_free / info.page_size + info.free_pages;
+	*ret_statvfs = (struct statvfs){
+		.f_bsize = info.page_size,
+		.f_frsize = info.page_size,
+		.f_blocks = info.disk_size / info.page_size,
+		.f_bfree = free_pages,
+		.f_bavail = free_pages,
+		.f_files = info.entries + free_pages, /* each page could hold one more at least */
+		.f_ffree = free_pages,
+		.f_favail = free_pages,
+		.f_namemax = NAMES_MAX,
+	};
+	return 0;
+}

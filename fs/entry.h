@@ -1,0 +1,24 @@
+/* Giving out nodes, and attributes of what is made. */
+#ifndef FS_ENTRY_H
+#define FS_ENTRY_H
+
+#include "find.h"
+#include "fs.h"
+
+/** Give out a reference to a node.
+ *  @param found  what is known of it */
+void entry_give(
+	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry);
+
+/** Give out a reference to the node at a place, made if need be. @return 0; -ENOMEM */
+int entry_give_place(struct fs *fs, const struct place *place, const struct found *found,
+	struct fs_entry *ret_entry);
+
+/** What is known of a file or directory that is made now. Its group is the directory's if that says
+ *  so (setgid).
+ *  @param txn   any transaction
+ *  @param mode  with the file type; the caller's umask is applied */
+int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+	struct inode *directory, mode_t mode, uint64_t ino, struct known *ret_known);
+
+#endif

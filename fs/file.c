@@ -1,0 +1,476 @@
+/* Open files: create, open, read, write, and how what was written comes to the store.
+ *
+ * A handle that has written owes it to the store: whoever closes it, or syncs, has the file's
+ * content stored. A handle that only reads never does, so it does not publish what another one is
+ * still writing.
+ */
+#include "change.h"
+#include "content.h"
+#include "core.h"
+#include "entry.h"
+#include "find.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+/** Writes from this size on go to the store directly: gathering them would only copy them. */
+#define FILE_DIRECT_SIZE (512 * 1024)
+
+struct fs_file {
+	struct inode *node; /* its opens count the handle */
+	int flags;	    /* of open(2) */
+	bool owes; /* was made, truncated or written through this handle, and not stored since */
+};
+
+static bool can_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* ---- to the store ---------------------------------------------------------------------------- */
+
+/* Is there content that belongs under the node's key? */
+static bool is_unstored(const struct inode *node)
+{
+	return node->content != NULL && inode_has_place(node);
+}
+
+/* Store a node's content under its key, if it has some. A file that was removed has no key. */
+static int publish(struct fs *fs, struct inode *node)
+{
+	struct kt_txn *txn;
+	struct key key;
+	int err;
+
+	err = change_begin(fs, &txn);
+	if (err)
+		return err;
+	if (!is_unstored(node)) {
+		kt_abort(txn);
+		pthread_mutex_unlock(&fs->lock);
+		return 0;
+	}
+	err = inode_key(fs->separator, node, &key);
+	if (!err)
+		err = content_store(node->content, txn, &key);
+	err = change_commit(fs, txn, err);
+	if (!err)
+		content_drop(node);
+	return change_end(fs, err);
+}
+
+/* Store what a handle owes. */
+static int settle(struct fs *fs, struct fs_file *file)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&fs->lock);
+	file->owes = file->owes && is_unstored(file->node);
+	if (file->owes) {
+		pthread_mutex_unlock(&fs->lock);
+		err = publish(fs, file->node);
+		pthread_mutex_lock(&fs->lock);
+		file->owes = is_unstored(file->node);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return err;
+}
+
+int fs_flush(struct fs *fs, struct fs_file *file)
+{
+	return settle(fs, file);
+}
+
+int fs_fsync(struct fs *fs, struct fs_file *file)
+{
+	int err = 0;
+
+	if (fs->options.read_only)
+		return 0;
+	if (file == NULL) {
+		err = flusher_store(fs);
+	} else {
+		pthread_mutex_lock(&fs->lock);
+		file->owes = file->owes || file->node->content != NULL;
+		pthread_mutex_unlock(&fs->lock);
+		err = settle(fs, file);
+	}
+	return err ? err : kt_flush(fs->store);
+}
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+static int file_new(struct inode *node, int flags, struct fs_file **ret_file)
+{
+	struct fs_file *file = calloc(1, sizeof(*file));
+
+	if (file == NULL)
+		return -ENOMEM;
+	file->node = node;
+	file->flags = flags;
+	node->opens++;
+	*ret_file = file;
+	return 0;
+}
+
+/* Truncate a file, so that its next value is stored as a whole. */
+static int truncate_whole(struct fs *fs, struct inode *node, const struct found *found)
+{
+	struct known known = found->known;
+	bool had = node->content != NULL;
+	int err = had ? 0 : content_begin(fs, node, &node->content);
+
+	stat_keep_ino(INODE_FILE, &found->key, &known.attr);
+	if (!err)
+		err = content_make_whole(node->content, &known);
+	if (err && !had)
+		content_drop(node);
+	return err;
+}
+
+static int open_node(
+	struct fs *fs, struct kt_txn *txn, struct inode *node, int flags, struct fs_file **ret_file)
+{
+	struct found found;
+	struct stat stat;
+	int err = find_at_node(fs, txn, node, &found);
+
+	if (err)
+		return err;
+	find_stat(fs, node, &found, &stat);
+	if (!S_ISREG(stat.st_mode))
+		return S_ISLNK(stat.st_mode) ? -ELOOP : S_ISDIR(stat.st_mode) ? -EISDIR : -ENXIO;
+	err = file_new(node, flags, ret_file);
+	if (err || !(flags & O_TRUNC))
+		return err;
+	err = truncate_whole(fs, node, &found);
+	(*ret_file)->owes = true;
+	if (err) {
+		node->opens--;
+		free(*ret_file);
+	}
+	return err;
+}
+
+int fs_open_file(struct fs *fs, uint64_t number, int flags, struct fs_file **ret_file)
+{
+	struct kt_txn *txn;
+	struct inode *node;
+	int err;
+
+	if ((can_write(flags) || (flags & O_TRUNC)) && fs->options.read_only)
+		return -EROFS;
+	pthread_mutex_lock(&fs->lock);
+	err = find_node(fs, number, &node);
+	if (!err)
+		err = kt_begin(fs->store, KT_READ, &txn);
+	if (!err) {
+		err = open_node(fs, txn, node, flags, ret_file);
+		kt_abort(txn);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return err;
+}
+
+/* ---- create ---------------------------------------------------------------------------------- */
+
+/* Open a file that turned out to exist, as O_CREAT without O_EXCL does. */
+static int open_existing(struct fs *fs, struct kt_txn *txn, const struct target *target,
+	struct found *found, int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
+{
+	struct inode *node;
+	int err;
+
+	if (flags & O_EXCL)
+		return -EEXIST;
+	if (found->kind != INODE_FILE)
+		return -EISDIR;
+	err = inodes_get(&fs->nodes, &target->place, &node);
+	if (err)
+		return err;
+	err = open_node(fs, txn, node, flags, ret_file);
+	if (err) {
+		inodes_tidy(&fs->nodes, node);
+		return err;
+	}
+	if (node->content != NULL)
+		content_know(node->content, &found->known);
+	entry_give(fs, node, found, ret_entry);
+	return 0;
+}
+
+/* Give a new node content and a handle. */
+static int start_file(struct fs *fs, struct inode *node, const struct known *known, int flags,
+	struct fs_file **ret_file)
+{
+	int err = content_begin(fs, node, &node->content);
+
+	if (!err)
+		err = content_make_whole(node->content, known);
+	if (!err)
+		err = file_new(node, flags, ret_file);
+	if (err)
+		content_drop(node);
+	else
+		(*ret_file)->owes = true;
+	return err;
+}
+
+/* Make a file in memory. The target's place is free. */
+static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+	const struct target *target, mode_t mode, int flags, struct fs_entry *ret_entry,
+	struct fs_file **ret_file)
+{
+	struct found found = {.kind = INODE_FILE, .unstored = true};
+	struct inode *node;
+	uint64_t ino;
+	int err;
+
+	err = place_key(fs->separator, &target->place, &found.key);
+	if (!err)
+		err = ids_take(&fs->ids, &ino);
+	if (!err)
+		err = entry_new(fs, txn, caller, target->directory, S_IFREG | (mode & 07777), ino,
+			&found.known);
+	if (!err)
+		err = inodes_get(&fs->nodes, &target->place, &node);
+	if (err)
+		return err;
+	err = start_file(fs, node, &found.known, flags, ret_file);
+	if (err) {
+		inodes_tidy(&fs->nodes, node);
+		return err;
+	}
+	flusher_touch(fs, target->directory);
+	entry_give(fs, node, &found, ret_entry);
+	return 0;
+}
+
+static int create(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+	uint64_t parent, const char *name, mode_t mode, int flags, struct fs_entry *ret_entry,
+	struct fs_file **ret_file)
+{
+	struct target target;
+	struct found found;
+	int err = find_target(fs, parent, name, &target);
+
+	if (err)
+		return err;
+	if (target.part.kind == NAMES_PIECE)
+		return -EINVAL;
+	err = find_at_target(fs, txn, &target, &found);
+	if (!err)
+		return open_existing(fs, txn, &target, &found, flags, ret_entry, ret_file);
+	if (err != -ENOENT)
+		return err;
+	return create_in_memory(fs, txn, caller, &target, mode, flags, ret_entry, ret_file);
+}
+
+/* Get numbers for new files. */
+static int refill_ids(struct fs *fs)
+{
+	struct kt_txn *txn;
+	int err = change_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = change_commit(fs, txn, 0);
+	return change_end(fs, err);
+}
+
+int fs_create(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
+	mode_t mode, int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
+{
+	struct kt_txn *txn;
+	int err;
+
+	if (fs->options.read_only)
+		return -EROFS;
+	do {
+		pthread_mutex_lock(&fs->lock);
+		err = kt_begin(fs->store, KT_READ, &txn);
+		if (!err) {
+			err = create(
+				fs, txn, caller, parent, name, mode, flags, ret_entry, ret_file);
+			kt_abort(txn);
+		}
+		pthread_mutex_unlock(&fs->lock);
+	} while (err == -EAGAIN && (err = refill_ids(fs)) == 0);
+	return err;
+}
+
+/* ---- read ------------------------------------------------------------------------------------ */
+
+int fs_read(
+	struct fs *fs, struct fs_file *file, off_t offset, void *buf, size_t size, size_t *ret_read)
+{
+	const struct content *content;
+	struct kt_txn *txn;
+	struct key key;
+	int err;
+
+	if ((file->flags & O_ACCMODE) == O_WRONLY)
+		return -EBADF;
+	if (offset < 0)
+		return -EINVAL;
+	pthread_mutex_lock(&fs->lock);
+	content = file->node->content;
+	err = kt_begin(fs->store, KT_READ, &txn);
+	if (err) {
+		pthread_mutex_unlock(&fs->lock);
+		return err;
+	}
+	if (content == NULL || !content->whole)
+		err = inode_key(fs->separator, file->node, &key);
+	if (!err && content != NULL)
+		err = content_read(content, txn, &key, (uint64_t)offset, buf, size, ret_read);
+	pthread_mutex_unlock(&fs->lock);
+	/* the transaction has the value as it was under the lock, whatever becomes of its key */
+	if (!err && content == NULL)
+		err = kt_read(txn, key.bytes, key.size, (uint64_t)offset, buf, size, ret_read);
+	kt_abort(txn);
+	return err == -ENOENT ? -ESTALE : err;
+}
+
+/* ---- write ----------------------------------------------------------------------------------- */
+
+/* The offset that a write goes to. @return 0; -EFBIG */
+static int write_offset(struct fs *fs, struct kt_txn *txn, const struct fs_file *file, size_t size,
+	uint64_t *offset)
+{
+	if (file->flags & O_APPEND) {
+		struct kt_txn *own = NULL;
+		struct found found;
+		int err = txn ? 0 : kt_begin(fs->store, KT_READ, &own);
+
+		if (!err)
+			err = find_at_node(fs, txn ? txn : own, file->node, &found);
+		kt_abort(own);
+		if (err)
+			return err == -ENOENT ? -ESTALE : err;
+		*offset = found.known.size;
+	}
+	return *offset > INT64_MAX - size ? -EFBIG : 0;
+}
+
+/* Gather a write. @return 0; -EAGAIN it has to go to the store directly, or room must be made */
+static int write_gathered(
+	struct fs *fs, struct fs_file *file, uint64_t offset, const void *data, size_t size)
+{
+	struct inode *node = file->node;
+	bool begun = node->content == NULL;
+	int err;
+
+	if (size >= FILE_DIRECT_SIZE || (!begun && gather_is_full(&node->content->gather)))
+		return -EAGAIN;
+	err = write_offset(fs, NULL, file, size, &offset);
+	if (!err && begun)
+		err = content_begin(fs, node, &node->content);
+	if (!err)
+		err = content_write(node->content, offset, data, size);
+	if (err) {
+		if (begun)
+			content_drop(node);
+		return err;
+	}
+	file->owes = true;
+	if (!node->content->whole)
+		flusher_expect_store(fs);
+	return 0;
+}
+
+/* Write what was gathered, and the data, to what is below. */
+static int write_through(
+	struct fs *fs, struct fs_file *file, uint64_t offset, const void *data, size_t size)
+{
+	struct inode *node = file->node;
+	uint64_t nameless = 0;
+	struct kt_txn *txn;
+	struct key key;
+	int err = change_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = write_offset(fs, txn, file, size, &offset);
+	if (!err && node->content == NULL)
+		err = content_begin(fs, node, &node->content);
+	if (!err && !node->content->whole)
+		err = inode_key(fs->separator, node, &key);
+	if (!err) {
+		content_stamp(node->content);
+		err = content_spill(node->content, txn, &key, offset, data, size, &nameless);
+	}
+	err = change_commit(fs, txn, err);
+	if (!err && node->content->whole)
+		content_spilled(node->content, nameless, offset, size);
+	else if (node->content != NULL && !node->content->whole &&
+		 (!err || node->content->gather.count == 0))
+		content_drop(node);
+	if (!err)
+		file->owes = node->content != NULL;
+	return change_end(fs, err == -ENOENT ? -ESTALE : err);
+}
+
+int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data, size_t size)
+{
+	int err;
+
+	if (!can_write(file->flags))
+		return -EBADF;
+	if (offset < 0)
+		return -EINVAL;
+	if (size == 0)
+		return 0;
+	pthread_mutex_lock(&fs->lock);
+	err = write_gathered(fs, file, (uint64_t)offset, data, size);
+	pthread_mutex_unlock(&fs->lock);
+	if (err == -EAGAIN)
+		err = write_through(fs, file, (uint64_t)offset, data, size);
+	return err;
+}
+
+/* ---- release --------------------------------------------------------------------------------- */
+
+/* One handle less. The last one takes along what nobody can reach any more: the file was removed,
+ * or it could not be stored, which its last flush has reported. */
+static void drop_open(struct fs *fs, struct inode *node)
+{
+	if (--node->opens == 0)
+		content_drop(node);
+	inodes_tidy(&fs->nodes, node);
+}
+
+/* As drop_open(), and delete what the last handle leaves in a nameless entry. If that fails, the
+ * next fs_open() does it. */
+static void drop_open_nameless(struct fs *fs, struct inode *node)
+{
+	struct kt_txn *txn;
+	int err = change_begin(fs, &txn);
+
+	if (err) {
+		pthread_mutex_lock(&fs->lock);
+	} else {
+		if (node->opens == 1)
+			err = content_delete_nameless(node->content, txn);
+		err = change_commit(fs, txn, err);
+	}
+	drop_open(fs, node);
+	change_end(fs, err);
+}
+
+void fs_release(struct fs *fs, struct fs_file *file)
+{
+	struct inode *node = file->node;
+
+	settle(fs, file);
+	free(file);
+	pthread_mutex_lock(&fs->lock);
+	if (node->opens == 1 && node->content != NULL && node->content->nameless != 0) {
+		pthread_mutex_unlock(&fs->lock);
+		drop_open_nameless(fs, node);
+		return;
+	}
+	drop_open(fs, node);
+	pthread_mutex_unlock(&fs->lock);
+}

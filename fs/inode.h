@@ -1,0 +1,132 @@
+/* Inodes: the files and directories that somebody outside refers to, in memory.
+ *
+ * An inode knows its place, which is the directory it is in and the bytes of the key that its name
+ * stands for; its key is found by walking up. So a directory is renamed by moving one node, and all
+ * that is known below it follows.
+ *
+ *     root ── DIR "etc" ─┬─ FILE "hosts"     key etc/hosts
+ *                        ├─ DIR  "ssh"       keys from etc/ssh/
+ *                        └─ FILE "ssh"       key etc/ssh, the value of that directory
+ *
+ * The value of a directory has the place of a file beside it, whatever name it is shown under: it
+ * stays the same node when the key becomes a directory and when it turns back.
+ *
+ * Nothing here is locked; the caller holds fs->lock.
+ */
+#ifndef FS_INODE_H
+#define FS_INODE_H
+
+#include "keytree.h"
+#include "table.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct content;
+
+enum inode_kind {
+	INODE_FILE,  /* an entry: the key that its place gives */
+	INODE_DIR,   /* a directory: the keys that begin with its place and a separator */
+	INODE_PIECE, /* a directory that is a piece of a long component (names.h) */
+};
+
+/** Where a node is. */
+struct place {
+	struct inode *parent; /* a directory; NULL: of the root */
+	enum inode_kind kind;
+	const void *bytes; /* that its name stands for, at most NAMES_MAX */
+	size_t size;
+};
+
+/** Bytes of one key of either tree. */
+struct key {
+	size_t size;
+	unsigned char bytes[KT_KEY_MAX];
+};
+
+struct inode {
+	uint64_t number;      /* by which it is known outside */
+	uint64_t lookups;     /* references given out */
+	struct inode *parent; /* NULL: it is the root, or has no place any more */
+	unsigned children;    /* nodes that have it as parent */
+	unsigned opens;	      /* open files on it */
+	enum inode_kind kind;
+
+	struct content *content; /* of a file: what is not in the store under its key; or NULL */
+
+	/* of a directory */
+	uint64_t ino;	    /* shown while it has no record; 0: not shown yet */
+	int64_t touched_ns; /* when names in it last changed; 0: its record says that */
+	bool touched;	    /* that is still to be recorded, and it is in this list: */
+	struct inode *touched_next;
+
+	unsigned char *id; /* key of the table: number of the parent, kind, bytes */
+	UT_hash_handle hh;
+};
+
+struct inode_slot {
+	struct inode *node; /* NULL: free */
+	uint32_t generation;
+	uint32_t next_free; /* 0: none */
+};
+
+struct inodes {
+	struct inode *root;
+	struct inode *table; /* by id: the root, and all that have a place */
+	struct inode_slot *slots;
+	uint32_t slot_count, slot_capacity;
+	uint32_t first_free; /* 0: none */
+};
+
+/** @return 0; -ENOMEM */
+int inodes_init(struct inodes *nodes);
+
+/** Free all nodes. */
+void inodes_fini(struct inodes *nodes);
+
+/** The node that has a number, or NULL. */
+struct inode *inodes_by_number(const struct inodes *nodes, uint64_t number);
+
+/** The node at a place, or NULL. */
+struct inode *inodes_find(const struct inodes *nodes, const struct place *place);
+
+/** The node at a place, made if need be. It goes with the next inodes_tidy() unless something
+ * refers to it by then.
+ *  @return 0; -ENOMEM */
+int inodes_get(struct inodes *nodes, const struct place *place, struct inode **ret_node);
+
+/** Free a node that nothing refers to, and then its parents likewise. NULL is allowed. */
+void inodes_tidy(struct inodes *nodes, struct inode *node);
+
+/** Take a node's place away: it was removed, or replaced. NULL is allowed. */
+void inodes_detach(struct inodes *nodes, struct inode *node);
+
+/** What inodes_move() needs for a place: memory.
+ *  @param ret_id  given to inodes_move(), else free with free() */
+int inodes_prepare_move(const struct place *place, unsigned char **ret_id);
+
+/** Give a node another place. A node that was there is detached. Cannot fail.
+ *  @param place  of the node's own kind
+ *  @param id     from inodes_prepare_move() for this place; taken */
+void inodes_move(
+	struct inodes *nodes, struct inode *node, const struct place *place, unsigned char *id);
+
+/** Has the node a place, and each directory above it? */
+bool inode_has_place(const struct inode *node);
+
+/** The place of a node that has one. */
+struct place inode_place(const struct inode *node);
+
+/** The key of a place: of a file that of its entry, of a directory that of its record, which is how
+ *  the keys of all that is in it begin.
+ *  @return 0; -ENOENT a directory above was removed; -ENAMETOOLONG */
+int place_key(char separator, const struct place *place, struct key *ret_key);
+
+/** The key of a node's place. @return as place_key() */
+int inode_key(char separator, const struct inode *node, struct key *ret_key);
+
+/** Is the directory above the node, or the node itself? */
+bool inode_is_below(const struct inode *node, const struct inode *directory);
+
+#endif

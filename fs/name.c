@@ -1,0 +1,176 @@
+/* Making and removing names: mkdir, symlink, unlink, rmdir. Each is one transaction. */
+#include "change.h"
+#include "content.h"
+#include "core.h"
+#include "directory.h"
+#include "entry.h"
+#include "find.h"
+#include "remove.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SYMLINK_MAX 4095
+
+/* Find the place for a new name. @return 0; -EEXIST */
+static int find_free(
+	struct fs *fs, struct kt_txn *txn, uint64_t parent, const char *name, struct target *target)
+{
+	struct found found;
+	int err = find_target(fs, parent, name, target);
+
+	if (err)
+		return err;
+	err = find_at_target(fs, txn, target, &found);
+	return err == -ENOENT ? 0 : err ? err : -EEXIST;
+}
+
+/* ---- make ------------------------------------------------------------------------------------ */
+
+static int make_directory(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+	struct target *target, mode_t mode, struct found *ret_found)
+{
+	uint64_t ino;
+	int err;
+
+	if (target->part.kind == NAMES_VALUE)
+		return -EINVAL;
+	target->place = target_directory(target);
+	ret_found->kind = target->place.kind;
+	err = place_key(fs->separator, &target->place, &ret_found->key);
+	if (!err)
+		err = ids_new(txn, &ino);
+	if (!err)
+		err = entry_new(fs, txn, caller, target->directory, S_IFDIR | (mode & 07777), ino,
+			&ret_found->known);
+	if (!err)
+		err = directory_put(txn, &ret_found->key, &ret_found->known);
+	return err;
+}
+
+static int make_symlink(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+	const char *link, struct target *target, struct found *ret_found)
+{
+	struct fs_caller masked = {.uid = caller->uid, .gid = caller->gid};
+	unsigned char blob[ATTR_FIXED_MAX];
+	size_t size = strlen(link);
+	uint64_t ino;
+	int err;
+
+	if (target->part.kind == NAMES_PIECE)
+		return -EINVAL;
+	ret_found->kind = INODE_FILE;
+	err = place_key(fs->separator, &target->place, &ret_found->key);
+	if (!err)
+		err = ids_new(txn, &ino);
+	if (!err)
+		err = entry_new(fs, txn, &masked, target->directory, S_IFLNK | 0777, ino,
+			&ret_found->known);
+	if (err)
+		return err;
+	ret_found->known.size = size;
+	return kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, link, size, blob,
+		attr_encode(&ret_found->known.attr, blob), ret_found->known.mtime_ns);
+}
+
+/* Make a directory, or a symbolic link if that is given. */
+static int make(struct fs *fs, const struct fs_caller *caller, const char *link, uint64_t parent,
+	const char *name, mode_t mode, struct fs_entry *ret_entry)
+{
+	struct target target;
+	struct found found;
+	struct kt_txn *txn;
+	struct inode *node = NULL;
+	int err = change_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = find_free(fs, txn, parent, name, &target);
+	if (!err && link != NULL)
+		err = make_symlink(fs, txn, caller, link, &target, &found);
+	else if (!err)
+		err = make_directory(fs, txn, caller, &target, mode, &found);
+	if (!err)
+		err = inodes_get(&fs->nodes, &target.place, &node);
+	err = change_commit(fs, txn, err);
+	if (!err) {
+		flusher_touch(fs, target.directory);
+		entry_give(fs, node, &found, ret_entry);
+	} else {
+		inodes_tidy(&fs->nodes, node);
+	}
+	return change_end(fs, err);
+}
+
+int fs_mkdir(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
+	mode_t mode, struct fs_entry *ret_entry)
+{
+	return make(fs, caller, NULL, parent, name, mode, ret_entry);
+}
+
+int fs_symlink(struct fs *fs, const struct fs_caller *caller, const char *target, uint64_t parent,
+	const char *name, struct fs_entry *ret_entry)
+{
+	if (target[0] == '\0')
+		return -ENOENT;
+	if (strlen(target) > SYMLINK_MAX)
+		return -ENAMETOOLONG;
+	return make(fs, caller, target, parent, name, 0, ret_entry);
+}
+
+/* ---- remove ---------------------------------------------------------------------------------- */
+
+int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
+{
+	struct removal removal = {0};
+	struct target target;
+	struct found found;
+	struct kt_txn *txn;
+	int err = change_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = find_target(fs, parent, name, &target);
+	if (!err)
+		err = find_at_target(fs, txn, &target, &found);
+	if (!err && found.kind != INODE_FILE)
+		err = -EISDIR;
+	if (!err)
+		err = remove_file(fs, txn, &target.place, &found.key, false, &removal);
+	if (!err)
+		err = directory_keep(fs, txn, target.directory);
+	err = change_commit(fs, txn, err);
+	remove_end(fs, &removal, err);
+	if (!err)
+		flusher_touch(fs, target.directory);
+	return change_end(fs, err == -EINVAL ? -ENOENT : err);
+}
+
+int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
+{
+	struct target target;
+	struct found found;
+	struct kt_txn *txn;
+	int err = change_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = find_target(fs, parent, name, &target);
+	if (!err)
+		err = find_at_target(fs, txn, &target, &found);
+	if (!err && found.kind == INODE_FILE)
+		err = -ENOTDIR;
+	if (!err)
+		err = remove_directory(fs, txn, &target.place, &found.key);
+	if (!err)
+		err = directory_keep(fs, txn, target.directory);
+	err = change_commit(fs, txn, err);
+	if (!err) {
+		struct inode *node = inodes_find(&fs->nodes, &target.place);
+
+		inodes_detach(&fs->nodes, node);
+		inodes_tidy(&fs->nodes, node);
+		flusher_touch(fs, target.directory);
+	}
+	return change_end(fs, err == -EINVAL ? -ENOENT : err);
+}

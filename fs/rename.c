@@ -1,0 +1,310 @@
+/* Rename, one transaction: of a file its entry moves; of a directory all keys and records below it,
+ * and its own value, which is one of its files.
+ *
+ * A piece of a long name (names.h) cannot be renamed, nor can a directory become one: its files
+ * would have other names then. That is -EXDEV, on which mv copies.
+ */
+#include "change.h"
+#include "content.h"
+#include "core.h"
+#include "directory.h"
+#include "find.h"
+#include "remove.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct renaming {
+	struct fs *fs;
+	struct kt_txn *txn;
+	struct target from, to;
+	struct found found;    /* at from */
+	struct found found_to; /* at to, if there is something: */
+	bool replaces;
+	bool same;		/* both names are one: nothing is to be done */
+	struct removal removal; /* of the file at to */
+	struct key key_to;
+	struct inode *node, *value; /* that move: of what is at from; of a directory's value */
+	struct place place_to, value_to;
+	unsigned char *id, *value_id; /* for inodes_move() */
+};
+
+static bool same_place(const struct place *a, const struct place *b)
+{
+	return a->parent == b->parent && a->kind == b->kind && a->size == b->size &&
+	       (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+/* ---- attributes ------------------------------------------------------------------------------ */
+
+/* Move an entry that is renamed itself: it keeps its inode number, and its ctime is now. */
+static int move_renamed(
+	struct kt_txn *txn, const struct key *from, const struct key *to, const struct known *known)
+{
+	struct attr attr = known->attr;
+	struct attr_blob blob;
+	int err;
+
+	stat_keep_ino(INODE_FILE, from, &attr);
+	attr.fields |= ATTR_CTIME;
+	attr.ctime_ns = core_now_ns();
+	attr.mtime_ns = known->mtime_ns;
+	err = attr_blob_init(&attr, &blob);
+	if (err)
+		return err;
+	err = kt_move(txn, from->bytes, from->size, txn, to->bytes, to->size);
+	if (!err)
+		err = kt_set_attr(txn, to->bytes, to->size, blob.bytes, blob.size);
+	attr_blob_fini(&blob);
+	return err;
+}
+
+/* ---- a file ---------------------------------------------------------------------------------- */
+
+/* Move the entry, or, if there is content that is to replace it, that. */
+static int move_file(struct renaming *r)
+{
+	const struct content *content = r->node != NULL ? r->node->content : NULL;
+	const struct key *from = &r->found.key;
+	int err = 0;
+
+	if (content != NULL && content->whole) {
+		err = content_store(content, r->txn, &r->key_to);
+		if (!err)
+			err = kt_delete(r->txn, from->bytes, from->size, KT_MISSING_OK);
+		return err;
+	}
+	if (content != NULL)
+		err = content_store(content, r->txn, from);
+	if (!err)
+		err = move_renamed(r->txn, from, &r->key_to, &r->found.known);
+	return err;
+}
+
+static int rename_file(struct renaming *r)
+{
+	int err = 0;
+
+	if (r->replaces && r->found_to.kind != INODE_FILE)
+		return -EISDIR;
+	if (r->to.part.kind == NAMES_PIECE)
+		return -EINVAL;
+	r->place_to = r->to.place;
+	r->node = inodes_find(&r->fs->nodes, &r->from.place);
+	err = place_key(r->fs->separator, &r->place_to, &r->key_to);
+	if (!err && r->replaces)
+		err = remove_file(r->fs, r->txn, &r->place_to, &r->key_to, true, &r->removal);
+	if (!err)
+		err = move_file(r);
+	return err;
+}
+
+/* ---- a directory ----------------------------------------------------------------------------- */
+
+/* Move one entry to where its directory goes. It keeps the inode number it shows; what has no blob
+ * that can be decoded moves as it is. */
+static int move_entry(struct kt_txn *tree, const struct kt_stat *stat, const struct key *from,
+	const struct key *to)
+{
+	struct attr_blob blob = {.size = 0};
+	struct known known;
+	int err = 0;
+
+	if (stat != NULL && stat_known(stat, &known) == 0 && !(known.attr.fields & ATTR_INO)) {
+		stat_keep_ino(INODE_FILE, from, &known.attr);
+		err = attr_blob_init(&known.attr, &blob);
+	}
+	if (!err)
+		err = kt_move(tree, from->bytes, from->size, tree, to->bytes, to->size);
+	if (!err && blob.size > 0)
+		err = kt_set_attr(tree, to->bytes, to->size, blob.bytes, blob.size);
+	attr_blob_fini(&blob);
+	return err;
+}
+
+/* Put one prefix of a key in the place of another. @return 0; -ENAMETOOLONG */
+static int change_prefix(
+	const struct key *key, const struct key *from, const struct key *to, struct key *ret_key)
+{
+	size_t rest = key->size - from->size;
+
+	if (to->size + rest > KT_KEY_MAX)
+		return -ENAMETOOLONG;
+	memcpy(ret_key->bytes, to->bytes, to->size);
+	memcpy(ret_key->bytes + to->size, key->bytes + from->size, rest);
+	ret_key->size = to->size + rest;
+	return 0;
+}
+
+/* Move all keys of a tree that begin with a prefix. */
+static int move_tree(
+	struct kt_txn *txn, enum kt_tree_id id, const struct key *from, const struct key *to)
+{
+	struct kt_txn *tree = kt_tree(txn, id);
+	struct kt_cursor *cursor = NULL;
+	int err = kt_cursor_open(tree, &cursor);
+
+	if (!err)
+		err = kt_cursor_set_prefix(cursor, from->bytes, from->size);
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
+		struct kt_slice slice = kt_cursor_key(cursor);
+		struct key key = {.size = slice.size}, moved;
+		struct kt_stat stat;
+
+		memcpy(key.bytes, slice.data, slice.size);
+		err = change_prefix(&key, from, to, &moved);
+		if (!err)
+			err = kt_cursor_stat(cursor, &stat);
+		if (!err)
+			err = move_entry(tree, id == KT_ENTRIES ? &stat : NULL, &key, &moved);
+	}
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Move the value of a directory, if it has one. */
+static int move_value(struct renaming *r)
+{
+	struct key from = r->found.key, to = r->key_to;
+	struct kt_stat stat;
+	int err;
+
+	from.size--;
+	to.size--;
+	err = kt_stat(r->txn, from.bytes, from.size, &stat);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	return move_entry(r->txn, &stat, &from, &to);
+}
+
+/* The record that the directory has from now on: it was named through the mount. */
+static int put_record(struct renaming *r)
+{
+	struct known known = r->found.known;
+
+	if (r->node != NULL && r->node->ino != 0 && !(known.attr.fields & ATTR_INO)) {
+		known.attr.fields |= ATTR_INO;
+		known.attr.ino = r->node->ino;
+	}
+	stat_keep_ino(INODE_DIR, &r->found.key, &known.attr);
+	if (r->node != NULL && r->node->touched_ns != 0)
+		known.mtime_ns = r->node->touched_ns;
+	known.attr.fields |= ATTR_CTIME;
+	known.attr.ctime_ns = core_now_ns();
+	known.attr.mtime_ns = known.mtime_ns;
+	return directory_put(r->txn, &r->key_to, &known);
+}
+
+static int rename_directory(struct renaming *r)
+{
+	struct place value = r->from.place;
+	int err;
+
+	if (r->found.kind == INODE_PIECE || r->to.part.kind == NAMES_PIECE)
+		return -EXDEV;
+	if (r->to.part.kind == NAMES_VALUE)
+		return -EINVAL;
+	r->node = inodes_find(&r->fs->nodes, &r->from.place);
+	if (r->node != NULL && inode_is_below(r->to.directory, r->node))
+		return -EINVAL;
+	if (r->replaces && r->found_to.kind == INODE_FILE)
+		return -ENOTDIR;
+	r->place_to = r->value_to = target_directory(&r->to);
+	value.kind = r->value_to.kind = INODE_FILE;
+	r->value = inodes_find(&r->fs->nodes, &value);
+	err = place_key(r->fs->separator, &r->place_to, &r->key_to);
+	if (!err && r->replaces)
+		err = remove_directory(r->fs, r->txn, &r->place_to, &r->key_to);
+	if (!err)
+		err = move_tree(r->txn, KT_ENTRIES, &r->found.key, &r->key_to);
+	if (!err)
+		err = move_tree(r->txn, KT_DIRECTORIES, &r->found.key, &r->key_to);
+	if (!err)
+		err = move_value(r);
+	if (!err)
+		err = put_record(r);
+	return err;
+}
+
+/* ---- either ---------------------------------------------------------------------------------- */
+
+/* Get the memory that moving the nodes needs. */
+static int prepare_moves(struct renaming *r)
+{
+	int err = 0;
+
+	if (r->node != NULL)
+		err = inodes_prepare_move(&r->place_to, &r->id);
+	if (!err && r->value != NULL)
+		err = inodes_prepare_move(&r->value_to, &r->value_id);
+	return err;
+}
+
+/* Move the nodes, after the keys. */
+static void move_nodes(struct renaming *r)
+{
+	struct inode *file = r->found.kind == INODE_FILE ? r->node : NULL;
+
+	if (r->node != NULL)
+		inodes_move(&r->fs->nodes, r->node, &r->place_to, r->id);
+	if (r->value != NULL)
+		inodes_move(&r->fs->nodes, r->value, &r->value_to, r->value_id);
+	r->id = r->value_id = NULL;
+	if (file != NULL) {
+		content_drop(file);
+		inodes_tidy(&r->fs->nodes, file);
+	}
+	flusher_touch(r->fs, r->from.directory);
+	flusher_touch(r->fs, r->to.directory);
+}
+
+static int rename_found(struct renaming *r, unsigned flags)
+{
+	int err = find_at_target(r->fs, r->txn, &r->to, &r->found_to);
+
+	if (err && err != -ENOENT)
+		return err;
+	r->replaces = err == 0;
+	if (r->replaces && (flags & RENAME_NOREPLACE))
+		return -EEXIST;
+	r->same = r->replaces && same_place(&r->from.place, &r->to.place);
+	if (r->same)
+		return 0;
+	err = r->found.kind == INODE_FILE ? rename_file(r) : rename_directory(r);
+	if (!err)
+		err = prepare_moves(r);
+	if (!err)
+		err = directory_keep(r->fs, r->txn, r->from.directory);
+	return err;
+}
+
+int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
+	const char *new_name, unsigned flags)
+{
+	struct renaming r = {.fs = fs};
+	int err;
+
+	if (flags & ~(unsigned)RENAME_NOREPLACE)
+		return -EINVAL;
+	err = change_begin(fs, &r.txn);
+	if (err)
+		return err;
+	err = find_target(fs, parent, name, &r.from);
+	if (!err)
+		err = find_at_target(fs, r.txn, &r.from, &r.found);
+	if (err == -EINVAL)
+		err = -ENOENT;
+	if (!err)
+		err = find_target(fs, new_parent, new_name, &r.to);
+	if (!err)
+		err = rename_found(&r, flags);
+	err = change_commit(fs, r.txn, err);
+	remove_end(fs, &r.removal, err);
+	if (!err && !r.same)
+		move_nodes(&r);
+	free(r.id);
+	free(r.value_id);
+	return change_end(fs, err);
+}

@@ -1,0 +1,84 @@
+/* What a kernel is told of a file or directory. See stat.h.
+ *
+ * Inode numbers of files made through the mount count up from 1 (ids.h). Those of entries that an
+ * application wrote are a hash of the key with the top bit set, until an operation through the
+ * mount gives the entry another key: then the number is kept in its blob.
+ */
+#include "stat.h"
+
+#include "core.h"
+
+#include <xxhash.h>
+
+#define INO_DERIVED (UINT64_C(1) << 63)
+
+int stat_known(const struct kt_stat *stat, struct known *ret_known)
+{
+	ret_known->size = stat->size;
+	ret_known->stored = stat->stored;
+	ret_known->mtime_ns = stat->mtime_ns;
+	return attr_decode(stat->attr.data, stat->attr.size, &ret_known->attr);
+}
+
+uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key)
+{
+	uint64_t seed = kind == INODE_FILE ? 0 : 1;
+
+	if (kind == INODE_DIR && key->size == 0)
+		return FS_ROOT;
+	return XXH3_64bits_withSeed(key->bytes, key->size, seed) | INO_DERIVED;
+}
+
+void stat_keep_ino(enum inode_kind kind, const struct key *key, struct attr *attr)
+{
+	if (attr->fields & ATTR_INO)
+		return;
+	attr->fields |= ATTR_INO;
+	attr->ino = stat_derive_ino(kind, key);
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
+
+	if (rest < 0) {
+		seconds--;
+		rest += 1000000000;
+	}
+	return (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
+}
+
+/* The type is that of what lies there: a directory's record is no file, whatever its blob says. */
+static mode_t mode_of(const struct fs *fs, enum inode_kind kind, const struct attr *attr)
+{
+	bool own = attr->fields & ATTR_MODE;
+
+	if (kind != INODE_FILE)
+		return S_IFDIR | ((own ? attr->mode : fs->options.dir_mode) & 07777);
+	if (own && !S_ISDIR(attr->mode))
+		return attr->mode;
+	return S_IFREG | ((own ? attr->mode : fs->options.file_mode) & 07777);
+}
+
+void stat_fill(const struct fs *fs, enum inode_kind kind, const struct key *key,
+	const struct known *known, struct stat *ret_stat)
+{
+	const struct attr *attr = &known->attr;
+	bool written_since = !(attr->fields & ATTR_CTIME) || attr->mtime_ns != known->mtime_ns;
+
+	*ret_stat = (struct stat){
+		.st_ino = attr->fields & ATTR_INO ? attr->ino : stat_derive_ino(kind, key),
+		.st_mode = mode_of(fs, kind, attr),
+		.st_nlink = 1,
+		.st_uid = attr->fields & ATTR_UID ? attr->uid : fs->options.uid,
+		.st_gid = attr->fields & ATTR_GID ? attr->gid : fs->options.gid,
+		.st_rdev = attr->fields & ATTR_RDEV ? attr->rdev : 0,
+		.st_size = (off_t)known->size,
+		.st_blksize = 4096,
+		.st_blocks = (blkcnt_t)((known->stored + 511) / 512),
+		.st_mtim = timespec_of(known->mtime_ns),
+		.st_ctim = timespec_of(written_since ? known->mtime_ns : attr->ctime_ns),
+	};
+	ret_stat->st_atim =
+		attr->fields & ATTR_ATIME ? timespec_of(attr->atime_ns) : ret_stat->st_mtim;
+}

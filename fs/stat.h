@@ -1,0 +1,40 @@
+/* What a kernel is told of a file or directory, from what the store knows of its entry or record.
+ */
+#ifndef FS_STAT_H
+#define FS_STAT_H
+
+#include "attr.h"
+#include "keytree.h"
+#include "inode.h"
+
+#include <sys/stat.h>
+
+struct fs;
+
+/** What is known of an entry or a record: its blob decoded, and the rest. */
+struct known {
+	struct attr attr;
+	uint64_t size;
+	uint64_t stored;
+	int64_t mtime_ns;
+};
+
+/** Decode what the store knows. @return as attr_decode() */
+int stat_known(const struct kt_stat *stat, struct known *ret_known);
+
+/** Inode number of an entry or directory that has none of its own.
+ *  @param kind  of what lies there
+ *  @param key   of the entry, or that its record would have */
+uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key);
+
+/** Fill in what a kernel sees.
+ *  @param kind  of what lies there
+ *  @param key   its key, for the inode number; NULL if it has one of its own */
+void stat_fill(const struct fs *fs, enum inode_kind kind, const struct key *key,
+	const struct known *known, struct stat *ret_stat);
+
+/** Give attributes a value for each field that a file made outside has, before they are written
+ *  to a blob: the inode number if it has none. The rest stays as the mount shows it. */
+void stat_keep_ino(enum inode_kind kind, const struct key *key, struct attr *attr);
+
+#endif
