@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 void runs_fini(struct runs *runs)
@@ -44,11 +45,19 @@ static int by_start(const void *one, const void *two)
 	return a->start < b->start ? -1 : a->start > b->start;
 }
 
+static bool is_sorted(const struct runs *runs)
+{
+	for (size_t i = 1; i < runs->count; i++)
+		if (runs->at[i - 1].start > runs->at[i].start)
+			return false;
+	return true;
+}
+
 void runs_sort(struct runs *runs)
 {
 	size_t count = runs->count;
 
-	if (count > 1)
+	if (!is_sorted(runs))
 		qsort(runs->at, count, sizeof(*runs->at), by_start);
 	runs->count = 0;
 	for (size_t i = 0; i < count; i++)

@@ -281,15 +281,3 @@ void spacelog_abort(struct space *space)
 {
 	clear_pending(&space->log.pending);
 }
-
-int spacelog_each(const struct space *space, spacelog_each_fn *each, void *arg)
-{
-	assert(!space->open.open);
-	for (size_t i = 0; i < space->log.count; i++) {
-		int r = each(arg, space->log.pages[i].page);
-
-		if (r != 0)
-			return r;
-	}
-	return 0;
-}

@@ -78,14 +78,6 @@ int spacelog_load(const struct spacelog_source *source, struct space **ret_space
  *          After a failure the set can only be closed */
 int spacelog_catch_up(struct space *space, const struct spacelog_source *source);
 
-/** Receives the number of a log page. @return 0 to go on; else spacelog_each() ends and returns it
- */
-typedef int spacelog_each_fn(void *arg, uint64_t page);
-
-/** Visit the pages that the log consists of, from the oldest; they are in use. No transaction may
- *  be open. @return 0 or what the callback returned */
-int spacelog_each(const struct space *space, spacelog_each_fn *each, void *arg);
-
 /** Put the transaction's changes in the form in which they go to the file. Takes the pages that the
  *  log itself needs. After it, only space_commit() or space_abort() may follow.
  *  @param space      a transaction is open
