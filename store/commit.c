@@ -203,7 +203,6 @@ static int write_durable(struct kt_store *store, struct format_slot *slot)
 		return err;
 	store->durable_page = page;
 	store->slot_txn = slot->txn;
-	atomic_store(&store->durable_txn, slot->txn);
 	written_clear(&store->written);
 	return 0;
 }
@@ -230,9 +229,11 @@ int commit_flush(struct kt_store *store)
 	}
 	slot = store->slot;
 	err = write_durable(store, &slot);
-	if (err == 0)
-		store->slot = slot;
-	return err;
+	if (err != 0)
+		return err;
+	store->slot = slot;
+	atomic_store(&store->durable_txn, slot.txn);
+	return 0;
 }
 
 /* ---- the commit ------------------------------------------------------------------------------ */
@@ -267,7 +268,6 @@ static void publish(struct kt_store *store, struct root *root)
 static int write_slot(struct kt_store *store, struct format_slot *slot, bool flush)
 {
 	if (!store->io->durable) {
-		atomic_store(&store->durable_txn, slot->txn);
 		written_clear(&store->written);
 		return 0;
 	}
@@ -317,6 +317,10 @@ int commit_txn(struct txn *txn, bool flush)
 	atomic_store(&store->space_free, counts.free);
 	atomic_store(&store->space_pending, counts.pending);
 	publish(store, txn->own);
+	/* Only now: readers pin this number before they take the root (readers.c), and may not pin
+	 * one that is newer than the root they get. */
+	if (flush || !store->io->durable)
+		atomic_store(&store->durable_txn, slot.txn);
 	txn->own = NULL;
 	free(placed);
 	return 0;
