@@ -196,9 +196,10 @@ static int write_durable(struct kt_store *store, struct format_slot *slot)
 		return err;
 	slot->durable_txn = slot->txn;
 	err = slot_write(store->io, slot, page, store->seed);
-	if (err != 0) /* a slot written in part is no slot */
-		return err;
-	err = sync_store(store);
+	if (err != 0) /* it may have reached the disk all the same */
+		poison(store, err);
+	else
+		err = sync_store(store);
 	if (err != 0)
 		return err;
 	store->durable_page = page;

@@ -10,21 +10,34 @@
 struct placing {
 	struct pager *pager;
 	struct placed *placed;
-	size_t count, capacity;
-	struct run run; /* places not used yet */
+	size_t count;
+	struct {
+		size_t wanted;	/* pages that still need a place */
+		struct run run; /* places not used yet */
+	} sorts[2];		/* 0: leaves and overflow pages, 1: branches */
 };
 
-static int next_place(struct placing *placing, uint64_t *ret_page)
+/* Branches are replaced by nearly every commit, leaves seldom. Kept apart, the places of branches
+ * come free in runs again. */
+static unsigned sort_of(const uint8_t *page)
 {
-	if (placing->run.count == 0) {
-		int err = pager_alloc(
-			placing->pager, placing->capacity - placing->count, &placing->run);
+	return node_header(page)->kind == PAGE_BRANCH;
+}
+
+static int next_place(struct placing *placing, const uint8_t *page, uint64_t *ret_page)
+{
+	unsigned sort = sort_of(page);
+	struct run *run = &placing->sorts[sort].run;
+
+	if (run->count == 0) {
+		int err = pager_alloc(placing->pager, placing->sorts[sort].wanted, run);
 
 		if (err != 0)
 			return err;
+		placing->sorts[sort].wanted -= run->count;
 	}
-	placing->run.count--;
-	*ret_page = placing->run.start++;
+	run->count--;
+	*ret_page = run->start++;
 	return 0;
 }
 
@@ -48,6 +61,12 @@ static bool refers_to_nothing(const uint8_t *cell)
 {
 	return (cell[0] & (CELL_VALUE | CELL_ATTR_SPILLED)) <= CELL_EXTENT &&
 	       !(load16(cell + LEAF_REST_AT - 2) & SUFFIX_SPILLED);
+}
+
+/* The same of a branch cell: is its child in the file, and its key all there? */
+static bool refers_to_file(const uint8_t *cell)
+{
+	return !(load64(cell) & REF_DIRTY) && !(load16(cell + BRANCH_REST_AT - 2) & SUFFIX_SPILLED);
 }
 
 /* Place what a parsed leaf cell refers to, beside its key. */
@@ -78,7 +97,7 @@ static int place_children(struct placing *placing, uint8_t *node)
 		uint8_t *at = node + node_slots(node)[i];
 		struct cell cell;
 
-		if (leaf && refers_to_nothing(at))
+		if (leaf ? refers_to_nothing(at) : refers_to_file(at))
 			continue;
 		if (!node_cell(node, i, &cell))
 			return -EUCLEAN;
@@ -107,10 +126,10 @@ static int place_page(struct placing *placing, uint64_t *ref)
 	else
 		err = place_children(placing, page);
 	if (err == 0)
-		err = next_place(placing, &number);
+		err = next_place(placing, page, &number);
 	if (err != 0)
 		return err;
-	assert(placing->count < placing->capacity);
+	assert(placing->count < pager->dirty_live);
 	placed = &placing->placed[placing->count++];
 	placed->dirty = dirty;
 	placed->data = page;
@@ -119,15 +138,26 @@ static int place_page(struct placing *placing, uint64_t *ref)
 	return 0;
 }
 
+static int compare_places(const void *a, const void *b)
+{
+	uint64_t x = ref_page(((const struct placed *)a)->ref);
+	uint64_t y = ref_page(((const struct placed *)b)->ref);
+
+	return (x > y) - (x < y);
+}
+
 int place_pages(struct pager *pager, struct format_tree *trees, struct placed **ret_placed,
 	size_t *ret_count)
 {
-	struct placing placing = {.pager = pager, .capacity = pager->dirty_live};
+	struct placing placing = {.pager = pager};
 	int err = 0;
 
-	placing.placed = malloc((placing.capacity + 1) * sizeof(*placing.placed));
+	placing.placed = malloc((pager->dirty_live + 1) * sizeof(*placing.placed));
 	if (placing.placed == NULL)
 		return -ENOMEM;
+	for (uint32_t i = 0; i < pager->dirty_count; i++)
+		if (pager->dirty[i] != NULL)
+			placing.sorts[sort_of(pager->dirty[i])].wanted++;
 	for (unsigned i = 0; err == 0 && i < TREE_COUNT; i++)
 		if (trees[i].root & REF_DIRTY)
 			err = place_page(&placing, &trees[i].root);
@@ -135,7 +165,8 @@ int place_pages(struct pager *pager, struct format_tree *trees, struct placed **
 		free(placing.placed);
 		return err;
 	}
-	assert(placing.count == placing.capacity && placing.run.count == 0);
+	assert(placing.count == pager->dirty_live);
+	qsort(placing.placed, placing.count, sizeof(*placing.placed), compare_places);
 	*ret_placed = placing.placed;
 	*ret_count = placing.count;
 	return 0;

@@ -1,7 +1,7 @@
 /* Placing: giving the pages that a transaction made in memory their places in the file.
  *
- * A page refers to its children with a tag from their checksums, so children come first. All
- * places are taken at once, in as few runs as there are, in the order of the keys.
+ * A page refers to its children with a tag from their checksums, so children come first. Places
+ * are taken at once, in as few runs as there are, leaves in the order of their keys.
  */
 #ifndef STORE_PLACE_H
 #define STORE_PLACE_H
@@ -18,7 +18,7 @@ struct placed {
 /** Place all pages in memory that the trees refer to, and seal them. References, also those of the
  *  trees, become references to the file.
  *  @param trees       TREE_COUNT of them
- *  @param ret_placed  all pages; returned, free with free()
+ *  @param ret_placed  all pages by their places, ascending; returned, free with free()
  *  @param ret_count   how many
  *  @return 0; -ENOSPC; -ENOMEM */
 int place_pages(struct pager *pager, struct format_tree *trees, struct placed **ret_placed,

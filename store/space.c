@@ -11,6 +11,7 @@
 
 /* A run so long is good enough, whatever is wanted. */
 #define RUN_DECENT 16
+#define RUN_SMALL 16
 
 int space_new(struct space **ret_space)
 {
@@ -149,12 +150,13 @@ static int extend(struct space *space, uint64_t want, struct run *ret_run)
 }
 
 /* Is a run worth taking, rather than to let the file grow? With an eighth of the file free, it is;
- * with less, a store may grow to that for the sake of long runs. */
+ * with less, a store may grow to that for the sake of long runs. A small commit wants one run: its
+ * pages come free together, and serve the next ones again and again. */
 static bool is_decent(const struct space *space, uint64_t count, uint64_t want)
 {
 	uint64_t free_pages = space->map.counts[SPACE_FREE];
 
-	return count >= want || count >= RUN_DECENT || count * 4 >= want ||
+	return count >= want || count >= RUN_DECENT || (want > RUN_SMALL && count * 4 >= want) ||
 	       (free_pages >= want && free_pages >= space->map.page_count / 8);
 }
 

@@ -138,7 +138,7 @@ static int open_file(const char *path, unsigned flags, struct io **ret_io)
 int store_open(struct io *io, const char *kind, const char *name, bool readonly,
 	struct kt_store **ret_store)
 {
-	struct kt_store *store;
+	struct kt_store *store = NULL;
 	int err = new_store(kind, name, &store);
 
 	if (store == NULL) {

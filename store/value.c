@@ -76,7 +76,7 @@ static int complete(struct pager *pager, const struct value *value, struct sourc
 	uint64_t from = source->offset > begin ? source->offset : begin;
 	uint64_t end = source->offset + size;
 	uint64_t to = end < begin + PAGE_SIZE ? end : begin + PAGE_SIZE;
-	size_t got;
+	size_t got = 0;
 	int err = value_read(pager, value, begin, buf, PAGE_SIZE, &got);
 
 	if (err != 0)
