@@ -19,6 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Pages that are kept free for the day the disk is full. A delete writes new pages before it frees
+ * old ones: where the file cannot grow, it may have these. */
+#define RESERVE_PAGES 16
+
 /* ---- before the first write ------------------------------------------------------------------ */
 
 static int read_log_page(void *arg, uint64_t ref, const struct page_header **ret_page)
@@ -69,7 +73,14 @@ int commit_prepare_store(struct kt_store *store)
 			return err;
 		store->proved = true;
 	}
-	return store->space != NULL ? 0 : spacelog_load(&source, &store->space);
+	if (store->space == NULL) {
+		int err = spacelog_load(&source, &store->space);
+
+		if (err != 0)
+			return err;
+		space_set_reserve(store->space, store->io->durable ? RESERVE_PAGES : 0);
+	}
+	return 0;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -237,6 +248,46 @@ int commit_flush(struct kt_store *store)
 	return 0;
 }
 
+/* ---- a full disk ---------------------------------------------------------------------------- */
+
+static uint64_t content_bytes(const struct root *root)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < TREE_COUNT; i++)
+		bytes += root->trees[i].key_bytes + root->trees[i].value_bytes;
+	return bytes;
+}
+
+/* Once the disk was found full, a transaction that makes the content smaller may have the reserve,
+ * and is flushed, so that what it frees is free for the next. */
+static bool makes_room(const struct txn *txn)
+{
+	return txn->store->full &&
+	       content_bytes(txn->own) < content_bytes(atomic_load(&txn->store->root));
+}
+
+/* Let the file grow by the reserve, and give its pages back: they are free and on the disk. */
+static int fill_reserve(struct txn *txn)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	struct iovec parts[RESERVE_PAGES];
+	struct pager *pager = &txn->pager;
+	struct space_counts counts;
+	struct run run;
+	int err;
+
+	space_count(pager->space, &counts);
+	if (!txn->store->io->durable || counts.free + counts.pending >= RESERVE_PAGES)
+		return 0;
+	for (unsigned i = 0; i < RESERVE_PAGES; i++)
+		parts[i] = (struct iovec){(void *)zeros, PAGE_SIZE};
+	err = pager_alloc(pager, RESERVE_PAGES, &run);
+	if (err == 0)
+		err = io_write(pager->io, run.start * PAGE_SIZE, parts, run.count);
+	return err != 0 ? err : pager_release(pager, run.start, run.count, pager->txn);
+}
+
 /* ---- the commit ------------------------------------------------------------------------------ */
 
 /* Free the roots that no reader can have any more. */
@@ -292,8 +343,15 @@ int commit_txn(struct txn *txn, bool flush)
 	struct space_counts counts;
 	struct format_slot slot;
 	size_t count = 0;
-	int err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
+	bool frugal = makes_room(txn);
+	int err = 0;
 
+	if (frugal)
+		space_use_reserve(store->space);
+	else
+		err = fill_reserve(txn);
+	if (err == 0)
+		err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
 	if (err == 0)
 		err = spacelog_prepare(store->space, store->seed, &delta);
 	if (err == 0)
@@ -303,7 +361,7 @@ int commit_txn(struct txn *txn, bool flush)
 	if (err == 0) {
 		txn->own->page_count = delta.page_count;
 		fill_slot(store, txn->own, &delta, &slot);
-		err = write_slot(store, &slot, flush);
+		err = write_slot(store, &slot, flush || frugal);
 	}
 	if (err != 0) {
 		space_abort(store->space);
@@ -312,6 +370,8 @@ int commit_txn(struct txn *txn, bool flush)
 		return err;
 	}
 	store->slot = slot;
+	if (delta.page_count > atomic_load(&store->root)->page_count)
+		store->full = false;
 	settle(txn, placed, count, &delta);
 	space_commit(store->space);
 	space_count(store->space, &counts);

@@ -40,6 +40,17 @@ void space_close(struct space *space)
 	free(space);
 }
 
+void space_set_reserve(struct space *space, uint64_t pages)
+{
+	space->reserve = pages;
+}
+
+void space_use_reserve(struct space *space)
+{
+	assert(space->open.open);
+	space->open.frugal = true;
+}
+
 void space_set_limit(struct space *space, uint64_t pages)
 {
 	space->limit = pages < PAGE_MAX ? pages : PAGE_MAX;
@@ -82,6 +93,7 @@ void space_begin(struct space *space, uint64_t txn, const struct space_bounds *b
 	assert(!open->open && txn == space->txn + 1);
 	assert(bounds->old <= space->txn && bounds->young <= space->txn);
 	open->open = true;
+	open->frugal = false;
 	open->txn = txn;
 	open->bounds = *bounds;
 	open->page_count = space->map.page_count;
@@ -160,13 +172,26 @@ static bool is_decent(const struct space *space, uint64_t count, uint64_t want)
 	       (free_pages >= want && free_pages >= space->map.page_count / 8);
 }
 
+/* Free pages that the open transaction may have. */
+static uint64_t usable(const struct space *space)
+{
+	uint64_t reserve = space->open.frugal ? 0 : space->reserve;
+	uint64_t free_pages = space->map.counts[SPACE_FREE];
+
+	return free_pages > reserve ? free_pages - reserve : 0;
+}
+
 /* Look for free pages, taking over pending ones only as far as they are needed. */
 static bool find(struct space *space, uint64_t want, struct run *ret_run)
 {
 	bool drained = false;
 
 	for (;;) {
-		bool found = spacemap_find(&space->map, space->cursor, want, ret_run);
+		uint64_t most = usable(space);
+		bool found = most > 0 && spacemap_find(&space->map, space->cursor, want, ret_run);
+
+		if (found && ret_run->count > most)
+			ret_run->count = most;
 
 		if (found && (drained || is_decent(space, ret_run->count, want)))
 			return true;
@@ -184,7 +209,7 @@ int space_alloc(struct space *space, uint64_t want, struct run *ret_run)
 
 	assert(space->open.open && !space->log.pending.ready && want > 0);
 	found = find(space, want, &run);
-	if (!found || !is_decent(space, run.count, want)) {
+	if (!found || (!space->open.frugal && !is_decent(space, run.count, want))) {
 		r = extend(space, want, ret_run);
 		if (r == 0 && space->map.counts[SPACE_FREE] > 0)
 			space->cursor = (space->cursor + SPACEMAP_WINDOW) % space->map.page_count;

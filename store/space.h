@@ -56,6 +56,13 @@ void space_close(struct space *space);
  *  already keeps its size. */
 void space_set_limit(struct space *space, uint64_t pages);
 
+/** Set free pages aside that ordinary transactions leave alone, so that there is room to delete
+ * when there is none to grow. 0 to begin with. */
+void space_set_reserve(struct space *space, uint64_t pages);
+
+/** Let the open transaction have the reserve too, and the file grow only when nothing is free. */
+void space_use_reserve(struct space *space);
+
 /** Begin a transaction: pending pages within the bounds become free. A large number of them is
  *  taken over step by step, in later calls and as allocation needs them.
  *  @param txn  number of the transaction: one more than that of the last commit */

@@ -22,6 +22,7 @@ enum {
 /* The open transaction. */
 struct space_txn {
 	bool open;
+	bool frugal; /* it may have the reserve */
 	uint64_t txn;
 	struct space_bounds bounds;
 	uint64_t page_count;	   /* as it was */
@@ -65,8 +66,9 @@ struct space {
 	struct spacemap map;
 	struct spacequeue queues[QUEUES];
 	uint64_t cursor;
-	uint64_t limit; /* pages */
-	uint64_t txn;	/* the last commit */
+	uint64_t limit;	  /* pages */
+	uint64_t reserve; /* pages */
+	uint64_t txn;	  /* the last commit */
 	struct space_txn open;
 	struct spacelog log;
 };

@@ -70,6 +70,7 @@ struct kt_store {
 	uint64_t slot_txn;	 /* newest commit with a durable slot */
 	uint64_t file_pages;	 /* of the file */
 	struct written written;
+	bool full;	  /* the last attempt to grow failed: see commit.c */
 	uint8_t *scratch; /* see struct pager */
 };
 

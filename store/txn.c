@@ -140,6 +140,8 @@ int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 
 static void end_txn(struct txn *txn)
 {
+	if (txn->failed == -ENOSPC || txn->failed == -EDQUOT || txn->failed == -EFBIG)
+		txn->store->full = true;
 	while (txn->gathered != NULL) {
 		struct gathered *next = txn->gathered->next;
 
