@@ -346,10 +346,12 @@ int commit_txn(struct txn *txn, bool flush)
 	bool frugal = makes_room(txn);
 	int err = 0;
 
-	if (frugal)
+	if (frugal) {
 		space_use_reserve(store->space);
-	else
+		flush = true;
+	} else {
 		err = fill_reserve(txn);
+	}
 	if (err == 0)
 		err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
 	if (err == 0)
@@ -361,7 +363,7 @@ int commit_txn(struct txn *txn, bool flush)
 	if (err == 0) {
 		txn->own->page_count = delta.page_count;
 		fill_slot(store, txn->own, &delta, &slot);
-		err = write_slot(store, &slot, flush || frugal);
+		err = write_slot(store, &slot, flush);
 	}
 	if (err != 0) {
 		space_abort(store->space);
