@@ -292,12 +292,12 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
 	if (err)
 		return err;
 	err = find_target(fs, parent, name, &r.from);
-	if (!err)
-		err = find_at_target(fs, r.txn, &r.from, &r.found);
 	if (err == -EINVAL)
 		err = -ENOENT;
 	if (!err)
 		err = find_target(fs, new_parent, new_name, &r.to);
+	if (!err)
+		err = find_at_target(fs, r.txn, &r.from, &r.found);
 	if (!err)
 		err = rename_found(&r, flags);
 	err = change_commit(fs, r.txn, err);

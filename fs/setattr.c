@@ -67,9 +67,20 @@ static void set_content(struct content *content, const struct fs_setattr *set, s
 	content_know(content, known);
 }
 
+/* What the store holds of a value that has changed. */
+static int find_stored(struct kt_txn *txn, const struct key *key, struct known *known)
+{
+	struct kt_stat stat;
+	int err = kt_stat(txn, key->bytes, key->size, &stat);
+
+	if (!err)
+		known->stored = stat.stored;
+	return err;
+}
+
 /* Of an entry. What was gathered for its value goes first. */
 static int set_entry(struct kt_txn *txn, const struct inode *node, const struct fs_setattr *set,
-	const struct found *found)
+	struct found *found)
 {
 	const struct key *key = &found->key;
 	struct attr_blob blob;
@@ -85,6 +96,8 @@ static int set_entry(struct kt_txn *txn, const struct inode *node, const struct 
 		err = kt_set_attr(txn, key->bytes, key->size, blob.bytes, blob.size);
 	if (!err)
 		err = kt_set_mtime(txn, key->bytes, key->size, found->known.mtime_ns);
+	if (!err && (node->content != NULL || (set->what & FS_SET_SIZE)))
+		err = find_stored(txn, key, &found->known);
 	attr_blob_fini(&blob);
 	return err;
 }
