@@ -29,6 +29,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <time.h>
 
 struct fs {
@@ -39,11 +40,17 @@ struct fs {
 	pthread_mutex_t lock; /* guards what follows */
 	struct inodes nodes;
 	struct ids ids;		    /* numbers for files that are made in memory */
+	LIST_HEAD(, fs_file) files; /* open handles */
+	LIST_HEAD(, fs_dir) dirs;
 	struct content *contents;   /* of all files that have some */
 	struct inode *touched;	    /* directories whose times are to be recorded */
 	struct positions positions; /* where listings went on */
 	struct flusher flusher;
 };
+
+/* Free all handles that are open. */
+void file_free_all(struct fs *fs);
+void dir_free_all(struct fs *fs);
 
 static inline int64_t core_ns(const struct timespec *time)
 {

@@ -20,8 +20,9 @@
 enum { AFTER_DOT = 1, AFTER_DOT_DOT = 2, AFTER_VALUE = 3 };
 
 struct fs_dir {
-	struct inode *node; /* its opens count the handle */
-	off_t offset;	    /* where the last call stopped, and if that is behind AFTER_VALUE: */
+	LIST_ENTRY(fs_dir) list; /* in fs->dirs */
+	struct inode *node;	 /* its opens count the handle */
+	off_t offset; /* where the last call stopped, and if that is behind AFTER_VALUE: */
 	struct position position;
 };
 
@@ -360,6 +361,7 @@ int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
 	if (!err) {
 		node->opens++;
 		dir->node = node;
+		LIST_INSERT_HEAD(&fs->dirs, dir, list);
 		dir->offset = dir->position.size = dir->position.piece_count = 0;
 	}
 	pthread_mutex_unlock(&fs->lock);
@@ -407,6 +409,17 @@ void fs_releasedir(struct fs *fs, struct fs_dir *dir)
 		positions_put(&fs->positions, dir->node->number, dir->offset, &dir->position);
 	dir->node->opens--;
 	inodes_tidy(&fs->nodes, dir->node);
+	LIST_REMOVE(dir, list);
 	pthread_mutex_unlock(&fs->lock);
 	free(dir);
+}
+
+void dir_free_all(struct fs *fs)
+{
+	while (!LIST_EMPTY(&fs->dirs)) {
+		struct fs_dir *dir = LIST_FIRST(&fs->dirs);
+
+		LIST_REMOVE(dir, list);
+		free(dir);
+	}
 }

@@ -18,8 +18,9 @@
 #define FILE_DIRECT_SIZE (512 * 1024)
 
 struct fs_file {
-	struct inode *node; /* its opens count the handle */
-	int flags;	    /* of open(2) */
+	LIST_ENTRY(fs_file) list; /* in fs->files */
+	struct inode *node;	  /* its opens count the handle */
+	int flags;		  /* of open(2) */
 	bool owes; /* was made, truncated or written through this handle, and not stored since */
 };
 
@@ -101,7 +102,7 @@ int fs_fsync(struct fs *fs, struct fs_file *file)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static int file_new(struct inode *node, int flags, struct fs_file **ret_file)
+static int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file **ret_file)
 {
 	struct fs_file *file = calloc(1, sizeof(*file));
 
@@ -110,8 +111,22 @@ static int file_new(struct inode *node, int flags, struct fs_file **ret_file)
 	file->node = node;
 	file->flags = flags;
 	node->opens++;
+	LIST_INSERT_HEAD(&fs->files, file, list);
 	*ret_file = file;
 	return 0;
+}
+
+static void file_free(struct fs_file *file)
+{
+	file->node->opens--;
+	LIST_REMOVE(file, list);
+	free(file);
+}
+
+void file_free_all(struct fs *fs)
+{
+	while (!LIST_EMPTY(&fs->files))
+		file_free(LIST_FIRST(&fs->files));
 }
 
 /* Truncate a file, so that its next value is stored as a whole. */
@@ -141,15 +156,13 @@ static int open_node(
 	find_stat(fs, node, &found, &stat);
 	if (!S_ISREG(stat.st_mode))
 		return S_ISLNK(stat.st_mode) ? -ELOOP : S_ISDIR(stat.st_mode) ? -EISDIR : -ENXIO;
-	err = file_new(node, flags, ret_file);
+	err = file_new(fs, node, flags, ret_file);
 	if (err || !(flags & O_TRUNC))
 		return err;
 	err = truncate_whole(fs, node, &found);
 	(*ret_file)->owes = true;
-	if (err) {
-		node->opens--;
-		free(*ret_file);
-	}
+	if (err)
+		file_free(*ret_file);
 	return err;
 }
 
@@ -209,7 +222,7 @@ static int start_file(struct fs *fs, struct inode *node, const struct known *kno
 	if (!err)
 		err = content_make_whole(node->content, known);
 	if (!err)
-		err = file_new(node, flags, ret_file);
+		err = file_new(fs, node, flags, ret_file);
 	if (err)
 		content_drop(node);
 	else
@@ -434,16 +447,19 @@ int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data
 
 /* One handle less. The last one takes along what nobody can reach any more: the file was removed,
  * or it could not be stored, which its last flush has reported. */
-static void drop_open(struct fs *fs, struct inode *node)
+static void drop_file(struct fs *fs, struct fs_file *file)
 {
-	if (--node->opens == 0)
+	struct inode *node = file->node;
+
+	file_free(file);
+	if (node->opens == 0)
 		content_drop(node);
 	inodes_tidy(&fs->nodes, node);
 }
 
-/* As drop_open(), and delete what the last handle leaves in a nameless entry. If that fails, the
+/* As drop_file(), and delete what the last handle leaves in a nameless entry. If that fails, the
  * next fs_open() does it. */
-static void drop_open_nameless(struct fs *fs, struct inode *node)
+static void drop_nameless(struct fs *fs, struct fs_file *file)
 {
 	struct kt_txn *txn;
 	int err = change_begin(fs, &txn);
@@ -451,26 +467,26 @@ static void drop_open_nameless(struct fs *fs, struct inode *node)
 	if (err) {
 		pthread_mutex_lock(&fs->lock);
 	} else {
-		if (node->opens == 1)
-			err = content_delete_nameless(node->content, txn);
+		if (file->node->opens == 1)
+			err = content_delete_nameless(file->node->content, txn);
 		err = change_commit(fs, txn, err);
 	}
-	drop_open(fs, node);
+	drop_file(fs, file);
 	change_end(fs, err);
 }
 
 void fs_release(struct fs *fs, struct fs_file *file)
 {
-	struct inode *node = file->node;
+	const struct content *content;
 
 	settle(fs, file);
-	free(file);
 	pthread_mutex_lock(&fs->lock);
-	if (node->opens == 1 && node->content != NULL && node->content->nameless != 0) {
+	content = file->node->content;
+	if (file->node->opens == 1 && content != NULL && content->nameless != 0) {
 		pthread_mutex_unlock(&fs->lock);
-		drop_open_nameless(fs, node);
+		drop_nameless(fs, file);
 		return;
 	}
-	drop_open(fs, node);
+	drop_file(fs, file);
 	pthread_mutex_unlock(&fs->lock);
 }

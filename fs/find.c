@@ -265,34 +265,45 @@ static int find_either(struct fs *fs, struct kt_txn *txn, const struct place *fi
 	return err;
 }
 
+/* Look for a directory and a file of a target's name. @param key  of the directory */
+static int find_both(struct fs *fs, struct kt_txn *txn, const struct place *file,
+	const struct key *key, struct found *ret_found)
+{
+	int unstored, err = find_in_records(txn, key, ret_found);
+
+	if (err != -ENOENT) {
+		ret_found->kind = INODE_DIR;
+		return err;
+	}
+	err = find_either(fs, txn, file, key, ret_found);
+	if (err && err != -ENOENT)
+		return err;
+	if (!err && ret_found->kind == INODE_DIR)
+		return 0;
+	unstored = find_content(fs, file, ret_found);
+	return unstored == -ENOENT ? err : unstored;
+}
+
 /* Find what is at the place of a component: a directory, or a file. */
 static int find_component(
 	struct fs *fs, struct kt_txn *txn, struct target *target, struct found *ret_found)
 {
 	struct place directory = target_directory(target);
-	struct place file = target->place;
 	struct key key;
 	int err;
 
-	file.kind = INODE_FILE;
+	target->place.kind = INODE_FILE;
 	err = place_key(fs->separator, &directory, &key);
-	if (err)
-		return err;
-	err = find_in_records(txn, &key, ret_found);
-	if (err == -ENOENT) {
-		err = find_either(fs, txn, &file, &key, ret_found);
-		if (err == -ENOENT || (!err && ret_found->kind == INODE_FILE)) {
-			int unstored = find_content(fs, &file, ret_found);
-
-			err = unstored == -ENOENT ? err : unstored;
-		}
-	} else {
-		ret_found->kind = INODE_DIR;
+	if (!err) {
+		err = find_both(fs, txn, &target->place, &key, ret_found);
+		if (err)
+			return err;
+		target->place.kind = ret_found->kind;
+		return place_key(fs->separator, &target->place, &ret_found->key);
 	}
-	if (err)
-		return err;
-	target->place = ret_found->kind == INODE_FILE ? file : directory;
-	return place_key(fs->separator, &target->place, &ret_found->key);
+	/* the longest key can be that of a file, and nothing is below it */
+	err = place_key(fs->separator, &target->place, &ret_found->key);
+	return err ? err : find_file(fs, txn, &target->place, ret_found);
 }
 
 int find_at_target(
@@ -332,14 +343,14 @@ int find_at_node(
 	return find_directory(fs, txn, &place, &ret_found->key, ret_found);
 }
 
-/* Has a directory files in memory only? The value of the directory itself counts. */
+/* Has a directory files in memory only, at any depth? The value of the directory itself counts. */
 static bool has_content_in(const struct fs *fs, const struct place *place)
 {
 	struct inode *directory = inodes_find(&fs->nodes, place);
 	struct place value = *place;
 
 	for (struct content *c = fs->contents; c != NULL; c = c->next) {
-		if (directory != NULL && c->node->parent == directory)
+		if (directory != NULL && inode_is_below(c->node, directory))
 			return true;
 	}
 	value.kind = INODE_FILE;
@@ -386,4 +397,6 @@ void find_stat(struct fs *fs, struct inode *node, const struct found *found, str
 		}
 	}
 	stat_fill(fs, found->kind, &found->key, &known, ret_stat);
+	if (node != NULL && node->parent == NULL && node->kind == INODE_FILE)
+		ret_stat->st_nlink = 0;
 }

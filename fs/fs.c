@@ -64,14 +64,17 @@ static int clean_up(struct fs *fs)
 
 int fs_open(struct kt_store *store, const struct fs_options *options, struct fs **ret_fs)
 {
-	struct fs *fs = calloc(1, sizeof(*fs));
+	struct fs *fs;
 	int err;
 
+	if (options->separator == '\xff')
+		return -EINVAL;
+	fs = calloc(1, sizeof(*fs));
 	if (fs == NULL)
 		return -ENOMEM;
 	fs->store = store;
 	fs->options = *options;
-	fs->separator = '/';
+	fs->separator = options->separator ? options->separator : '/';
 	pthread_mutex_init(&fs->lock, NULL);
 	err = inodes_init(&fs->nodes);
 	if (!err)
@@ -126,6 +129,8 @@ int fs_close(struct fs *fs)
 			err = flusher_store(fs);
 		flushed = kt_flush(fs->store);
 	}
+	file_free_all(fs);
+	dir_free_all(fs);
 	while (fs->contents != NULL)
 		content_drop(fs->contents->node);
 	inodes_fini(&fs->nodes);

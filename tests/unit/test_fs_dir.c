@@ -264,6 +264,54 @@ static void test_list_many(void **state)
 	world_forget(w, &entry);
 }
 
+/* The longest keys have paths like all others, and none longer can be made. */
+static void test_longest_key(void **state)
+{
+	struct world *w = *state;
+	char key[KT_KEY_MAX + 2], directory[KT_KEY_MAX + 2];
+	struct fs_file *file;
+
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = i % 100 == 99 ? '/' : 'x';
+	key[KT_KEY_MAX] = '\0';
+	world_put(w, key, "1");
+	assert_string_equal(world_read(w, key), "1");
+	assert_int_equal(world_open_file(w, key, O_WRONLY, &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 0, "2", 1), 0);
+	assert_int_equal(world_close_file(w, file), 0);
+	strcpy(directory, key);
+	*strrchr(directory, '/') = '\0';
+	assert_string_equal(world_list(w, directory), strrchr(key, '/') + 1);
+	assert_int_equal(world_mkdir(w, key), -EEXIST);
+	assert_int_equal(world_unlink(w, key), 0);
+	assert_int_equal(world_mkdir(w, key), -ENAMETOOLONG);
+	assert_int_equal(world_create(w, key, &file), 0);
+	assert_string_equal(world_list(w, directory), strrchr(key, '/') + 1);
+	assert_int_equal(world_close_file(w, file), 0);
+	key[KT_KEY_MAX] = 'x';
+	key[KT_KEY_MAX + 1] = '\0';
+	assert_int_equal(world_create(w, key, &file), -ENAMETOOLONG);
+	assert_int_equal(world_mkdir(w, key), -ENAMETOOLONG);
+}
+
+/* With another separator, that divides keys, and a '/' is a byte of a name. */
+static void test_separator(void **state)
+{
+	struct world *w = *state;
+
+	w->options.separator = '.';
+	world_remount(w);
+	PUT(w, "app.name", "app.path/x.y", "a/b", "app", "app-");
+	assert_string_equal(world_list(w, ""), "a%2Fb app- app/");
+	assert_string_equal(world_list(w, "app"), "%value name path%2Fx/");
+	assert_int_equal(world_write(w, "app/path%2Fx/new", "1"), 0);
+	assert_int_equal(world_mkdir(w, "app/dir"), 0);
+	assert_int_equal(world_mkdir(w, "a.b"), -EINVAL);
+	assert_int_equal(world_rename(w, "app", "c"), 0);
+	assert_string_equal(world_keys(w), "a/b= app-= c= c.name= c.path/x.new=1 c.path/x.y=");
+	assert_string_equal(world_list(w, "c"), "%value dir/ name path%2Fx/");
+}
+
 /* ---- a key becomes a prefix, and turns back -------------------------------------------------- */
 
 /* A file that gets keys below it is a directory with its value in it, and a file again without
@@ -366,6 +414,23 @@ static void test_rmdir_unstored(void **state)
 	assert_int_equal(world_unlink(w, "d/f"), 0);
 	assert_int_equal(world_rmdir(w, "d"), 0);
 	assert_int_equal(world_close_file(w, file), 0);
+}
+
+/* That holds for a file deep down, too, when an application has deleted what implied the
+ * directories on the way. */
+static void test_rmdir_unstored_below(void **state)
+{
+	struct world *w = *state;
+	struct fs_file *file;
+
+	assert_int_equal(world_mkdir(w, "d"), 0);
+	world_put(w, "d/e/x", "");
+	assert_int_equal(world_create(w, "d/e/f", &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 0, "1", 1), 0);
+	world_delete(w, "d/e/x");
+	assert_int_equal(world_rmdir(w, "d"), -ENOTEMPTY);
+	assert_int_equal(world_close_file(w, file), 0);
+	assert_string_equal(world_keys(w), "d/e/f=1");
 }
 
 /* What was removed takes nothing new, though it is still referred to. */
@@ -686,10 +751,13 @@ int main(void)
 		TEST(test_list_unstored),
 		TEST(test_list_resumes),
 		TEST(test_list_many),
+		TEST(test_longest_key),
+		TEST(test_separator),
 		TEST(test_value),
 		TEST(test_value_as_file),
 		TEST(test_mkdir),
 		TEST(test_rmdir_unstored),
+		TEST(test_rmdir_unstored_below),
 		TEST(test_removed_directory),
 		TEST(test_implied_stays),
 		TEST(test_directory_times),

@@ -370,6 +370,7 @@ static void test_unlink_while_open(void **state)
 	struct world *w = *state;
 	unsigned char *data = malloc(1100000), *buf = malloc(1100000);
 	struct fs_file *stored, *memory, *big, *replaced;
+	struct fs_entry node;
 	size_t got;
 
 	world_put(w, "stored", "0123456789");
@@ -384,6 +385,7 @@ static void test_unlink_while_open(void **state)
 	fill(data, 1100000, 5);
 	assert_int_equal(fs_write(w->fs, big, 0, data, 1100000), 0);
 
+	assert_int_equal(world_lookup(w, "stored", &node), 0);
 	assert_int_equal(world_unlink(w, "stored"), 0);
 	assert_int_equal(world_unlink(w, "replaced"), 0);
 	assert_int_equal(world_unlink(w, "memory"), 0);
@@ -391,6 +393,10 @@ static void test_unlink_while_open(void **state)
 	assert_string_equal(world_list(w, ""), "");
 	assert_string_equal(world_keys(w), "");
 
+	assert_int_equal(fs_getattr(w->fs, node.node, &node.stat), 0);
+	assert_int_equal(node.stat.st_nlink, 0);
+	assert_int_equal(node.stat.st_size, 10);
+	world_forget(w, &node);
 	assert_string_equal(world_read_file(w, stored), "01ab456789");
 	assert_int_equal(fs_write(w->fs, stored, 10, "more", 4), 0);
 	assert_string_equal(world_read_file(w, stored), "01ab456789more");
@@ -583,9 +589,6 @@ static void test_close_publishes(void **state)
 	assert_int_equal(world_unlink(w, "gone"), 0);
 	world_remount(w);
 	assert_string_equal(world_keys(w), "part=0p23 whole=w");
-	free(whole);
-	free(part);
-	free(gone);
 }
 
 /* What cannot be done with a file is refused as elsewhere. */
