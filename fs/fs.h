@@ -108,6 +108,13 @@ int fs_mkdir(struct fs *fs, const struct fs_caller *caller, uint64_t parent, con
 int fs_symlink(struct fs *fs, const struct fs_caller *caller, const char *target, uint64_t parent,
 	const char *name, struct fs_entry *ret_entry);
 
+/** Make a regular file, a fifo, a socket or a device node.
+ *  @param mode  with the file type; none: a regular file
+ *  @param rdev  of a device node
+ *  @return as fs_mkdir() */
+int fs_mknod(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
+	mode_t mode, dev_t rdev, struct fs_entry *ret_entry);
+
 /** Remove a file. If it is open it goes on without a name. @return 0; -ENOENT; -EISDIR */
 int fs_unlink(struct fs *fs, uint64_t parent, const char *name);
 
@@ -121,7 +128,7 @@ int fs_rmdir(struct fs *fs, uint64_t parent, const char *name);
 int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
 	const char *new_name, unsigned flags);
 
-/** Make and open a regular file (mknod of one is this, and a release).
+/** Make and open a regular file.
  *  @param flags  of open(2); without O_EXCL a file that is there is opened
  *  @return 0; -EEXIST; -EISDIR; and as fs_mkdir() */
 int fs_create(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,

@@ -41,19 +41,25 @@ static int make_directory(struct fs *fs, struct kt_txn *txn, const struct fs_cal
 	if (!err)
 		err = ids_new(txn, &ino);
 	if (!err)
-		err = entry_new(fs, txn, caller, target->directory, S_IFDIR | (mode & 07777), ino,
-			&ret_found->known);
+		err = entry_new(fs, txn, caller, target->directory, mode, ino, &ret_found->known);
 	if (!err)
 		err = directory_put(txn, &ret_found->key, &ret_found->known);
 	return err;
 }
 
-static int make_symlink(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
-	const char *link, struct target *target, struct found *ret_found)
+/* What is to be made: a directory, or an entry with a value. */
+struct making {
+	mode_t mode; /* with the file type */
+	dev_t rdev;
+	const char *value; /* of a symbolic link; else it is empty */
+};
+
+static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+	const struct making *making, struct target *target, struct found *ret_found)
 {
-	struct fs_caller masked = {.uid = caller->uid, .gid = caller->gid};
+	size_t size = making->value ? strlen(making->value) : 0;
+	struct known *known = &ret_found->known;
 	unsigned char blob[ATTR_FIXED_MAX];
-	size_t size = strlen(link);
 	uint64_t ino;
 	int err;
 
@@ -64,18 +70,22 @@ static int make_symlink(struct fs *fs, struct kt_txn *txn, const struct fs_calle
 	if (!err)
 		err = ids_new(txn, &ino);
 	if (!err)
-		err = entry_new(fs, txn, &masked, target->directory, S_IFLNK | 0777, ino,
-			&ret_found->known);
+		err = entry_new(fs, txn, caller, target->directory, making->mode, ino, known);
 	if (err)
 		return err;
-	ret_found->known.size = size;
-	return kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, link, size, blob,
-		attr_encode(&ret_found->known.attr, blob), ret_found->known.mtime_ns);
+	known->size = size;
+	if (S_ISLNK(making->mode))
+		known->attr.mode = making->mode; /* umask is not for links */
+	if (making->rdev != 0) {
+		known->attr.fields |= ATTR_RDEV;
+		known->attr.rdev = making->rdev;
+	}
+	return kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, making->value, size,
+		blob, attr_encode(&known->attr, blob), known->mtime_ns);
 }
 
-/* Make a directory, or a symbolic link if that is given. */
-static int make(struct fs *fs, const struct fs_caller *caller, const char *link, uint64_t parent,
-	const char *name, mode_t mode, struct fs_entry *ret_entry)
+static int make(struct fs *fs, const struct fs_caller *caller, const struct making *making,
+	uint64_t parent, const char *name, struct fs_entry *ret_entry)
 {
 	struct target target;
 	struct found found;
@@ -86,10 +96,10 @@ static int make(struct fs *fs, const struct fs_caller *caller, const char *link,
 	if (err)
 		return err;
 	err = find_free(fs, txn, parent, name, &target);
-	if (!err && link != NULL)
-		err = make_symlink(fs, txn, caller, link, &target, &found);
+	if (!err && S_ISDIR(making->mode))
+		err = make_directory(fs, txn, caller, &target, making->mode, &found);
 	else if (!err)
-		err = make_directory(fs, txn, caller, &target, mode, &found);
+		err = make_entry(fs, txn, caller, making, &target, &found);
 	if (!err)
 		err = inodes_get(&fs->nodes, &target.place, &node);
 	err = change_commit(fs, txn, err);
@@ -105,17 +115,35 @@ static int make(struct fs *fs, const struct fs_caller *caller, const char *link,
 int fs_mkdir(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
 	mode_t mode, struct fs_entry *ret_entry)
 {
-	return make(fs, caller, NULL, parent, name, mode, ret_entry);
+	struct making making = {.mode = S_IFDIR | (mode & 07777)};
+
+	return make(fs, caller, &making, parent, name, ret_entry);
 }
 
 int fs_symlink(struct fs *fs, const struct fs_caller *caller, const char *target, uint64_t parent,
 	const char *name, struct fs_entry *ret_entry)
 {
+	struct making making = {.mode = S_IFLNK | 0777, .value = target};
+
 	if (target[0] == '\0')
 		return -ENOENT;
 	if (strlen(target) > SYMLINK_MAX)
 		return -ENAMETOOLONG;
-	return make(fs, caller, target, parent, name, 0, ret_entry);
+	return make(fs, caller, &making, parent, name, ret_entry);
+}
+
+int fs_mknod(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
+	mode_t mode, dev_t rdev, struct fs_entry *ret_entry)
+{
+	struct making making = {.mode = mode & (S_IFMT | 07777)};
+
+	if (S_ISDIR(mode) || S_ISLNK(mode))
+		return -EINVAL;
+	if (S_ISCHR(mode) || S_ISBLK(mode))
+		making.rdev = rdev;
+	if ((mode & S_IFMT) == 0)
+		making.mode |= S_IFREG;
+	return make(fs, caller, &making, parent, name, ret_entry);
 }
 
 /* ---- remove ---------------------------------------------------------------------------------- */

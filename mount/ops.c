@@ -108,22 +108,12 @@ static void forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *
 	fuse_reply_none(req);
 }
 
-/* Regular files only: a file made and closed. */
-static void mknod_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
+static void mknod_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
 	struct fs_caller caller = ops_caller(req);
 	struct fs_entry entry;
-	struct fs_file *file;
-	int err;
+	int err = fs_mknod(ops_fs(req), &caller, parent, name, mode, rdev, &entry);
 
-	(void)dev;
-	if (!S_ISREG(mode)) {
-		ops_reply(req, -EPERM);
-		return;
-	}
-	err = fs_create(ops_fs(req), &caller, parent, name, mode, O_WRONLY | O_EXCL, &entry, &file);
-	if (err == 0)
-		fs_release(ops_fs(req), file);
 	reply_entry(req, err, &entry);
 }
 

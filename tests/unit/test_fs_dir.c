@@ -402,6 +402,35 @@ static void test_mkdir(void **state)
 	assert_int_equal(world_count(w, KT_DIRECTORIES), 1); /* the root's, if anything */
 }
 
+/* Fifos, sockets and device nodes are entries that know what they are. */
+static void test_mknod(void **state)
+{
+	static const mode_t modes[] = {S_IFIFO | 0600, S_IFSOCK | 0755, S_IFCHR | 0666,
+		S_IFBLK | 0660, S_IFREG | 0644, 0640};
+	const struct fs_caller caller = {.uid = 1, .umask = 022};
+	struct world *w = *state;
+	struct fs_entry entry;
+	struct stat stat;
+	char name[2] = "a";
+
+	for (size_t i = 0; i < 6; i++, name[0]++) {
+		mode_t mode = modes[i] & ~022u;
+
+		assert_int_equal(
+			fs_mknod(w->fs, &caller, FS_ROOT, name, modes[i], 0x1234, &entry), 0);
+		assert_int_equal(entry.stat.st_mode, mode & S_IFMT ? mode : mode | S_IFREG);
+		world_forget(w, &entry);
+		assert_int_equal(world_stat(w, name, &stat), 0);
+		assert_int_equal(stat.st_mode, entry.stat.st_mode);
+		assert_int_equal(stat.st_rdev, i == 2 || i == 3 ? 0x1234 : 0);
+	}
+	assert_int_equal(fs_mknod(w->fs, &caller, FS_ROOT, "a", S_IFREG, 0, &entry), -EEXIST);
+	assert_int_equal(fs_mknod(w->fs, &caller, FS_ROOT, "x", S_IFDIR, 0, &entry), -EINVAL);
+	assert_string_equal(world_read(w, "a"), "ENXIO");
+	assert_string_equal(world_list(w, ""), "a b c d e f");
+	assert_string_equal(world_keys(w), "a= b= c= d= e= f=");
+}
+
 /* A file that is not stored yet keeps its directory from being removed. */
 static void test_rmdir_unstored(void **state)
 {
@@ -756,6 +785,7 @@ int main(void)
 		TEST(test_value),
 		TEST(test_value_as_file),
 		TEST(test_mkdir),
+		TEST(test_mknod),
 		TEST(test_rmdir_unstored),
 		TEST(test_rmdir_unstored_below),
 		TEST(test_removed_directory),
