@@ -99,6 +99,7 @@ void content_lose_key(struct content *content, const struct known *known, uint64
 	struct known kept = *known;
 	void *xattrs;
 
+	assert(!content->whole && content->nameless == 0 && nameless != 0);
 	if (copy_xattrs(&kept.attr, &xattrs) != 0) {
 		kept.attr.fields &= ~(unsigned)ATTR_XATTR;
 		kept.attr.xattrs_size = 0;
@@ -115,6 +116,7 @@ void content_drop(struct inode *node)
 
 	if (content == NULL)
 		return;
+	assert(*content->link == content && content->node == node);
 	*content->link = content->next;
 	if (content->next != NULL)
 		content->next->link = content->link;
@@ -161,6 +163,8 @@ int content_write(struct content *content, uint64_t offset, const void *data, si
 
 void content_resize(struct content *content, uint64_t size)
 {
+	assert(content->whole);
+	assert(content->base_size == 0 || content->nameless != 0);
 	gather_truncate(&content->gather, size);
 	content->size = size;
 	if (content->base_size > size) {
@@ -360,6 +364,8 @@ void content_spilled(struct content *content, uint64_t nameless, uint64_t offset
 {
 	uint64_t end = gather_end(&content->gather);
 
+	assert(content->whole && nameless != 0);
+	assert(content->nameless == 0 || content->nameless == nameless);
 	if (end < offset + size)
 		end = offset + size;
 	gather_clear(&content->gather);

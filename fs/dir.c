@@ -61,6 +61,7 @@ static int emit_place(
 	else
 		find_stat(l->fs, node, found, &entry.stat);
 	taken = l->emit(l->arg, name, &entry, l->offset + 1);
+	assert(!l->plus || node->lookups > 0);
 	if (l->plus && !taken) {
 		node->lookups--;
 		inodes_tidy(&l->fs->nodes, node);
@@ -78,6 +79,15 @@ static int emit_bare(struct listing *l, const char *name, const struct stat *sta
 		return 1;
 	l->offset++;
 	return 0;
+}
+
+/* Emit a name whose attributes cannot be told: its blob is damaged. At least it is there. */
+static int emit_unknown(
+	struct listing *l, const char *name, enum inode_kind kind, const struct key *key)
+{
+	struct stat stat = {.st_ino = stat_derive_ino(kind, key)};
+
+	return emit_bare(l, name, &stat);
 }
 
 /* ---- "." and ".." and "%value" --------------------------------------------------------------- */
@@ -117,7 +127,8 @@ static int emit_value(struct listing *l)
 		l->offset = AFTER_VALUE;
 		return 0;
 	}
-	return err ? err : emit_place(l, "%value", &target.place, &found);
+	return err ? emit_unknown(l, "%value", INODE_FILE, &found.key)
+		   : emit_place(l, "%value", &target.place, &found);
 }
 
 /* ---- children -------------------------------------------------------------------------------- */
@@ -136,12 +147,11 @@ static int emit_child(struct listing *l, const struct walk_child *child)
 	else
 		names_encode(l->fs->separator, child->bytes, child->size, name);
 	err = place_key(l->fs->separator, &place, &found.key);
-	if (!err)
-		err = find_by_stat(l->fs, &place, child->known, &child->stat, &found);
-	/* its blob is damaged, or has no room: at least the name is there */
 	if (err)
-		return emit_bare(l, name, &(struct stat){0});
-	return emit_place(l, name, &place, &found);
+		return err;
+	err = find_by_stat(l->fs, &place, child->known, &child->stat, &found);
+	return err ? emit_unknown(l, name, child->kind, &found.key)
+		   : emit_place(l, name, &place, &found);
 }
 
 /* Emit a child that is in memory only, unless it is a directory in the store: then it is the value

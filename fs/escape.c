@@ -63,6 +63,7 @@ static bool add_last_digit(struct escape *escape, unsigned char byte)
 
 	if (escape->capacity - escape->size < 3)
 		return false;
+	assert(escape->text[escape->run] == '%');
 	memmove(behind + 2, behind, tail);
 	memcpy(behind, "25", 2);
 	escape->size += 2;

@@ -10,6 +10,7 @@
 #include "entry.h"
 #include "find.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -110,6 +111,7 @@ static int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file
 		return -ENOMEM;
 	file->node = node;
 	file->flags = flags;
+	assert(node->kind == INODE_FILE);
 	node->opens++;
 	LIST_INSERT_HEAD(&fs->files, file, list);
 	*ret_file = file;
@@ -118,6 +120,7 @@ static int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file
 
 static void file_free(struct fs_file *file)
 {
+	assert(file->node->opens > 0);
 	file->node->opens--;
 	LIST_REMOVE(file, list);
 	free(file);

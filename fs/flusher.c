@@ -6,6 +6,7 @@
 #include "core.h"
 #include "directory.h"
 
+#include <assert.h>
 #include <errno.h>
 
 static int64_t clock_ms(void)
@@ -39,6 +40,7 @@ void flusher_expect_store(struct fs *fs)
 
 void flusher_touch(struct fs *fs, struct inode *directory)
 {
+	assert(directory->kind != INODE_FILE);
 	directory->touched_ns = core_now_ns();
 	if (!directory->touched) {
 		directory->touched = true;

@@ -5,6 +5,7 @@
  */
 #include "gather.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,7 @@ static int merge_ranges(struct gather *gather, size_t first, size_t last, uint64
 	size_t old_size = range->size;
 	int err;
 
+	assert(first <= last && last < gather->count);
 	if (end < offset + size)
 		end = offset + size;
 	err = range_reserve(range, (size_t)(end - begin));

@@ -4,6 +4,7 @@
 #include "fs.h"
 #include "keytree.h"
 
+#include <assert.h>
 #include <errno.h>
 
 int ids_new(struct kt_txn *txn, uint64_t *ret_id)
@@ -35,6 +36,7 @@ void ids_settle(struct ids *ids, bool committed)
 	if (committed)
 		ids->count += ids->fresh;
 	ids->fresh = 0;
+	assert(ids->count <= sizeof(ids->id) / sizeof(ids->id[0]));
 }
 
 int ids_take(struct ids *ids, uint64_t *ret_id)

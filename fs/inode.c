@@ -62,6 +62,7 @@ static void slot_give(struct inodes *nodes, const struct inode *node)
 {
 	uint32_t index = (uint32_t)node->number;
 
+	assert(nodes->slots[index].node == node);
 	nodes->slots[index].node = NULL;
 	nodes->slots[index].generation++;
 	nodes->slots[index].next_free = nodes->first_free;
@@ -185,6 +186,7 @@ void inodes_detach(struct inodes *nodes, struct inode *node)
 {
 	if (node == NULL || node->parent == NULL)
 		return;
+	assert(node->parent->kind != INODE_FILE && node->parent->children > 0);
 	HASH_DEL(nodes->table, node);
 	free(node->id);
 	node->id = NULL;
@@ -212,7 +214,8 @@ static void table_rekey(struct inodes *nodes, struct inode *node, unsigned char 
 	nodes->table->hh.tbl->noexpand++;
 	HASH_DEL(nodes->table, node);
 	node->id = id;
-	table_add(nodes, node, id_size);
+	if (!table_add(nodes, node, id_size))
+		assert(!"the table needs no memory");
 	nodes->table->hh.tbl->noexpand--;
 	free(old);
 }

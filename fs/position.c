@@ -1,10 +1,12 @@
 /* Where a listing of a directory goes on. See position.h. */
 #include "position.h"
 
+#include <assert.h>
 #include <string.h>
 
 void position_copy(struct position *to, const struct position *from)
 {
+	assert(from->size <= sizeof(to->bytes) && from->piece_count <= POSITION_PIECES_MAX);
 	to->size = from->size;
 	memcpy(to->bytes, from->bytes, from->size);
 	to->piece_count = from->piece_count;

@@ -4,6 +4,7 @@
 #include "content.h"
 #include "core.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /* The file is open: keep its value in a nameless entry. */
@@ -12,7 +13,10 @@ static int keep_value(
 {
 	unsigned char nameless[CONTENT_NAMELESS_KEY_SIZE];
 	struct found found;
-	int err = find_at_node(fs, txn, removal->node, &found);
+	int err;
+
+	assert(removal->node->opens > 0);
+	err = find_at_node(fs, txn, removal->node, &found);
 
 	if (err)
 		return err;

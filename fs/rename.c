@@ -11,6 +11,7 @@
 #include "find.h"
 #include "remove.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,7 @@ static int change_prefix(
 {
 	size_t rest = key->size - from->size;
 
+	assert(key->size >= from->size && memcmp(key->bytes, from->bytes, from->size) == 0);
 	if (to->size + rest > KT_KEY_MAX)
 		return -ENAMETOOLONG;
 	memcpy(ret_key->bytes, to->bytes, to->size);

@@ -238,6 +238,7 @@ static int leave(struct walk *walk, const struct met *met)
 {
 	size_t size = met->size;
 
+	assert(walk->prefix->size + size <= KT_KEY_MAX);
 	memcpy(walk->at.bytes, met->component, size);
 	if (met->below) {
 		walk->at.bytes[size] = (unsigned char)(walk->separator + 1);
@@ -290,6 +291,7 @@ static int take(struct walk *walk, const struct met *met, size_t used, struct wa
 {
 	int err;
 
+	assert(used <= met->size && used <= NAMES_MAX);
 	child->size = used;
 	memcpy(child->bytes, met->component, used);
 	*ret_found = true;
