@@ -210,12 +210,13 @@ int inodes_prepare_move(const struct place *place, unsigned char **ret_id)
 static void table_rekey(struct inodes *nodes, struct inode *node, unsigned char *id, size_t id_size)
 {
 	unsigned char *old = node->id;
+	bool added;
 
 	nodes->table->hh.tbl->noexpand++;
 	HASH_DEL(nodes->table, node);
 	node->id = id;
-	if (!table_add(nodes, node, id_size))
-		assert(!"the table needs no memory");
+	added = table_add(nodes, node, id_size);
+	assert(added);
 	nodes->table->hh.tbl->noexpand--;
 	free(old);
 }
