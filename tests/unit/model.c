@@ -99,10 +99,11 @@ bool model_delete(struct model *model, const void *key, size_t size)
 {
 	bool exact;
 	size_t at = model_find(model, key, size, &exact);
-	struct model_entry *entry = &model->entries[at];
+	struct model_entry *entry;
 
 	if (!exact)
 		return false;
+	entry = &model->entries[at];
 	free(entry->key);
 	free(entry->value);
 	free(entry->attr);
