@@ -22,7 +22,8 @@ struct fs_file {
 	LIST_ENTRY(fs_file) list; /* in fs->files */
 	struct inode *node;	  /* its opens count the handle */
 	int flags;		  /* of open(2) */
-	bool owes; /* was made, truncated or written through this handle, and not stored since */
+	bool owes;  /* was made, truncated or written through this handle, and not stored since */
+	bool wrote; /* was written through this handle */
 };
 
 static bool can_write(int flags)
@@ -79,9 +80,16 @@ static int settle(struct fs *fs, struct fs_file *file)
 	return err;
 }
 
+/* A shell that runs `command > file` opens the file, copies the descriptor and closes the first one
+ * before the command has written anything. Storing that would show an empty value to everybody. */
 int fs_flush(struct fs *fs, struct fs_file *file)
 {
-	return settle(fs, file);
+	bool wrote;
+
+	pthread_mutex_lock(&fs->lock);
+	wrote = file->wrote;
+	pthread_mutex_unlock(&fs->lock);
+	return wrote ? settle(fs, file) : 0;
 }
 
 int fs_fsync(struct fs *fs, struct fs_file *file)
@@ -391,6 +399,7 @@ static int write_gathered(
 		return err;
 	}
 	file->owes = true;
+	file->wrote = true;
 	if (!node->content->whole)
 		flusher_expect_store(fs);
 	return 0;
@@ -423,8 +432,10 @@ static int write_through(
 	else if (node->content != NULL && !node->content->whole &&
 		 (!err || node->content->gather.count == 0))
 		content_drop(node);
-	if (!err)
+	if (!err) {
 		file->owes = node->content != NULL;
+		file->wrote = true;
+	}
 	return change_end(fs, err == -ENOENT ? -ESTALE : err);
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,7 +17,6 @@ struct ls {
 	struct fs *fs;
 	bool details;  /* -l */
 	char line_end; /* newline, or NUL with -0 */
-	int err;       /* first one while listing */
 };
 
 static char type_letter(mode_t mode)
@@ -55,7 +55,7 @@ static int print_name(const struct ls *ls, const char *name)
 	return fputs(name, stdout) < 0 ? -EIO : 0;
 }
 
-static int print_entry(struct ls *ls, const char *name, const struct fs_entry *entry)
+static int print_entry(const struct ls *ls, const char *name, const struct fs_entry *entry)
 {
 	char *target = NULL;
 	int err = 0;
@@ -75,31 +75,63 @@ static int print_entry(struct ls *ls, const char *name, const struct fs_entry *e
 	return err;
 }
 
-static bool print_listed(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
-{
-	struct ls *ls = arg;
-	int err;
+/* A part of a listing. Entries are kept until the file system may be called again. */
+struct batch {
+	off_t offset; /* where the listing goes on */
+	size_t count;
+	struct {
+		char name[NAME_MAX + 1];
+		struct fs_entry entry;
+	} entries[256];
+};
 
-	(void)offset;
+#define BATCH_SIZE (sizeof(((struct batch *)0)->entries) / sizeof(((struct batch *)0)->entries[0]))
+
+static bool keep_entry(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
+{
+	struct batch *batch = arg;
+
+	if (batch->count == BATCH_SIZE)
+		return false;
+	batch->offset = offset;
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return true;
-	err = print_entry(ls, name, entry);
-	fs_forget(ls->fs, entry->node, 1);
-	if (ls->err == 0)
-		ls->err = err;
+	snprintf(batch->entries[batch->count].name, NAME_MAX + 1, "%s", name);
+	batch->entries[batch->count++].entry = *entry;
 	return true;
 }
 
-static int list_directory(struct ls *ls, uint64_t node)
+/* Print the entries of a batch and give their references back. */
+static int print_batch(const struct ls *ls, const struct batch *batch)
 {
-	struct fs_dir *dir;
-	int err = fs_opendir(ls->fs, node, &dir);
+	int err = 0;
 
-	if (err != 0)
-		return err;
-	err = fs_readdir(ls->fs, dir, 0, true, print_listed, ls);
-	fs_releasedir(ls->fs, dir);
-	return err != 0 ? err : ls->err;
+	for (size_t i = 0; i < batch->count; i++) {
+		if (err == 0)
+			err = print_entry(ls, batch->entries[i].name, &batch->entries[i].entry);
+		fs_forget(ls->fs, batch->entries[i].entry.node, 1);
+	}
+	return err;
+}
+
+static int list_directory(const struct ls *ls, uint64_t node)
+{
+	struct batch *batch = calloc(1, sizeof(*batch));
+	struct fs_dir *dir = NULL;
+	int err = batch != NULL ? fs_opendir(ls->fs, node, &dir) : -ENOMEM;
+
+	do {
+		if (err != 0)
+			break;
+		batch->count = 0;
+		err = fs_readdir(ls->fs, dir, batch->offset, true, keep_entry, batch);
+		if (err == 0)
+			err = print_batch(ls, batch);
+	} while (batch->count > 0);
+	if (dir != NULL)
+		fs_releasedir(ls->fs, dir);
+	free(batch);
+	return err;
 }
 
 /* Find the node of a path; its last name is what a file is listed as. */
@@ -119,7 +151,7 @@ static int find_path(struct fs *fs, char *path, struct fs_entry *ret_entry, cons
 	return err;
 }
 
-static int list_path(struct ls *ls, char *path)
+static int list_path(const struct ls *ls, char *path)
 {
 	struct fs_entry entry;
 	const char *name;

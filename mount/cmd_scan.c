@@ -98,7 +98,7 @@ static int scan_store(const char *path, const struct scan *scan)
 	err = kt_cursor_open(txn, &cursor);
 	if (err == 0)
 		err = print_all(cursor, scan);
-	if (err != 0)
+	if (err != 0 && !ferror(stdout)) /* that is told by command_close() */
 		status = command_fail_errno(path, "scan", err);
 	kt_cursor_close(cursor);
 	kt_abort(txn);

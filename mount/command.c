@@ -127,9 +127,8 @@ int command_close(const char *path, struct kt_store *store, int status)
 
 	if (err != 0 && status != COMMAND_FAILED)
 		status = command_fail_errno(path, "close", err);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		if (status != COMMAND_FAILED)
-			status = command_fail(path, "standard output", strerror(errno));
-	}
+	errno = 0;
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status != COMMAND_FAILED)
+		status = command_fail(path, "standard output", strerror(errno != 0 ? errno : EIO));
 	return status;
 }

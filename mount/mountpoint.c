@@ -64,20 +64,31 @@ static int clear_dead(const char *dir, struct attach_why *ret_why)
 	return err;
 }
 
+/* The mode of a file, asked from its file system: the kernel may know it of a dead one, too. */
+static int ask_mode(const char *path, mode_t *ret_mode)
+{
+	struct statx stat;
+
+	if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &stat) != 0)
+		return -errno;
+	*ret_mode = stat.stx_mode;
+	return 0;
+}
+
 static int check_directory(const char *dir, struct attach_why *ret_why)
 {
-	struct stat stat_buf;
-	int err = 0;
+	mode_t mode = 0;
+	int err = ask_mode(dir, &mode);
 
-	if (stat(dir, &stat_buf) != 0 && errno == ENOTCONN) {
+	if (err == -ENOTCONN) {
 		err = clear_dead(dir, ret_why);
 		if (err != 0)
 			return err;
+		err = ask_mode(dir, &mode);
 	}
-	if (stat(dir, &stat_buf) != 0)
-		return fail(
-			ret_why, -errno, errno == ENOENT ? "no such directory" : strerror(errno));
-	if (!S_ISDIR(stat_buf.st_mode))
+	if (err != 0)
+		return fail(ret_why, err, err == -ENOENT ? "no such directory" : strerror(-err));
+	if (!S_ISDIR(mode))
 		return fail(ret_why, -ENOTDIR, "not a directory");
 	return 0;
 }

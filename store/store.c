@@ -90,7 +90,7 @@ static int load(struct kt_store *store)
 	if (err == 0)
 		err = io_size(store->io, &size);
 	if (err == 0)
-		err = io_map(store->io, size, MAP_MOST, &base, &mapped);
+		err = io_map(store->io, size - size % PAGE_SIZE, MAP_MOST, &base, &mapped);
 	if (err != 0)
 		return err;
 	if (readonly)

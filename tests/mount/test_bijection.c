@@ -4,100 +4,22 @@
  * library. Both are made of what names may stumble over: separators in all places, escapes and
  * text like escapes, dots, NULs, and lengths around each limit.
  */
-#include <errno.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <spawn.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "support.h"
 
 #include "keytree.h"
 #include "names.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define RANDOM_KEYS 1500
 #define RANDOM_PATHS 1500
-
-extern char **environ;
-
-struct fixture {
-	char dir[64]; /* of this test, with s.kt and the mount point m */
-	char store_path[80];
-	char mount_dir[80];
-	uint64_t random;
-};
-
-/* ---- helpers ---- */
-
-/* Run the program under test. @return its exit status */
-static int keytree(const char *command, const char *arg1, const char *arg2)
-{
-	char *argv[] = {"keytree", (char *)command, (char *)arg1, (char *)arg2, NULL};
-	pid_t pid;
-	int status;
-
-	assert_int_equal(posix_spawn(&pid, getenv("KEYTREE"), NULL, NULL, argv, environ), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static int setup(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	const char *seed = getenv("KEYTREE_SEED");
-
-	fixture->random = seed != NULL ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
-	print_message("KEYTREE_SEED=%llu\n", (unsigned long long)fixture->random);
-	strcpy(fixture->dir, "/tmp/keytree-test.XXXXXX");
-	assert_non_null(mkdtemp(fixture->dir));
-	snprintf(fixture->store_path, sizeof(fixture->store_path), "%s/s.kt", fixture->dir);
-	snprintf(fixture->mount_dir, sizeof(fixture->mount_dir), "%s/m", fixture->dir);
-	assert_int_equal(mkdir(fixture->mount_dir, 0700), 0);
-	assert_int_equal(keytree("create", fixture->store_path, NULL), 0);
-	*state = fixture;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *fixture = *state;
-	char command[160];
-
-	assert_int_equal(chdir("/"), 0);
-	snprintf(command, sizeof(command), "! mountpoint -q %s || %s umount %s; rm -rf %s",
-		fixture->mount_dir, getenv("KEYTREE"), fixture->mount_dir, fixture->dir);
-	assert_int_equal(system(command), 0);
-	free(fixture);
-	return 0;
-}
-
-static void mount_store(const struct fixture *fixture)
-{
-	assert_int_equal(keytree("mount", fixture->store_path, fixture->mount_dir), 0);
-}
-
-static void unmount_store(const struct fixture *fixture)
-{
-	assert_int_equal(chdir("/"), 0);
-	assert_int_equal(keytree("umount", fixture->mount_dir, NULL), 0);
-}
-
-static uint32_t random_below(struct fixture *fixture, uint32_t limit)
-{
-	fixture->random = fixture->random * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(fixture->random >> 33) % limit;
-}
 
 /* ---- what names may stumble over ---- */
 
@@ -167,8 +89,8 @@ static void append_long(struct fixture *fixture, struct bytes *bytes)
 	static const size_t lengths[] = {
 		80, 84, 85, 86, 250, 251, 252, 253, 254, 255, 256, 505, 506, 507, 510, 1000};
 	static const char *const fillings[] = {"x", "x", "%", "%25", "\0"};
-	uint32_t filling = random_below(fixture, 5);
-	size_t length = lengths[random_below(fixture, sizeof(lengths) / sizeof(lengths[0]))];
+	uint32_t filling = support_random(fixture, 5);
+	size_t length = lengths[support_random(fixture, sizeof(lengths) / sizeof(lengths[0]))];
 	size_t step = filling == 4 ? 1 : strlen(fillings[filling]);
 
 	for (size_t i = 0; i + step <= length; i += step)
@@ -177,13 +99,13 @@ static void append_long(struct fixture *fixture, struct bytes *bytes)
 
 static void random_bytes(struct fixture *fixture, struct bytes *bytes)
 {
-	uint32_t count = random_below(fixture, 8);
+	uint32_t count = support_random(fixture, 8);
 
 	bytes->size = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t token = random_below(fixture, TOKEN_COUNT);
+		uint32_t token = support_random(fixture, TOKEN_COUNT);
 
-		if (random_below(fixture, 12) == 0)
+		if (support_random(fixture, 12) == 0)
 			append_long(fixture, bytes);
 		append(bytes, tokens[token].text, tokens[token].size);
 	}
@@ -309,11 +231,11 @@ static void test_keys_are_files(void **state)
 	struct walk *walk = calloc(1, sizeof(*walk));
 	uint64_t entries = put_keys(fixture);
 
-	mount_store(fixture);
+	support_mount(fixture);
 	assert_int_equal(chdir(fixture->mount_dir), 0);
 	walk_directory(walk);
 	assert_int_equal(walk->files, entries);
-	unmount_store(fixture);
+	support_unmount(fixture);
 	free(walk);
 }
 
@@ -418,10 +340,10 @@ static void test_files_are_keys(void **state)
 	struct kt_info info;
 	size_t count = 0;
 
-	mount_store(fixture);
+	support_mount(fixture);
 	for (int i = 0; i < RANDOM_PATHS; i++)
 		count += try_path(fixture, &made[count]) ? 1 : 0;
-	unmount_store(fixture);
+	support_unmount(fixture);
 	assert_true(count > RANDOM_PATHS / 4);
 
 	assert_int_equal(kt_open(fixture->store_path, KT_READONLY, &store), 0);
@@ -441,13 +363,13 @@ static void test_files_are_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_keys_are_files, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_files_are_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_keys_are_files, support_setup, support_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_files_are_keys, support_setup, support_teardown),
 	};
 
-	if (access("/dev/fuse", F_OK) != 0) {
-		puts("skipped: there is no /dev/fuse");
-		return 77;
-	}
+	if (!support_has_fuse())
+		return SUPPORT_SKIPPED;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

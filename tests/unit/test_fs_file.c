@@ -62,6 +62,29 @@ static void test_shows_keys(void **state)
 	assert_int_equal(world_stat(w, "c/x", &stat), -ENOTDIR);
 }
 
+/* A shell's `command > file` closes a copy of the descriptor before anything is written. The store
+ * sees no empty value then: neither of a new file nor of one that was emptied. */
+static void test_flush_before_write(void **state)
+{
+	struct world *w = *state;
+	struct fs_file *file;
+
+	world_put(w, "old", "value");
+	assert_int_equal(world_create(w, "new", &file), 0);
+	assert_int_equal(fs_flush(w->fs, file), 0);
+	assert_string_equal(world_keys(w), "old=value");
+	assert_int_equal(fs_write(w->fs, file, 0, "x", 1), 0);
+	assert_int_equal(fs_flush(w->fs, file), 0);
+	assert_string_equal(world_keys(w), "new=x old=value");
+	fs_release(w->fs, file);
+
+	assert_int_equal(world_open_file(w, "old", O_WRONLY | O_TRUNC, &file), 0);
+	assert_int_equal(fs_flush(w->fs, file), 0);
+	assert_string_equal(world_keys(w), "new=x old=value");
+	fs_release(w->fs, file);
+	assert_string_equal(world_keys(w), "new=x old=");
+}
+
 /* A new file is seen through the mount at once, and in the store when it is closed, whole, in one
  * transaction. */
 static void test_create(void **state)
@@ -710,6 +733,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MEMORY(test_shows_keys),
 		MEMORY(test_create),
+		MEMORY(test_flush_before_write),
 		MEMORY(test_overwrite),
 		IN_FILE(test_fsync),
 		MEMORY(test_write_in_place),
