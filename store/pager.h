@@ -36,11 +36,11 @@ struct pager {
 	uint64_t page_count; /* pages of the file that may be read */
 	uint64_t seed;
 	struct seen *seen;
+	struct io *io;
 	uint64_t txn; /* number of the write transaction */
 	bool verify;  /* check blocks of values when they are read */
 
 	/* Only in a write transaction: */
-	struct io *io;
 	struct space *space; /* NULL in a read transaction */
 	struct written *written;
 	uint8_t **dirty; /* pages in memory by index; NULL: index is free */

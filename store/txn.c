@@ -30,6 +30,7 @@ static void init_handles(struct txn *txn, struct kt_store *store)
 	txn->pager.map = store->map;
 	txn->pager.seed = store->seed;
 	txn->pager.seen = store->seen;
+	txn->pager.io = store->io;
 }
 
 static int begin_read(struct kt_store *store, struct txn **ret_txn)
@@ -86,7 +87,6 @@ static int start_write(struct kt_store *store, struct txn *txn)
 	txn->number = txn->own->txn;
 	txn->pager.page_count = root->page_count;
 	txn->pager.txn = txn->number;
-	txn->pager.io = store->io;
 	txn->pager.space = store->space;
 	txn->pager.written = &store->written;
 	txn->pager.scratch = store->scratch;

@@ -294,6 +294,16 @@ static int find_extent(
 	return err == 0 && pager->verify ? verify_extent(pager, extent) : err;
 }
 
+/* Copy bytes of the file. A page fault brings in a cluster around it and forgets what was read
+ * before; read(2) reads ahead of a stream, and of a random access no more than it asked for. */
+static int read_file(struct pager *pager, uint64_t at, uint8_t *buf, size_t size)
+{
+	if (size >= PAGE_SIZE)
+		return io_read(pager->io, at, buf, size);
+	memcpy(buf, pager->map + at, size);
+	return 0;
+}
+
 static int read_blocks(
 	struct pager *pager, const struct value *value, uint64_t offset, uint8_t *buf, size_t size)
 {
@@ -312,7 +322,9 @@ static int read_blocks(
 
 			if (extent.count * PAGE_SIZE - skip < part)
 				part = extent.count * PAGE_SIZE - skip;
-			memcpy(buf, pager->map + extent.page * PAGE_SIZE + skip, part);
+			err = read_file(pager, extent.page * PAGE_SIZE + skip, buf, part);
+			if (err != 0)
+				return err;
 		} else {
 			if (begin - offset < part)
 				part = begin - offset;
