@@ -1,8 +1,10 @@
 /* kt_check(): read everything, believe nothing.
  *
- * All trees of the current commit are walked from their roots. Every page is verified anew, marked
- * in a bitmap, and not entered twice, so that no file, however made, keeps the walk busy for ever.
- * At the end each page of the file must be marked exactly once: used, or in the free space.
+ * All trees of the current commit are walked from their roots, then those of each snapshot. Every
+ * page is verified anew, marked in a bitmap, and not entered twice, so that no file, however made,
+ * keeps the walk busy for ever. At the end each page of the file must be marked exactly once: used,
+ * dead but kept, or in the free space. A page of a snapshot must be one of the first two, and a
+ * dead one must be of the snapshot that keeps it.
  */
 #include "error.h"
 #include "extent.h"
@@ -24,7 +26,9 @@ struct checker {
 	kt_check_fn *found;
 	void *arg;
 	uint64_t findings;
-	uint8_t *marked; /* a bit per page */
+	uint8_t *marked; /* a bit per page: of this commit, dead, or free */
+	uint8_t *walked; /* the same: of the trees that are being walked */
+	uint64_t newest; /* nothing in these trees is younger than this commit */
 };
 
 /* A key while a tree is walked. */
@@ -63,24 +67,41 @@ static void report(struct checker *checker, uint64_t page, const char *format, .
 
 /* ---- pages ----------------------------------------------------------------------------------- */
 
-/* Mark pages as used. @return false: one was marked already, or lies outside the file */
+static bool has_bit(const uint8_t *bits, uint64_t page)
+{
+	return (bits[page / 8] & (1U << (page % 8))) != 0;
+}
+
+static void set_bit(uint8_t *bits, uint64_t page)
+{
+	bits[page / 8] |= (uint8_t)(1U << (page % 8));
+}
+
+static bool in_file(struct checker *checker, uint64_t page, uint64_t count)
+{
+	if (page >= PAGE_FIRST && page < checker->pager.page_count &&
+		count <= checker->pager.page_count - page)
+		return true;
+	report(checker, page, "referred to, but not in the file");
+	return false;
+}
+
+/* Mark pages as used by the trees that are walked.
+ * @return false: one was marked already, or lies outside the file */
 static bool mark(struct checker *checker, uint64_t page, uint64_t count)
 {
 	bool fresh = true;
 
-	if (page < PAGE_FIRST || page >= checker->pager.page_count ||
-		count > checker->pager.page_count - page) {
-		report(checker, page, "referred to, but not in the file");
+	if (!in_file(checker, page, count))
 		return false;
-	}
 	for (uint64_t i = page; i < page + count; i++) {
-		uint8_t bit = (uint8_t)(1U << (i % 8));
-
-		if (checker->marked[i / 8] & bit) {
+		if (has_bit(checker->walked, i)) {
 			report(checker, i, "used twice");
 			fresh = false;
 		}
-		checker->marked[i / 8] |= bit;
+		if (checker->walked != checker->marked && !has_bit(checker->marked, i))
+			report(checker, i, "of a snapshot, but not kept");
+		set_bit(checker->walked, i);
 	}
 	return fresh;
 }
@@ -132,7 +153,7 @@ static void check_extent(struct checker *checker, const struct extent *extent)
 
 	if (!mark(checker, extent->page, extent->count))
 		return;
-	if (extent->birth > atomic_load(&checker->store->root)->txn)
+	if (extent->birth > checker->newest)
 		report(checker, extent->page, "born after the last commit");
 	for (uint64_t i = 0; i < extent->count; i++) {
 		uint64_t sum = block_checksum(data + i * PAGE_SIZE, checker->pager.seed);
@@ -213,7 +234,7 @@ static void check_leaf_cell(
 				cell->value.data, cell->value.size);
 		return;
 	}
-	if (cell->version > atomic_load(&checker->store->root)->txn)
+	if (cell->version > checker->newest)
 		report(checker, page, "written after the last commit");
 	if (cell->flags & CELL_ATTR_SPILLED)
 		check_overflow(checker, cell->attr_overflow, cell->attr_size);
@@ -334,18 +355,19 @@ static void check_log(struct checker *checker, const struct format_space *space)
 	}
 }
 
+static void mark_unused(struct checker *checker, const struct run *run, const char *what)
+{
+	for (uint64_t page = run->start; page < run->start + run->count; page++) {
+		if (has_bit(checker->marked, page))
+			report(checker, page, "%s, but in use", what);
+		set_bit(checker->marked, page);
+	}
+}
+
 static int mark_free(void *arg, struct run run, bool pending)
 {
-	struct checker *checker = arg;
-
 	(void)pending;
-	for (uint64_t page = run.start; page < run.start + run.count; page++) {
-		uint8_t bit = (uint8_t)(1U << (page % 8));
-
-		if (checker->marked[page / 8] & bit)
-			report(checker, page, "free, but in use");
-		checker->marked[page / 8] |= bit;
-	}
+	mark_unused(arg, &run, "free");
 	return 0;
 }
 
@@ -382,9 +404,71 @@ static int check_space(struct checker *checker)
 	space_each(space, mark_free, checker);
 	space_close(space);
 	for (uint64_t page = PAGE_FIRST; page < slot->page_count; page++)
-		if (!(checker->marked[page / 8] & (1U << (page % 8))))
+		if (!has_bit(checker->marked, page))
 			report(checker, page, "neither in use nor free");
 	return 0;
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+static int mark_dead(void *arg, const struct dead *dead)
+{
+	struct checker *checker = arg;
+
+	if (in_file(checker, dead->run.start, dead->run.count))
+		mark_unused(checker, &dead->run, "dead");
+	return 0;
+}
+
+static int mark_dead_of(void *arg, struct kt_txn *txn, const struct format_snapshot *kept)
+{
+	return snapshot_each_dead(txn, kept->txn, mark_dead, arg);
+}
+
+static int find_dead(void *arg, const struct dead *dead)
+{
+	struct checker *checker = arg;
+
+	for (uint64_t page = dead->run.start; page < dead->run.start + dead->run.count; page++)
+		if (page < checker->pager.page_count && !has_bit(checker->walked, page))
+			report(checker, page, "kept, but of no snapshot");
+	return 0;
+}
+
+static int check_snapshot(void *arg, struct kt_txn *txn, const struct format_snapshot *kept)
+{
+	struct checker *checker = arg;
+	int err;
+
+	checker->walked = calloc(checker->pager.page_count / 8 + 1, 1);
+	if (checker->walked == NULL)
+		return -ENOMEM;
+	checker->newest = kept->txn;
+	for (unsigned i = 0; i < SNAPSHOT_TREES; i++)
+		check_tree(checker, &kept->trees[i]);
+	err = snapshot_each_dead(txn, kept->txn, find_dead, checker);
+	free(checker->walked);
+	return err;
+}
+
+/* The dead pages of all snapshots are marked before the first is walked, since a snapshot sees
+ * pages that a later one keeps. */
+static int check_snapshots(struct checker *checker)
+{
+	struct kt_txn *txn;
+	int err = kt_begin(checker->store, KT_READ, &txn);
+
+	if (err != 0)
+		return err;
+	err = snapshot_each(txn, mark_dead_of, checker);
+	if (err == 0)
+		err = snapshot_each(txn, check_snapshot, checker);
+	kt_abort(txn);
+	if (err == -EUCLEAN) {
+		report(checker, 0, "%s", error_detail(err));
+		err = 0;
+	}
+	return err;
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
@@ -392,6 +476,7 @@ static int check_space(struct checker *checker)
 static int check_store(struct checker *checker)
 {
 	const struct root *root = atomic_load(&checker->store->root);
+	int err;
 
 	checker->pager = (struct pager){.map = checker->store->map,
 		.page_count = root->page_count,
@@ -400,10 +485,13 @@ static int check_store(struct checker *checker)
 	checker->marked = calloc(root->page_count / 8 + 1, 1);
 	if (checker->marked == NULL)
 		return -ENOMEM;
+	checker->walked = checker->marked;
+	checker->newest = root->txn;
 	for (unsigned i = 0; i < TREE_COUNT; i++)
 		check_tree(checker, &root->trees[i]);
 	check_log(checker, &checker->store->slot.space);
-	return check_space(checker);
+	err = check_snapshots(checker);
+	return err != 0 ? err : check_space(checker);
 }
 
 int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings)

@@ -79,6 +79,7 @@ int commit_prepare_store(struct kt_store *store)
 		if (err != 0)
 			return err;
 		space_set_reserve(store->space, store->io->durable ? RESERVE_PAGES : 0);
+		return snapshot_newest(store, &store->snapshot);
 	}
 	return 0;
 }
@@ -353,6 +354,8 @@ int commit_txn(struct txn *txn, bool flush)
 		err = fill_reserve(txn);
 	}
 	if (err == 0)
+		err = snapshot_store_dead(txn);
+	if (err == 0)
 		err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
 	if (err == 0)
 		err = spacelog_prepare(store->space, store->seed, &delta);
@@ -372,6 +375,7 @@ int commit_txn(struct txn *txn, bool flush)
 		return err;
 	}
 	store->slot = slot;
+	store->snapshot = txn->snapshot;
 	if (delta.page_count > atomic_load(&store->root)->page_count)
 		store->full = false;
 	settle(txn, placed, count, &delta);

@@ -91,6 +91,32 @@ struct format_space {
 	uint32_t reserved;
 };
 
+/* TREE_SNAPSHOTS: key 's', u64 S big-endian: struct format_snapshot and the name, S being the
+ * commit that is kept. Key 'd', u64 S, u64 F, both big-endian: the dead list of S for commit F,
+ * dead runs of 16 bytes.
+ *
+ * A page that commit F frees and that a snapshot can see is not free: it dies into the dead list of
+ * the newest snapshot S that sees it, that is, whose S is not below the page's birth. When S is
+ * deleted, pages of its list that the snapshot before it sees too move to that one's list, the
+ * others are free. (The scheme is that of ZFS.) */
+enum {
+	SNAPSHOT_RECORD = 's',
+	SNAPSHOT_DEAD = 'd',
+	SNAPSHOT_TREES = 3, /* the first trees are kept: entries, directories, nameless */
+};
+
+struct format_snapshot {
+	uint64_t txn; /* S */
+	int64_t time_ns;
+	struct format_tree trees[SNAPSHOT_TREES];
+	/* the name follows */
+};
+
+struct format_dead {
+	uint64_t run; /* bits 0-39 first page, 40-62 pages */
+	uint64_t birth;
+};
+
 #define SLOT_RUNS 224
 #define SLOT_TAIL 1784
 

@@ -73,6 +73,9 @@ struct kt_slice {
 	size_t size;
 };
 
+/** Longest name of a snapshot, in bytes. */
+#define KT_NAME_MAX 255
+
 /** Flags of kt_open(). */
 enum kt_open_flag {
 	KT_CREATE = 1 << 0,    /* make the store if the file does not exist */
@@ -222,6 +225,43 @@ KT_API struct kt_txn *kt_tree(struct kt_txn *txn, enum kt_tree_id tree);
  *  It counts only if the transaction commits.
  *  @param txn  a write transaction */
 KT_API int kt_new_id(struct kt_txn *txn, uint64_t *ret_id);
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+/** What is known of one snapshot. */
+struct kt_snapshot {
+	const char *name;    /* NUL-terminated; valid during the call that gives it */
+	uint64_t txn;	     /* the commit it keeps */
+	int64_t time_ns;     /* when that was committed */
+	uint64_t entries;    /* in KT_ENTRIES */
+	uint64_t kept_bytes; /* disk that is not free because of this snapshot, or of it and older
+				ones */
+};
+
+/** Keep the last commit under a name. Costs the same whatever the store holds. Waits for the
+ * writer's turn; a transaction by itself, not flushed.
+ *  @param name  1 to KT_NAME_MAX bytes without NUL and '/', not "." or ".."; borrowed
+ *  @return 0; -EEXIST; -EINVAL, -ENAMETOOLONG the name; -EDEADLK; -EROFS */
+KT_API int kt_snapshot_create(struct kt_store *store, const char *name);
+
+/** Forget a snapshot. What only it kept is free afterwards; the cost is that of what it kept.
+ * Whoever reads it may go on. A transaction by itself, not flushed.
+ *  @return 0; -ENOENT; -EDEADLK; -EROFS */
+KT_API int kt_snapshot_delete(struct kt_store *store, const char *name);
+
+/** Begin a read transaction that sees what a snapshot kept.
+ *  @param ret_txn  end with kt_abort()
+ *  @return 0; -ENOENT no such snapshot */
+KT_API int kt_snapshot_open(struct kt_store *store, const char *name, struct kt_txn **ret_txn);
+
+/** Receives one snapshot. @return 0 to go on; else kt_snapshot_list() ends and returns it */
+typedef int kt_snapshot_fn(void *arg, const struct kt_snapshot *snapshot);
+
+/** List the snapshots from the oldest to the newest.
+ *  @param each  called for each
+ *  @param arg   given to each
+ *  @return 0; what each returned */
+KT_API int kt_snapshot_list(struct kt_store *store, kt_snapshot_fn *each, void *arg);
 
 /* ---- entries --------------------------------------------------------------------------------- */
 

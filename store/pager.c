@@ -16,7 +16,11 @@ void pager_fini(struct pager *pager)
 		free(pager->dirty[i]);
 	free(pager->dirty);
 	free(pager->unused);
+	free(pager->dead);
 	pager->dirty = NULL;
+	pager->dead = NULL;
+	pager->dead_count = 0;
+	pager->dead_capacity = 0;
 	pager->unused = NULL;
 	pager->dirty_count = 0;
 	pager->dirty_capacity = 0;
@@ -235,12 +239,39 @@ void pager_wrote(struct pager *pager, const struct run *run)
 		pager->page_count = run->start + run->count;
 }
 
+/* Note that a run was freed which a snapshot sees. */
+static int keep(struct pager *pager, const struct run *run, uint64_t birth)
+{
+	struct dead *last = pager->dead_count > 0 ? &pager->dead[pager->dead_count - 1] : NULL;
+
+	if (last != NULL && last->birth == birth &&
+		last->run.start + last->run.count == run->start &&
+		last->run.count + run->count <= RUN_COUNT_MAX) {
+		last->run.count += run->count;
+		return 0;
+	}
+	if (pager->dead_count == pager->dead_capacity) {
+		size_t capacity = pager->dead_capacity * 2 + 16;
+		struct dead *dead = realloc(pager->dead, capacity * sizeof(*dead));
+
+		if (dead == NULL)
+			return -ENOMEM;
+		pager->dead = dead;
+		pager->dead_capacity = capacity;
+	}
+	pager->dead[pager->dead_count++] = (struct dead){*run, birth};
+	return 0;
+}
+
 int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t birth)
 {
 	struct run run = {page, count};
-	int err = space_release(pager->space, run, birth);
+	int err;
 
 	pager->changed = true;
+	if (birth <= pager->snapshot && !pager->internal)
+		return keep(pager, &run, birth);
+	err = space_release(pager->space, run, birth);
 	if (err == 0)
 		written_remove(pager->written, &run);
 	return err;

@@ -31,6 +31,12 @@ struct seen {
 	_Atomic(_Atomic uint32_t *) chunks[SEEN_CHUNKS];
 };
 
+/** Pages that were freed, but that a snapshot sees. */
+struct dead {
+	struct run run;
+	uint64_t birth;
+};
+
 struct pager {
 	const uint8_t *map;  /* the store's file */
 	uint64_t page_count; /* pages of the file that may be read */
@@ -46,6 +52,10 @@ struct pager {
 	uint8_t **dirty; /* pages in memory by index; NULL: index is free */
 	uint32_t dirty_count;
 	uint32_t dirty_capacity;
+	uint64_t snapshot; /* the newest one: pages born up to it are kept when they are freed */
+	bool internal;	   /* working on a tree that snapshots do not keep */
+	struct dead *dead; /* pages that are kept, in the order they were freed */
+	size_t dead_count, dead_capacity;
 	uint32_t dirty_live; /* of dirty_count, not free */
 	uint32_t *unused;    /* stack of free indexes, capacity as dirty */
 	uint32_t unused_count;
@@ -110,7 +120,7 @@ int pager_alloc(struct pager *pager, uint64_t want, struct run *ret_run);
 /** Note that pages were written to the file: from now on they may be read. */
 void pager_wrote(struct pager *pager, const struct run *run);
 
-/** Give back pages of the file.
+/** Give back pages of the file, or keep them for a snapshot.
  *  @param birth  the transaction that wrote them */
 int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t birth);
 

@@ -68,6 +68,7 @@ struct kt_store {
 	bool proved;		 /* the current durable slot is known to be on the disk */
 	unsigned durable_page;	 /* where the newest durable slot is */
 	uint64_t slot_txn;	 /* newest commit with a durable slot */
+	uint64_t snapshot;	 /* newest snapshot; 0: there is none */
 	uint64_t file_pages;	 /* of the file */
 	struct written written;
 	bool full;	  /* the last attempt to grow failed: see commit.c */
@@ -101,7 +102,8 @@ struct txn {
 	uint64_t generation; /* grows with each change: cursors look */
 	int64_t now_ns;	     /* time of a write transaction */
 	struct gathered *gathered;
-	struct root *own; /* of a write transaction: the root it makes; NULL once published */
+	uint64_t snapshot; /* of a write transaction: the newest when it has committed */
+	struct root *own;  /* of a write transaction: the root it makes; NULL once published */
 };
 
 /* store.c */
@@ -144,8 +146,36 @@ void turn_give(struct kt_store *store);
 
 /* txn.c */
 
+/** Make a read transaction show other trees than those of its commit.
+ *  @param number  of the commit they belong to
+ *  @param trees   SNAPSHOT_TREES of them; copied */
+int txn_show(struct txn *txn, uint64_t number, const struct format_tree *trees);
+
 /** Memory that ends with a transaction. @return NULL: none left */
 void *txn_gather(struct txn *txn, size_t size);
+
+/* snapshot.c */
+
+/** Find the newest snapshot of the current commit.
+ *  @param ret_txn  the commit it keeps; 0: there is none */
+int snapshot_newest(struct kt_store *store, uint64_t *ret_txn);
+
+/** Put the pages that a transaction freed, and that a snapshot sees, on the dead list. */
+int snapshot_store_dead(struct txn *txn);
+
+/** Receives a snapshot. @return 0 to go on */
+typedef int snapshot_each_fn(void *arg, struct kt_txn *txn, const struct format_snapshot *kept);
+
+/** Visit all snapshots, the oldest first.
+ *  @param txn  of which commit; any tree of it
+ *  @return 0; -EUCLEAN; what each returned */
+int snapshot_each(struct kt_txn *txn, snapshot_each_fn *each, void *arg);
+
+/** Receives dead pages. @return 0 to go on */
+typedef int snapshot_dead_fn(void *arg, const struct dead *dead);
+
+/** Visit all pages that died and are kept by one snapshot. @return as snapshot_each() */
+int snapshot_each_dead(struct kt_txn *txn, uint64_t snapshot, snapshot_dead_fn *each, void *arg);
 
 /* commit.c */
 

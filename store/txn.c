@@ -90,6 +90,8 @@ static int start_write(struct kt_store *store, struct txn *txn)
 	txn->pager.space = store->space;
 	txn->pager.written = &store->written;
 	txn->pager.scratch = store->scratch;
+	txn->pager.snapshot = store->snapshot;
+	txn->snapshot = store->snapshot;
 	find_bounds(store, root->txn, &bounds);
 	space_begin(store->space, txn->number, &bounds);
 	return 0;
@@ -195,6 +197,19 @@ int kt_commit(struct kt_txn *handle, unsigned flags)
 		err = commit_flush(txn->store);
 	end_txn(txn);
 	return err;
+}
+
+int txn_show(struct txn *txn, uint64_t number, const struct format_tree *trees)
+{
+	struct format_tree *own = txn_gather(txn, TREE_COUNT * sizeof(*own));
+
+	if (own == NULL)
+		return -ENOMEM;
+	memset(own, 0, TREE_COUNT * sizeof(*own));
+	memcpy(own, trees, SNAPSHOT_TREES * sizeof(*own));
+	txn->trees = own;
+	txn->number = number;
+	return 0;
 }
 
 uint64_t kt_txn_id(const struct kt_txn *handle)

@@ -22,6 +22,10 @@ struct fixture {
 	struct model committed; /* what the last commit left */
 	struct model now;	/* and what the open transaction shows */
 	struct kt_txn *txn;
+	struct {
+		char name[16]; /* "": none */
+		struct model model;
+	} snapshots[5];
 };
 
 static int setup(void **state)
@@ -44,6 +48,8 @@ static int teardown(void **state)
 	kt_close(f->store);
 	model_fini(&f->committed);
 	model_fini(&f->now);
+	for (size_t i = 0; i < 5; i++)
+		model_fini(&f->snapshots[i].model);
 	unlink(f->path);
 	rmdir(f->dir);
 	free(f);
@@ -319,6 +325,32 @@ static void run_transaction(struct fixture *f, bool large)
 	f->txn = NULL;
 }
 
+/* Take, read or delete a snapshot. */
+static void do_snapshot(struct fixture *f)
+{
+	size_t i = rng_below(&f->rng, 5);
+	struct kt_txn *txn;
+
+	if (f->snapshots[i].name[0] == '\0') {
+		snprintf(f->snapshots[i].name, sizeof(f->snapshots[i].name), "s%zu", i);
+		assert_int_equal(kt_snapshot_create(f->store, f->snapshots[i].name), 0);
+		f->snapshots[i].model = model_clone(&f->committed);
+		return;
+	}
+	assert_int_equal(kt_snapshot_open(f->store, f->snapshots[i].name, &txn), 0);
+	model_assert_equal(&f->snapshots[i].model, txn);
+	if (rng_below(&f->rng, 2) == 0) {
+		assert_int_equal(kt_snapshot_delete(f->store, f->snapshots[i].name), 0);
+		if (rng_below(&f->rng, 2) == 0) {
+			run_transaction(f, false);
+			model_assert_equal(&f->snapshots[i].model, txn); /* who reads it goes on */
+		}
+		model_fini(&f->snapshots[i].model);
+		f->snapshots[i].name[0] = '\0';
+	}
+	kt_abort(txn);
+}
+
 static void run_rounds(struct fixture *f, size_t rounds)
 {
 	open_store(f);
@@ -332,6 +364,8 @@ static void run_rounds(struct fixture *f, size_t rounds)
 		}
 		for (size_t n = rng_below(&f->rng, 4) + 1; n > 0; n--)
 			run_transaction(f, rng_below(&f->rng, 30) == 0);
+		if (rng_below(&f->rng, 5) == 0)
+			do_snapshot(f);
 		if (reader != NULL) {
 			model_assert_equal(&seen, reader);
 			kt_abort(reader);
