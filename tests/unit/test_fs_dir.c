@@ -1,4 +1,5 @@
 /* Directories: listings, made and implied ones, and what names in them can be done with. */
+#include "weird.h"
 #include "world.h"
 
 #include <errno.h>
@@ -141,6 +142,56 @@ static void test_list_pieces(void **state)
 	assert_int_equal(world_rename(w, piece, "short"), -EXDEV);
 	assert_int_equal(world_mkdir(w, "short"), 0);
 	assert_int_equal(world_rename(w, "short", piece), -EXDEV);
+}
+
+/* Pieces that begin alike are told apart, though their keys lie between each other's: of one, the
+ * cut is before an escape that would not fit, which another byte in its place is not. */
+static void test_list_nested_pieces(void **state)
+{
+	static const char next[] = {'\0', '!', '0'}; /* "%00" and "%0!" and, of text, "%2500" */
+	struct world *w = *state;
+	char key[300], expected[700], piece[310];
+
+	memset(key, 'x', sizeof(key));
+	memcpy(key + 250, "%0", 2);
+	memcpy(key + 253, "zzz", 4);
+	for (int i = 0; i < 3; i++) {
+		struct kt_txn *txn;
+
+		key[252] = next[i];
+		assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
+		assert_int_equal(kt_put(txn, key, 256, "", 0), 0);
+		assert_int_equal(kt_commit(txn, 0), 0);
+	}
+	key[252] = '\0';
+	snprintf(expected, sizeof(expected), "%s%%+/ %s!%%+/", key, key);
+	assert_string_equal(world_list(w, ""), expected);
+	snprintf(piece, sizeof(piece), "%s%%+", key);
+	assert_string_equal(world_list(w, piece), "%00zzz 0zzz");
+	snprintf(piece, sizeof(piece), "%s!%%+", key);
+	assert_string_equal(world_list(w, piece), "zzz");
+}
+
+/* A made piece in a piece implies the first. */
+static void test_list_made_pieces(void **state)
+{
+	struct world *w = *state;
+	char first[260], second[600], expected[600];
+
+	memset(first, 'x', sizeof(first));
+	strcpy(first + 253, "%+");
+	snprintf(second, sizeof(second), "%s/%s", first, first);
+	assert_int_equal(world_mkdir(w, first), 0);
+	assert_int_equal(world_mkdir(w, second), 0);
+	assert_int_equal(world_rmdir(w, first), -ENOTEMPTY);
+	snprintf(expected, sizeof(expected), "%s/", first);
+	assert_string_equal(world_list(w, ""), expected);
+	assert_string_equal(world_list(w, first), expected);
+	assert_string_equal(world_list(w, second), "");
+	assert_int_equal(world_rmdir(w, second), 0);
+	assert_string_equal(world_list(w, first), "");
+	assert_int_equal(world_rmdir(w, first), 0);
+	assert_string_equal(world_list(w, ""), "");
 }
 
 /* Files that are in memory only are merged where they belong, and a key that is a directory by
@@ -310,6 +361,76 @@ static void test_separator(void **state)
 	assert_int_equal(world_rename(w, "app", "c"), 0);
 	assert_string_equal(world_keys(w), "a/b= app-= c= c.name= c.path/x.new=1 c.path/x.y=");
 	assert_string_equal(world_list(w, "c"), "%value dir/ name path%2Fx/");
+}
+
+/* Count the files in a directory and below it. */
+static size_t count_files(struct world *w, const char *path)
+{
+	char *names = strdup(world_list(w, path)), *rest = names, *name, *below;
+	size_t count = 0;
+
+	assert_non_null(names);
+	while ((name = strsep(&rest, " ")) != NULL) {
+		size_t size = strlen(name);
+
+		if (size == 0 || name[size - 1] != '/') {
+			count += size > 0;
+			continue;
+		}
+		name[size - 1] = '\0';
+		assert_true(asprintf(&below, "%s%s%s", path, *path ? "/" : "", name) > 0);
+		count += count_files(w, below);
+		free(below);
+	}
+	free(names);
+	return count;
+}
+
+static void delete_all(struct world *w)
+{
+	struct kt_cursor *cursor;
+	struct kt_txn *txn;
+
+	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
+	assert_int_equal(kt_cursor_open(txn, &cursor), 0);
+	while (kt_cursor_next(cursor) == 0) {
+		struct kt_slice key = kt_cursor_key(cursor);
+
+		assert_int_equal(kt_delete(txn, key.data, key.size, 0), 0);
+	}
+	kt_cursor_close(cursor);
+	assert_int_equal(kt_commit(txn, 0), 0);
+}
+
+/* Any keys are listed where names.h says that they are, each once, and nothing else is. */
+static void test_list_weird(void **state)
+{
+	struct rng rng = rng_seed("fs: weird keys");
+	struct world *w = *state;
+
+	for (int round = 0; round < 20; round++) {
+		struct kt_txn *txn;
+		struct kt_info info;
+		char key[600], path[NAMES_PATH_SIZE];
+
+		for (int i = 0; i < 40; i++) {
+			size_t size = weird_bytes(&rng, key, sizeof(key));
+
+			/* a space would end a name in a listing */
+			for (size_t at = 0; at < size; at++)
+				key[at] = key[at] == ' ' ? '_' : key[at];
+			assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
+			assert_int_equal(kt_put(txn, key, size, "v", 1), 0);
+			assert_int_equal(kt_commit(txn, 0), 0);
+			assert_int_equal(names_path_of_key('/', key, size, false, path), 0);
+			if (!strcmp(world_read(w, path), "EISDIR"))
+				strcat(path, "/%value");
+			assert_string_equal(world_read(w, path), "v");
+		}
+		assert_int_equal(kt_info(w->store, &info), 0);
+		assert_int_equal(count_files(w, ""), info.entries);
+		delete_all(w);
+	}
 }
 
 /* ---- a key becomes a prefix, and turns back -------------------------------------------------- */
@@ -777,9 +898,12 @@ int main(void)
 		TEST(test_list_record_below),
 		TEST(test_list_names),
 		TEST(test_list_pieces),
+		TEST(test_list_nested_pieces),
+		TEST(test_list_made_pieces),
 		TEST(test_list_unstored),
 		TEST(test_list_resumes),
 		TEST(test_list_many),
+		TEST(test_list_weird),
 		TEST(test_longest_key),
 		TEST(test_separator),
 		TEST(test_value),

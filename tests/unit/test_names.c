@@ -3,7 +3,7 @@
 #include "names.h"
 
 #include "keytree.h"
-#include "rng.h"
+#include "weird.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -215,36 +215,6 @@ static void test_refused(void **state)
 	assert_int_equal(names_key_of_path('/', long_path, key, &size, &value), -ENAMETOOLONG);
 }
 
-/* Text that is made of what the rules look at, so that rules meet. */
-static const char *const adversarial[] = {"%", "25", "00", "2E", "2F", "0A", "+", "%+", "%value",
-	"value", "%empty", "empty", ".", "/", "/", "%00", "%2500", "%25", "2", "5", "0", "E", "y",
-	":", "\n", "%2E"};
-
-#define ADVERSARIAL (sizeof(adversarial) / sizeof(adversarial[0]))
-
-/* Random bytes, at most limit: any, adversarial, or repeated so that pieces come about. */
-static size_t random_bytes(struct rng *rng, char *bytes, size_t limit)
-{
-	size_t size = 0, count = rng_below(rng, 12);
-	bool wild = rng_below(rng, 4) == 0;
-
-	for (size_t i = 0; i < count; i++) {
-		const char *text = adversarial[rng_below(rng, ADVERSARIAL)];
-		size_t times = rng_below(rng, 5) ? 1 : rng_below(rng, 300);
-		size_t length = strlen(text);
-
-		if (rng_below(rng, 6) == 0) {
-			text = rng_below(rng, 2) ? "" : "x"; /* NUL, or plain */
-			length = 1;
-		}
-		for (size_t t = 0; t < times && size + length <= limit; t++, size += length)
-			memcpy(bytes + size, text, length);
-		if (wild && size < limit)
-			bytes[size++] = (char)rng_next(rng);
-	}
-	return size;
-}
-
 /* Any key comes back from its path. */
 static void test_random_keys(void **state)
 {
@@ -254,36 +224,11 @@ static void test_random_keys(void **state)
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
 		char key[KT_KEY_MAX];
-		size_t size = random_bytes(&rng, key, rng_below(&rng, 8) ? 600 : KT_KEY_MAX);
+		size_t size = weird_bytes(&rng, key, rng_below(&rng, 8) ? 600 : KT_KEY_MAX);
 
 		check_key(separators[rng_below(&rng, sizeof(separators))], key, size,
 			rng_below(&rng, 2), NULL);
 	}
-}
-
-/* One name for a random path; names and pieces of every length near the limits. */
-static size_t random_name(struct rng *rng, char *name)
-{
-	size_t size = random_bytes(rng, name, NAMES_MAX);
-
-	for (size_t i = 0; i < size; i++) {
-		if (name[i] == '\0' || name[i] == '/')
-			name[i] = 'z';
-	}
-	if (rng_below(rng, 3) == 0) {
-		while (size < 248 + rng_below(rng, 8))
-			name[size++] = "x%25+"[rng_below(rng, 5)];
-		if (size > 253)
-			size = 253;
-		if (rng_below(rng, 2)) {
-			memcpy(name + size, "%+", 2);
-			size += 2;
-		}
-	}
-	if (size == 0)
-		name[size++] = 'e';
-	name[size] = '\0';
-	return size;
 }
 
 /* Any path that means a key is the path of that key. */
@@ -300,7 +245,7 @@ static void test_random_paths(void **state)
 		bool value;
 
 		for (size_t n = 0; n < count; n++) {
-			length += random_name(&rng, path + length);
+			length += weird_name(&rng, path + length);
 			path[length++] = '/';
 		}
 		path[length - 1] = '\0';
@@ -324,7 +269,7 @@ static void test_every_name_means_something(void **state)
 		char name[NAMES_MAX + 1], back[NAMES_MAX + 1];
 		struct names_part part;
 
-		random_name(&rng, name);
+		weird_name(&rng, name);
 		if (!strcmp(name, ".") || !strcmp(name, ".."))
 			continue;
 		assert_int_equal(names_decode('/', NULL, 0, name, &part), 0);
