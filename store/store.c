@@ -89,8 +89,11 @@ static int load(struct kt_store *store)
 	}
 	if (err == 0)
 		err = io_size(store->io, &size);
-	if (err == 0)
-		err = io_map(store->io, size - size % PAGE_SIZE, MAP_MOST, &base, &mapped);
+	if (err == 0) {
+		/* A crash may leave part of a page at the end; what lies behind is not ours. */
+		size = size < MAP_MOST ? size / PAGE_SIZE * PAGE_SIZE : MAP_MOST;
+		err = io_map(store->io, size, MAP_MOST, &base, &mapped);
+	}
 	if (err != 0)
 		return err;
 	if (readonly)
