@@ -35,10 +35,15 @@ static int read_log_page(void *arg, uint64_t ref, const struct page_header **ret
 	return err;
 }
 
+/* No slot may count in this boot that tells of pages which the failed sync has lost. */
 static void poison(struct kt_store *store, int err)
 {
 	atomic_store(&store->poisoned, err);
-	slot_wipe(store->io, store->durable_page);
+	pager_doubt(store->seen);
+	if (store->proved)
+		slot_wipe(store->io, store->durable_page);
+	else
+		slot_renew(store->io, store->map, store->durable_page, store->seed);
 }
 
 static int sync_store(struct kt_store *store)
@@ -47,6 +52,8 @@ static int sync_store(struct kt_store *store)
 
 	if (err != 0)
 		poison(store, err);
+	else
+		store->proved = true;
 	return err;
 }
 
@@ -71,7 +78,6 @@ int commit_prepare_store(struct kt_store *store)
 
 		if (err != 0)
 			return err;
-		store->proved = true;
 	}
 	if (store->space == NULL) {
 		int err = spacelog_load(&source, &store->space);
@@ -235,11 +241,8 @@ int commit_flush(struct kt_store *store)
 		return error_set(-EIO, "an earlier flush failed; open the store again");
 	if (!store->io->durable || (root->txn == store->slot_txn && store->proved))
 		return 0;
-	if (root->txn == store->slot_txn) {
-		err = sync_store(store);
-		store->proved = err == 0;
-		return err;
-	}
+	if (root->txn == store->slot_txn)
+		return sync_store(store);
 	slot = store->slot;
 	err = write_durable(store, &slot);
 	if (err != 0)

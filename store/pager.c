@@ -51,10 +51,22 @@ static _Atomic uint32_t *seen_entry(struct pager *pager, uint64_t page)
 
 void pager_saw(struct pager *pager, uint64_t ref)
 {
-	_Atomic uint32_t *entry = seen_entry(pager, ref_page(ref));
+	bool doubt = atomic_load_explicit(&pager->seen->doubt, memory_order_relaxed);
+	_Atomic uint32_t *entry = doubt ? NULL : seen_entry(pager, ref_page(ref));
 
 	if (entry != NULL)
 		atomic_store_explicit(entry, ref_tag(ref) + 1, memory_order_relaxed);
+}
+
+void pager_doubt(struct seen *seen)
+{
+	atomic_store(&seen->doubt, true);
+	for (size_t i = 0; i < SEEN_CHUNKS; i++) {
+		_Atomic uint32_t *chunk = atomic_load(&seen->chunks[i]);
+
+		for (size_t page = 0; chunk != NULL && page < 1U << SEEN_CHUNK_BITS; page++)
+			atomic_store_explicit(&chunk[page], 0, memory_order_relaxed);
+	}
 }
 
 static int verify_content(const uint8_t *page, uint64_t ref)

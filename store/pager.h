@@ -28,6 +28,7 @@ struct written;
 
 /** Which version of each page was found good: tag + 1, or 0. One per store handle. */
 struct seen {
+	_Atomic bool doubt; /* pages may change behind our back: a failed sync may drop them (I6) */
 	_Atomic(_Atomic uint32_t *) chunks[SEEN_CHUNKS];
 };
 
@@ -98,6 +99,15 @@ int pager_node(struct pager *pager, uint64_t ref, unsigned level, const uint8_t 
 
 /** Note that a page of the file is good: it was just written from memory. */
 void pager_saw(struct pager *pager, uint64_t ref);
+
+/** Believe no more that a page is still what it was, and check blocks of values too. */
+void pager_doubt(struct seen *seen);
+
+/** Does reading check the blocks of values? */
+static inline bool pager_verifies(const struct pager *pager)
+{
+	return pager->verify || atomic_load_explicit(&pager->seen->doubt, memory_order_relaxed);
+}
 
 /** Make a new page in memory, zeroed. @param ret_ref  its reference */
 int pager_new(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_page);

@@ -13,11 +13,12 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+static const uint8_t zeros[PAGE_SIZE];
+
 /* ---- header ---------------------------------------------------------------------------------- */
 
 int slot_format(struct io *io, const uint8_t *id)
 {
-	static const uint8_t zeros[PAGE_SIZE];
 	union {
 		struct format_header header;
 		uint8_t bytes[PAGE_SIZE];
@@ -114,17 +115,6 @@ int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t 
 	return io_write(io, page * PAGE_SIZE, &part, 1);
 }
 
-void slot_wipe(struct io *io, unsigned durable_page)
-{
-	static const uint8_t zeros[PAGE_SIZE];
-	struct iovec part = {(void *)zeros, PAGE_SIZE};
-
-	/* A failure changes nothing: the store takes no more writes in any case. */
-	for (unsigned page = PAGE_DURABLE; page < PAGE_WEAK + 2; page++)
-		if (page != durable_page)
-			(void)io_write(io, page * PAGE_SIZE, &part, 1);
-}
-
 /* Is a slot whole, and can the file be what it describes? */
 static bool plausible(
 	const struct format_slot *slot, uint64_t page, uint64_t file_pages, uint64_t seed)
@@ -132,6 +122,56 @@ static bool plausible(
 	return slot->checksum == page_checksum(slot, seed) && slot->page == page &&
 	       slot->txn != 0 && slot->txn <= TXN_MAX && slot->page_count >= PAGE_FIRST &&
 	       slot->page_count <= file_pages && slot->page_count <= PAGE_MAX + 1;
+}
+
+/* Write pages for a store that takes no more writes in any case: a failure changes nothing. */
+static void last_write(struct io *io, uint64_t page, const void *data)
+{
+	struct iovec part = {(void *)data, PAGE_SIZE};
+
+	(void)io_write(io, page * PAGE_SIZE, &part, 1);
+}
+
+/* The older one first: alone it would count, and pages that it reaches have been used again. */
+static void wipe_weak(struct io *io)
+{
+	struct format_slot slots[2];
+	unsigned older = 0;
+
+	if (io_read(io, PAGE_WEAK * PAGE_SIZE, slots, sizeof(slots)) == 0)
+		older = slots[0].txn > slots[1].txn;
+	last_write(io, PAGE_WEAK + older, zeros);
+	last_write(io, PAGE_WEAK + !older, zeros);
+}
+
+void slot_wipe(struct io *io, unsigned durable_page)
+{
+	wipe_weak(io);
+	last_write(io, PAGE_DURABLE + (durable_page == PAGE_DURABLE), zeros);
+}
+
+static void renew_page(struct io *io, const uint8_t *map, uint64_t page)
+{
+	uint8_t copy[PAGE_SIZE];
+
+	last_write(io, page, memcpy(copy, map + page * PAGE_SIZE, PAGE_SIZE));
+}
+
+void slot_renew(struct io *io, const uint8_t *map, unsigned durable_page, uint64_t seed)
+{
+	struct format_slot slot;
+	uint64_t size;
+
+	wipe_weak(io);
+	memcpy(&slot, map + durable_page * PAGE_SIZE, sizeof(slot));
+	if (io_size(io, &size) != 0 || !plausible(&slot, durable_page, size / PAGE_SIZE, seed) ||
+		!written_verify(&slot, map, slot.page_count, seed))
+		return;
+	for (uint32_t i = 0; i < slot.run_count; i++)
+		for (uint64_t n = 0; n < run_size(slot.runs[i]); n++)
+			renew_page(io, map, ref_page(slot.runs[i]) + n);
+	renew_page(io, map, slot.page_count - 1); /* the file's size may be lost too */
+	last_write(io, durable_page, &slot);
 }
 
 int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, struct slot_state *state)

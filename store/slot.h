@@ -46,6 +46,13 @@ int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t 
  *  @param durable_page  the slot that stays */
 void slot_wipe(struct io *io, unsigned durable_page);
 
+/** The same where nobody knows whether the newest durable slot is on the disk. It may be, and pages
+ *  of the other one be written over; so both stay. What was to be synced with it is written once
+ *  more, because a sync that succeeds later would not do that, and prove nothing.
+ *  @param map           of the file
+ *  @param durable_page  the newest durable slot */
+void slot_renew(struct io *io, const uint8_t *map, unsigned durable_page, uint64_t seed);
+
 /** Id of this boot of the machine. @param ret_id  16 bytes; zeros if there is none */
 void slot_boot_id(uint8_t *ret_id);
 

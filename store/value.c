@@ -291,7 +291,7 @@ static int find_extent(
 		err = single_extent(pager, value, extent);
 	if (err == 0 && block >= extent->block + extent->count)
 		err = -ENOENT;
-	return err == 0 && pager->verify ? verify_extent(pager, extent) : err;
+	return err == 0 && pager_verifies(pager) ? verify_extent(pager, extent) : err;
 }
 
 /* Copy bytes of the file. A page fault brings in a cluster around it and forgets what was read

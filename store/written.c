@@ -93,7 +93,7 @@ static bool add_run(struct format_slot *slot, uint64_t page, uint64_t blocks)
 {
 	if (slot->run_count > 0) {
 		uint64_t *last = &slot->runs[slot->run_count - 1];
-		uint64_t count = (*last & ~RUN_BLOCKS) >> PAGE_BITS;
+		uint64_t count = run_size(*last);
 
 		if ((*last & RUN_BLOCKS) == blocks && ref_page(*last) + count == page) {
 			*last += UINT64_C(1) << PAGE_BITS;
@@ -155,7 +155,7 @@ bool written_verify(
 		return false;
 	for (uint32_t i = 0; i < slot->run_count; i++) {
 		uint64_t start = ref_page(slot->runs[i]);
-		uint64_t size = (slot->runs[i] & ~RUN_BLOCKS) >> PAGE_BITS;
+		uint64_t size = run_size(slot->runs[i]);
 		bool blocks = (slot->runs[i] & RUN_BLOCKS) != 0;
 
 		if (start < PAGE_FIRST || start >= pages || size > pages - start ||

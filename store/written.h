@@ -28,6 +28,12 @@ struct written {
 	struct written_note notes[WRITTEN_SLOTS];
 };
 
+/** Pages of a run in a slot. */
+static inline uint64_t run_size(uint64_t run)
+{
+	return (run & ~RUN_BLOCKS) >> PAGE_BITS;
+}
+
 /** Forget everything: it is on the disk now. */
 void written_clear(struct written *written);
 
