@@ -1,0 +1,151 @@
+/* The crash harness: is the store right, whatever the disk does (I1 to I6, I8)?
+ *
+ *     crash [--rounds N]       random worlds, all crash images of them judged; faults injected
+ *     crash --control NAME     with a protection taken away: succeeds if the harness notices
+ *     crash --controls         which there are
+ *
+ * KEYTREE_SEED gives the seed. disk.h is the disk, image.h makes what a crash leaves of it, world.h
+ * runs a store on it, judge.h says what is legal, faults.h lets calls fail.
+ */
+#include "control.h"
+#include "faults.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUNDS 16
+#define STEPS 40	      /* of a world */
+#define MEMORY_FAULTS 400     /* allocations that fail */
+#define CONTROL_ROUNDS 8      /* in which a control must be noticed */
+#define CONTROL_TIMEOUT_S 120 /* or it is not */
+
+static void run_world(struct tally *tally, uint64_t seed, struct disk *images[2], bool large)
+{
+	struct world world;
+
+	world_open(&world, tally, seed);
+	control_apply(&world);
+	world.images[0] = images[0];
+	world.images[1] = images[1];
+	if (large)
+		world.images[0] = NULL;
+	for (int i = 0; i < (large ? 4 : STEPS) && world_goes_on(&world); i++)
+		world_step(&world);
+	if (large) { /* few images, of many pages */
+		world.images[0] = images[0];
+		world.images[1] = NULL;
+		if (!world.poisoned)
+			world_put_large(&world);
+	}
+	world_close(&world);
+	disk_free(world.disk);
+}
+
+static void run_rounds(struct tally *tally, uint64_t seed, unsigned rounds)
+{
+	struct disk *images[2] = {disk_new(), disk_new()};
+
+	for (unsigned i = 0; i < rounds && (tally->illegal == 0 || tally->patient); i++)
+		run_world(tally, seed + i, images, i % 8 == 7);
+	for (int i = 0; i < 2; i++)
+		disk_free(images[i]);
+}
+
+static void run_faults(struct tally *tally, uint64_t seed)
+{
+	struct disk *images = disk_new();
+
+	faults_of_calls(tally, seed, images);
+	faults_of_memory(tally, seed, MEMORY_FAULTS);
+	disk_free(images);
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static uint64_t print_images(const struct tally *tally)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < IMAGE_CLASSES; i++) {
+		printf("%-10s %8llu\n", image_class_name((enum image_class)i),
+			(unsigned long long)tally->images[i]);
+		sum += tally->images[i];
+	}
+	return sum;
+}
+
+static int run(uint64_t seed, unsigned rounds)
+{
+	struct tally tally = {0};
+	double begin = seconds();
+	uint64_t sum;
+
+	run_rounds(&tally, seed, rounds);
+	if (tally.illegal == 0)
+		run_faults(&tally, seed);
+	sum = print_images(&tally);
+	printf("%llu images (%llu of recoveries), %llu faults, %llu illegal outcomes, %.1f s\n",
+		(unsigned long long)sum, (unsigned long long)tally.nested,
+		(unsigned long long)tally.faults, (unsigned long long)tally.illegal,
+		seconds() - begin);
+	return tally.illegal == 0 ? 0 : 1;
+}
+
+/* In a process of its own: without its protection the engine may well die. */
+static int run_control(const char *name, uint64_t seed)
+{
+	struct tally tally = {0};
+	int status;
+	pid_t pid;
+
+	if (!control_choose(name)) {
+		fprintf(stderr, "crash: no control %s\n", name);
+		return 2;
+	}
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		alarm(CONTROL_TIMEOUT_S);
+		run_rounds(&tally, seed, CONTROL_ROUNDS);
+		if (tally.illegal == 0)
+			run_faults(&tally, seed);
+		_exit(tally.illegal == 0 ? 0 : 1);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 2;
+	if (status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)) {
+		printf("control %s: NOT noticed\n", name);
+		return 1;
+	}
+	printf("control %s: noticed\n", name);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seed;
+
+	if (argc == 2 && strcmp(argv[1], "--controls") == 0) {
+		control_list();
+		return 0;
+	}
+	seed = rng_seed("crash").state;
+	if (argc == 3 && strcmp(argv[1], "--control") == 0)
+		return run_control(argv[2], seed);
+	if (argc == 3 && strcmp(argv[1], "--rounds") == 0)
+		return run(seed, (unsigned)strtoul(argv[2], NULL, 10));
+	if (argc == 1)
+		return run(seed, ROUNDS);
+	fprintf(stderr, "usage: crash [--rounds N | --control NAME | --controls]\n");
+	return 2;
+}
