@@ -263,6 +263,34 @@ typedef int kt_snapshot_fn(void *arg, const struct kt_snapshot *snapshot);
  *  @return 0; what each returned */
 KT_API int kt_snapshot_list(struct kt_store *store, kt_snapshot_fn *each, void *arg);
 
+/* ---- differences ----------------------------------------------------------------------------- */
+
+/** Receives one key whose entries differ.
+ *  @param arg   what was given to kt_diff()
+ *  @param key   valid during the call
+ *  @param from  the entry there was; NULL: none. Its attr is valid during the call
+ *  @param to    the entry there is; NULL: none. Likewise
+ *  @return 0 to go on; else kt_diff() ends and returns it */
+typedef int kt_diff_fn(void *arg, const struct kt_slice *key, const struct kt_stat *from,
+	const struct kt_stat *to);
+
+/** Tell what differs between two points in time, in the order of the keys. The cost follows the
+ *  difference, not what is stored.
+ *  @param from  a transaction; the tree of this handle is compared
+ *  @param to    another one of the same store; the same tree
+ *  @param each  called for each key; it may change neither of the two
+ *  @param arg   given to each
+ *  @return 0; what each returned; -EINVAL other stores or trees */
+KT_API int kt_diff(struct kt_txn *from, struct kt_txn *to, kt_diff_fn *each, void *arg);
+
+/** Bring all entries and made directories back to what they were at a point in time, in one
+ *  transaction, not flushed, at the cost of the difference. What was there before stays in the
+ * snapshots that keep it, newer ones too: taking one first makes it possible to undo this.
+ *  @param point  a read transaction of the store, from kt_snapshot_open() or held since then;
+ * borrowed
+ *  @return 0; -EINVAL not such a transaction; -EDEADLK; -EROFS */
+KT_API int kt_restore(struct kt_store *store, struct kt_txn *point);
+
 /* ---- entries --------------------------------------------------------------------------------- */
 
 /** Find the value of a key. A value whose extents are contiguous, as after one kt_put(), is

@@ -172,3 +172,71 @@ void model_assert_equal(const struct model *model, struct kt_txn *txn)
 		assert_int_equal(value.size, entry->size);
 	}
 }
+
+/* The keys that differ, as a walk through both models finds them. */
+struct expected {
+	const struct model *before, *after;
+	size_t i, j;
+};
+
+static int compare_entries(const struct model_entry *a, const struct model_entry *b)
+{
+	return compare(a, b->key, b->key_size);
+}
+
+static bool same_content(const struct model_entry *a, const struct model_entry *b)
+{
+	return a->size == b->size && a->attr_size == b->attr_size &&
+	       memcmp(a->value, b->value, a->size) == 0 &&
+	       memcmp(a->attr, b->attr, a->attr_size) == 0;
+}
+
+/* Pass the keys before one that is told of: none of them may differ. */
+static void pass_equal(struct expected *e, const struct kt_slice *key)
+{
+	for (;;) {
+		const struct model_entry *a =
+			e->i < e->before->count ? &e->before->entries[e->i] : NULL;
+		const struct model_entry *b =
+			e->j < e->after->count ? &e->after->entries[e->j] : NULL;
+
+		if ((a == NULL || (key != NULL && compare(a, key->data, key->size) >= 0)) &&
+			(b == NULL || (key != NULL && compare(b, key->data, key->size) >= 0)))
+			return;
+		assert_non_null(a);
+		assert_non_null(b);
+		assert_int_equal(compare_entries(a, b), 0);
+		assert_true(same_content(a, b));
+		e->i++;
+		e->j++;
+	}
+}
+
+static int told(
+	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+{
+	struct expected *e = arg;
+
+	pass_equal(e, key);
+	assert_true(from != NULL || to != NULL);
+	if (from != NULL) {
+		assert_true(e->i < e->before->count);
+		assert_int_equal(compare(&e->before->entries[e->i], key->data, key->size), 0);
+		assert_int_equal(from->size, e->before->entries[e->i++].size);
+	}
+	if (to != NULL) {
+		assert_true(e->j < e->after->count);
+		assert_int_equal(compare(&e->after->entries[e->j], key->data, key->size), 0);
+		assert_int_equal(to->size, e->after->entries[e->j++].size);
+	}
+	return 0;
+}
+
+void model_assert_diff(const struct model *before, const struct model *after, struct kt_txn *from,
+	struct kt_txn *to)
+{
+	struct expected e = {before, after, 0, 0};
+
+	assert_int_equal(kt_diff(from, to, told, &e), 0);
+	pass_equal(&e, NULL);
+}

@@ -34,6 +34,11 @@ void model_resize(struct model_entry *entry, size_t size);
 
 void model_set_attr(struct model_entry *entry, const void *attr, size_t size);
 
+/** Fail the test unless kt_diff() tells exactly what differs between two models.
+ *  @param from, to  transactions that show them */
+void model_assert_diff(const struct model *before, const struct model *after, struct kt_txn *from,
+	struct kt_txn *to);
+
 /** Fail the test unless a transaction shows exactly the model: forward, backward, and by key. */
 void model_assert_equal(const struct model *model, struct kt_txn *txn);
 

@@ -325,7 +325,33 @@ static void run_transaction(struct fixture *f, bool large)
 	f->txn = NULL;
 }
 
-/* Take, read or delete a snapshot. */
+/* What differs between a point in time and the last commit, in both directions. */
+static void do_diff(struct fixture *f, const struct model *then, struct kt_txn *point)
+{
+	struct kt_txn *now;
+
+	assert_int_equal(kt_begin(f->store, KT_READ, &now), 0);
+	model_assert_diff(then, &f->committed, point, now);
+	model_assert_diff(&f->committed, then, now, point);
+	kt_abort(now);
+}
+
+/* Go back to a point in time. */
+static void do_restore(struct fixture *f, const struct model *then, struct kt_txn *point)
+{
+	struct kt_txn *now;
+
+	assert_int_equal(kt_restore(f->store, point), 0);
+	model_fini(&f->committed);
+	model_fini(&f->now);
+	f->committed = model_clone(then);
+	f->now = model_clone(then);
+	assert_int_equal(kt_begin(f->store, KT_READ, &now), 0);
+	model_assert_equal(&f->now, now);
+	kt_abort(now);
+}
+
+/* Take, read or delete a snapshot, or go back to it. */
 static void do_snapshot(struct fixture *f)
 {
 	size_t i = rng_below(&f->rng, 5);
@@ -339,6 +365,9 @@ static void do_snapshot(struct fixture *f)
 	}
 	assert_int_equal(kt_snapshot_open(f->store, f->snapshots[i].name, &txn), 0);
 	model_assert_equal(&f->snapshots[i].model, txn);
+	do_diff(f, &f->snapshots[i].model, txn);
+	if (rng_below(&f->rng, 4) == 0)
+		do_restore(f, &f->snapshots[i].model, txn);
 	if (rng_below(&f->rng, 2) == 0) {
 		assert_int_equal(kt_snapshot_delete(f->store, f->snapshots[i].name), 0);
 		if (rng_below(&f->rng, 2) == 0) {
