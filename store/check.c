@@ -409,6 +409,42 @@ static int check_space(struct checker *checker)
 	return 0;
 }
 
+/* ---- dropped trees --------------------------------------------------------------------------- */
+
+/* Walk what kt_clear() left to be freed. */
+static int check_dropped(struct checker *checker)
+{
+	struct check_key none = {.set = false};
+	struct kt_cursor *cursor = NULL;
+	struct kt_txn *txn, tree;
+	int err = kt_begin(checker->store, KT_READ, &txn);
+
+	if (err != 0)
+		return err;
+	tree = (struct kt_txn){txn->txn, TREE_RECLAIM};
+	err = kt_cursor_open(&tree, &cursor);
+	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+		struct format_reclaim record;
+		struct kt_slice value;
+		struct walk *walk = calloc(1, sizeof(*walk));
+
+		err = walk == NULL ? -ENOMEM : kt_cursor_value(cursor, &value);
+		if (err == 0 && value.size == sizeof(record)) {
+			walk->checker = checker;
+			memcpy(&record, value.data, sizeof(record));
+			if (record.depth > 0 && record.depth <= DEPTH_MAX)
+				check_node(walk, record.root, record.depth - 1, &none, &none);
+			else
+				report(checker, ref_page(record.root),
+					"impossible depth of a tree");
+		}
+		free(walk);
+	}
+	kt_cursor_close(cursor);
+	kt_abort(txn);
+	return err == -ENOENT ? 0 : err;
+}
+
 /* ---- snapshots ------------------------------------------------------------------------------- */
 
 static int mark_dead(void *arg, const struct dead *dead)
@@ -490,7 +526,9 @@ static int check_store(struct checker *checker)
 	for (unsigned i = 0; i < TREE_COUNT; i++)
 		check_tree(checker, &root->trees[i]);
 	check_log(checker, &checker->store->slot.space);
-	err = check_snapshots(checker);
+	err = check_dropped(checker);
+	if (err == 0)
+		err = check_snapshots(checker);
 	return err != 0 ? err : check_space(checker);
 }
 

@@ -357,6 +357,8 @@ int commit_txn(struct txn *txn, bool flush)
 		err = fill_reserve(txn);
 	}
 	if (err == 0)
+		err = reclaim_step(txn);
+	if (err == 0)
 		err = snapshot_store_dead(txn);
 	if (err == 0)
 		err = place_pages(&txn->pager, txn->own->trees, &placed, &count);

@@ -117,6 +117,14 @@ struct format_dead {
 	uint64_t birth;
 };
 
+/* TREE_RECLAIM: a number, big-endian, and this: a subtree whose pages are still to be freed. */
+struct format_reclaim {
+	uint64_t root;
+	uint64_t snapshot; /* the newest when it was dropped; 0: there was none */
+	uint32_t depth;	   /* levels; 1: a leaf */
+	uint32_t reserved;
+};
+
 #define SLOT_RUNS 224
 #define SLOT_TAIL 1784
 

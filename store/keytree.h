@@ -318,6 +318,11 @@ KT_API int kt_put(
  *  @return 0; -ENOENT no such key (not with KT_MISSING_OK) */
 KT_API int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned flags);
 
+/** Delete all entries of a tree. Costs the same whatever it holds, unless this transaction changed
+ * the tree before; the space is freed in steps by the commits that follow.
+ *  @return 0; -EROFS */
+KT_API int kt_clear(struct kt_txn *txn);
+
 /** Move an entry, with value, attributes and mtime, to another key, perhaps of another tree; no
  *  data is copied. An entry that was there is replaced. The version is this transaction's.
  *  @param from  tree of the source

@@ -137,11 +137,12 @@ int snapshot_newest(struct kt_store *store, uint64_t *ret_txn)
 
 /* ---- dead lists ------------------------------------------------------------------------------ */
 
-/* Write a dead list, which may be empty. */
-static int put_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed, const struct dead *dead,
+/* Add to a dead list. */
+static int add_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed, const struct dead *dead,
 	size_t count)
 {
 	struct format_dead *records;
+	struct kt_stat there;
 	uint8_t key[DEAD_KEY];
 	int err;
 
@@ -154,7 +155,10 @@ static int put_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed, cons
 		records[i] = (struct format_dead){
 			dead[i].run.start | dead[i].run.count << PAGE_BITS, dead[i].birth};
 	dead_key(snapshot, freed, key);
-	err = kt_put(tree, key, sizeof(key), records, count * sizeof(*records));
+	err = kt_stat(tree, key, sizeof(key), &there);
+	if (err == 0 || err == -ENOENT)
+		err = kt_write(tree, key, sizeof(key), err == 0 ? there.size : 0, records,
+			count * sizeof(*records));
 	free(records);
 	return err;
 }
@@ -165,10 +169,34 @@ int snapshot_store_dead(struct txn *txn)
 	int err;
 
 	txn->pager.internal = true;
-	err = put_dead(
+	err = add_dead(
 		&tree, txn->pager.snapshot, txn->number, txn->pager.dead, txn->pager.dead_count);
 	txn->pager.internal = false;
+	txn->pager.dead_count = 0;
 	return err;
+}
+
+int snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot)
+{
+	struct kt_txn tree = {txn, TREE_SNAPSHOTS};
+	struct kt_cursor *cursor = NULL;
+	uint8_t above[RECORD_KEY];
+	int err;
+
+	*ret_snapshot = 0;
+	if (commit == 0)
+		return 0;
+	record_key(commit + 1, above);
+	err = kt_cursor_open(&tree, &cursor);
+	if (err == 0)
+		err = kt_cursor_set_range(
+			cursor, (uint8_t[]){SNAPSHOT_RECORD}, 1, above, sizeof(above));
+	if (err == 0)
+		err = kt_cursor_last(cursor);
+	if (err == 0)
+		*ret_snapshot = get_number((const uint8_t *)kt_cursor_key(cursor).data + 1);
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
 }
 
 /* Divide one dead list of a snapshot that goes: what the snapshot before sees moves to its list. */
@@ -189,7 +217,7 @@ static int divide_dead(
 			err = pager_release(pager, run.run.start, run.run.count, run.birth);
 	}
 	if (err == 0)
-		err = put_dead(tree, before, freed, dead, kept);
+		err = add_dead(tree, before, freed, dead, kept);
 	free(dead);
 	return err;
 }

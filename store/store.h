@@ -177,6 +177,15 @@ typedef int snapshot_dead_fn(void *arg, const struct dead *dead);
 /** Visit all pages that died and are kept by one snapshot. @return as snapshot_each() */
 int snapshot_each_dead(struct kt_txn *txn, uint64_t snapshot, snapshot_dead_fn *each, void *arg);
 
+/** Find the newest snapshot that is not newer than a commit.
+ *  @param ret_snapshot  0: there is none */
+int snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot);
+
+/* reclaim.c */
+
+/** Free some pages of dropped trees, as part of a commit. */
+int reclaim_step(struct txn *txn);
+
 /* commit.c */
 
 /** Load the free space and prove the last durable slot, before the first write transaction. */

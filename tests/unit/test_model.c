@@ -258,6 +258,15 @@ static void do_move(struct fixture *f)
 	model_fini(&copy);
 }
 
+/* Seldom, and mostly before the transaction changed anything. */
+static void do_clear(struct fixture *f)
+{
+	if (rng_below(&f->rng, 12) != 0)
+		return;
+	assert_int_equal(kt_clear(f->txn), 0);
+	model_fini(&f->now);
+}
+
 static void do_seek(struct fixture *f)
 {
 	unsigned char key[KT_KEY_MAX];
@@ -305,10 +314,13 @@ static void assert_sound(struct kt_store *store)
 static void run_transaction(struct fixture *f, bool large)
 {
 	static void (*const operations[])(struct fixture *) = {do_put, do_put, do_put, do_put,
-		do_delete, do_write, do_write, do_truncate, do_punch, do_attr, do_move, do_seek};
+		do_delete, do_write, do_write, do_truncate, do_punch, do_attr, do_move, do_seek,
+		do_clear};
 	size_t count = rng_below(&f->rng, large ? 400 : 12);
 
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &f->txn), 0);
+	if (rng_below(&f->rng, 4) == 0)
+		do_clear(f);
 	for (size_t i = 0; i < count; i++)
 		operations[rng_below(&f->rng, sizeof(operations) / sizeof(operations[0]))](f);
 	if (rng_below(&f->rng, 10) == 0)
