@@ -377,6 +377,69 @@ KT_API int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, in
 KT_API int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
 	size_t value_size, const void *attr, size_t attr_size, int64_t mtime_ns);
 
+/* ---- convenience ----------------------------------------------------------------------------- */
+
+/** Find the value of a key, and put one if there is none.
+ *  @param value      the default, value_size bytes; borrowed
+ *  @param ret_value  as by kt_get(): what was there, or the default
+ *  @return as kt_get() without -ENOENT, and kt_put() */
+KT_API int kt_get_or_insert(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
+	size_t value_size, struct kt_slice *ret_value);
+
+/** What is to become of an entry; see kt_update_fn. */
+enum kt_update_result {
+	KT_REPLACE = 0, /* the new value takes its place */
+	KT_REMOVE = 1,	/* it is deleted, if it is there */
+	KT_KEEP = 2,	/* it stays as it is */
+};
+
+/** Decides on the new value of an entry.
+ *  @param arg      what was given to kt_update()
+ *  @param old      the value there is, valid during the call; NULL: there is no such key
+ *  @param ret_new  with KT_REPLACE the new value, valid until kt_update() returns; may lie in old
+ *  @return enum kt_update_result, or a negative errno that kt_update() returns */
+typedef int kt_update_fn(void *arg, const struct kt_slice *old, struct kt_slice *ret_new);
+
+/** Change the value of a key by what it is.
+ *  @param update  called once; must not use the transaction
+ *  @param arg     given to update
+ *  @return 0; what update returned; as kt_put() */
+KT_API int kt_update(
+	struct kt_txn *txn, const void *key, size_t key_size, kt_update_fn *update, void *arg);
+
+/** Read an unsigned number of a fixed width, little-endian.
+ *  @param width  1, 2, 4 or 8 bytes
+ *  @return 0; -ENOENT; -EMSGSIZE the value has another size; -EINVAL another width */
+KT_API int kt_get_uint(
+	struct kt_txn *txn, const void *key, size_t key_size, unsigned width, uint64_t *ret_number);
+
+/** Write such a number. @return 0; -ERANGE it does not fit the width; -EINVAL; as kt_put() */
+KT_API int kt_put_uint(
+	struct kt_txn *txn, const void *key, size_t key_size, unsigned width, uint64_t number);
+
+/** Read a signed number, in two's complement. @return as kt_get_uint() */
+KT_API int kt_get_int(
+	struct kt_txn *txn, const void *key, size_t key_size, unsigned width, int64_t *ret_number);
+
+/** Write such a number. @return as kt_put_uint() */
+KT_API int kt_put_int(
+	struct kt_txn *txn, const void *key, size_t key_size, unsigned width, int64_t number);
+
+/** Read a double (IEEE 754 binary64, little-endian). @return 0; -ENOENT; -EMSGSIZE */
+KT_API int kt_get_double(struct kt_txn *txn, const void *key, size_t key_size, double *ret_number);
+
+/** Write a double. @return as kt_put() */
+KT_API int kt_put_double(struct kt_txn *txn, const void *key, size_t key_size, double number);
+
+/** Read a string.
+ *  @param ret_string  NUL-terminated; memory of the transaction, valid until it ends
+ *  @return 0; -ENOENT; -EILSEQ the value has a NUL byte in it */
+KT_API int kt_get_string(
+	struct kt_txn *txn, const void *key, size_t key_size, const char **ret_string);
+
+/** Write a string, without its NUL. @return as kt_put() */
+KT_API int kt_put_string(struct kt_txn *txn, const void *key, size_t key_size, const char *string);
+
 /* ---- cursors --------------------------------------------------------------------------------- */
 
 /** Open a cursor over the tree of txn. It stands nowhere yet. Changes through the same

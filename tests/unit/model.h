@@ -35,7 +35,10 @@ void model_resize(struct model_entry *entry, size_t size);
 void model_set_attr(struct model_entry *entry, const void *attr, size_t size);
 
 /** Fail the test unless kt_diff() tells exactly what differs between two models.
- *  @param from, to  transactions that show them */
+ *  @param before  the one
+ *  @param after   the other
+ *  @param from    a transaction that shows before
+ *  @param to      one that shows after */
 void model_assert_diff(const struct model *before, const struct model *after, struct kt_txn *from,
 	struct kt_txn *to);
 
