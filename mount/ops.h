@@ -30,4 +30,7 @@ struct ops_context {
 /** The handlers, for fuse_session_new(). */
 const struct fuse_lowlevel_ops *ops_table(void);
 
+/** Free what the handlers keep for the calling thread, which serves no more. */
+void ops_end_thread(void);
+
 #endif

@@ -57,34 +57,35 @@ void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 		fs_release(fs, file);
 }
 
-/* The buffer of this thread, for one read. */
-static char *read_buffer(void)
-{
-	static _Thread_local char *buffer;
+/* For one read; made when a thread serves its first one. */
+static _Thread_local char *read_buffer;
 
-	if (buffer == NULL)
-		buffer = malloc(OPS_MAX_WRITE);
-	return buffer;
+void ops_end_thread(void)
+{
+	free(read_buffer);
+	read_buffer = NULL;
 }
 
 void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct fs *fs = ops_fs(req);
 	struct fs_file *file = file_of(fi);
-	char *buffer = read_buffer();
 	size_t got = 0;
-	int err = buffer != NULL ? 0 : -ENOMEM;
+	int err;
 
+	if (read_buffer == NULL)
+		read_buffer = malloc(OPS_MAX_WRITE);
+	err = read_buffer != NULL ? 0 : -ENOMEM;
 	if (size > OPS_MAX_WRITE)
 		size = OPS_MAX_WRITE;
 	if (err == 0 && file == NULL)
 		err = fs_open_file(fs, node, O_RDONLY, &file);
 	if (err == 0)
-		err = fs_read(fs, file, offset, buffer, size, &got);
+		err = fs_read(fs, file, offset, read_buffer, size, &got);
 	if (err != 0)
 		ops_reply(req, err);
 	else
-		fuse_reply_buf(req, buffer, got);
+		fuse_reply_buf(req, read_buffer, got);
 	if (file_of(fi) == NULL && file != NULL)
 		fs_release(fs, file);
 }

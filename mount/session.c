@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,11 @@
 #define THREADS_MIN 2 /* one may wait for the disk, or for the kernel */
 #define THREADS_MAX 4 /* each request wakes them all */
 
+/* When a mount ends with files open: longest wait for a request in work, and how often at most to
+ * wait, as a busy client may send new ones for ever. */
+#define DRAIN_MS 5000
+#define DRAIN_ROUNDS 10000
+
 #define READAHEAD_KB 1024
 
 /* A request is at most one write and its headers. */
@@ -28,8 +34,11 @@
 struct session {
 	const struct attach_options *attach;
 	struct fuse_session *fuse;
-	int fuse_fd; /* owned by fuse */
-	int stop_fd; /* eventfd; readable from when serving is to end */
+	int fuse_fd;	 /* owned by fuse */
+	int stop_fd;	 /* eventfd; readable from when serving is to end */
+	int idle_fd;	 /* eventfd; readable after a thread went idle, while draining */
+	atomic_int busy; /* threads that may be serving a request */
+	atomic_bool draining;
 	dev_t dev;   /* of the mount */
 	int threads; /* started */
 	pthread_t thread[THREADS_MAX];
@@ -60,26 +69,60 @@ void session_block_signals(void)
 
 /* ---- serving ---- */
 
-static void stop_threads(struct session *session)
+static void notify(int event_fd)
 {
 	const uint64_t one = 1;
 
-	fuse_session_exit(session->fuse);
-	while (write(session->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+	while (write(event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }
 
-/* Wait for a request. @return false when serving is to end */
-static bool wait_for_request(const struct session *session)
+static void stop_threads(struct session *session)
+{
+	fuse_session_exit(session->fuse);
+	notify(session->stop_fd);
+}
+
+/* Wait for a request: there was none. @return false when serving is to end */
+static bool wait_for_request(struct session *session)
 {
 	struct pollfd fds[] = {
 		{.fd = session->fuse_fd, .events = POLLIN},
 		{.fd = session->stop_fd, .events = POLLIN},
 	};
+	int count;
 
-	if (poll(fds, 2, -1) < 0)
-		return errno == EINTR;
-	return fds[1].revents == 0;
+	atomic_fetch_sub(&session->busy, 1);
+	if (atomic_load(&session->draining))
+		notify(session->idle_fd);
+	count = poll(fds, 2, -1);
+	atomic_fetch_add(&session->busy, 1);
+	return count < 0 ? errno == EINTR : fds[1].revents == 0;
+}
+
+static bool has_request(const struct session *session)
+{
+	struct pollfd fd = {.fd = session->fuse_fd, .events = POLLIN};
+
+	return poll(&fd, 1, 0) > 0 && (fd.revents & POLLIN);
+}
+
+/* Wait until every request that is waiting now has been answered: until no request waits, and then
+ * each thread has found none. */
+static void drain(struct session *session)
+{
+	struct pollfd idle = {.fd = session->idle_fd, .events = POLLIN};
+	uint64_t count;
+
+	atomic_store(&session->draining, true);
+	for (int i = 0; i < DRAIN_ROUNDS; i++) {
+		if (!has_request(session) && atomic_load(&session->busy) == 0)
+			break;
+		if (poll(&idle, 1, DRAIN_MS) <= 0 ||
+			read(session->idle_fd, &count, sizeof(count)) < 0)
+			break;
+	}
+	atomic_store(&session->draining, false);
 }
 
 /* Receive and serve one request. @return false when the mount has ended */
@@ -106,6 +149,8 @@ static void *serve(void *arg)
 	free(arg);
 	while (!fuse_session_exited(worker.session->fuse) && serve_one(worker.session, worker.buf))
 		;
+	atomic_fetch_sub(&worker.session->busy, 1);
+	ops_end_thread();
 	stop_threads(worker.session);
 	return NULL;
 }
@@ -138,8 +183,10 @@ static int start_thread(struct session *session, int cpu)
 		return -ENOMEM;
 	}
 	*worker = (struct worker){.session = session, .buf = session->buf[index]};
+	atomic_fetch_add(&session->busy, 1);
 	err = pthread_create(&session->thread[index], NULL, serve, worker);
 	if (err != 0) {
+		atomic_fetch_sub(&session->busy, 1);
 		free(worker);
 		return -err;
 	}
@@ -223,8 +270,9 @@ static bool is_mounted(const struct session *session)
 }
 
 /* Unmount while requests are still served, so that pages a program has changed through a shared
- * map arrive: the plain way, or if files are open, written back first and then lazily. */
-static void unmount(const struct session *session)
+ * map arrive: the plain way, or if files are open, written back first and then lazily. syncfs()
+ * only makes the kernel send its writes; it does not wait for the answers. */
+static void unmount(struct session *session)
 {
 	const char *dir = session->attach->dir;
 	struct attach_why why;
@@ -236,6 +284,7 @@ static void unmount(const struct session *session)
 	if (fd >= 0) {
 		syncfs(fd);
 		close(fd);
+		drain(session);
 	}
 	attach_unmount(dir, true, &why);
 }
@@ -277,9 +326,10 @@ int session_open(const struct attach_options *attach, struct ops_context *contex
 		return err;
 	session->attach = attach;
 	session->stop_fd = eventfd(0, EFD_CLOEXEC);
+	session->idle_fd = eventfd(0, EFD_CLOEXEC);
 	session->fuse = fuse_session_new(&args, ops_table(), sizeof(*ops_table()), context);
 	fuse_opt_free_args(&args);
-	if (session->stop_fd >= 0 && session->fuse != NULL)
+	if (session->stop_fd >= 0 && session->idle_fd >= 0 && session->fuse != NULL)
 		err = begin(session, ret_why);
 	if (err != 0) {
 		session_close(session);
@@ -334,6 +384,8 @@ void session_close(struct session *session)
 		fuse_session_destroy(session->fuse); /* closes the descriptor */
 	if (session->stop_fd >= 0)
 		close(session->stop_fd);
+	if (session->idle_fd >= 0)
+		close(session->idle_fd);
 	for (int i = 0; i < THREADS_MAX; i++)
 		free(session->buf[i]);
 	free(session);
