@@ -109,12 +109,12 @@ static void assert_sound(struct fixture *f, unsigned keys, size_t size)
 
 /* Writing goes on until there is no room; then it fails with the disk's error, all that was
  * committed is there, everything can be deleted key by key, and then there is room again. */
-static void full_store(struct fixture *f, size_t size)
+static void full_store(struct fixture *f, size_t size, rlim_t limit)
 {
 	unsigned keys = 0, again = 0;
 	int err;
 
-	limit_file_size(3 << 20);
+	limit_file_size(limit);
 	while ((err = put(f, keys, size)) == 0)
 		keys++;
 	assert_int_equal(err, -EFBIG);
@@ -131,12 +131,12 @@ static void full_store(struct fixture *f, size_t size)
 
 static void small_values(void **state)
 {
-	full_store(*state, 100);
+	full_store(*state, 100, 1 << 20);
 }
 
 static void large_values(void **state)
 {
-	full_store(*state, 40000);
+	full_store(*state, 40000, 3 << 20);
 }
 
 /* What was committed before the disk was full is there after the store is closed and opened. */
