@@ -1,6 +1,7 @@
 /* keytree mount: show a store as a directory until it is unmounted. */
 #include "background.h"
 #include "command.h"
+#include "dircache.h"
 #include "mountpoint.h"
 #include "options.h"
 #include "session.h"
@@ -42,11 +43,17 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
 
 static int serve(struct mount *mount, const struct attach_options *attach, struct fs *fs)
 {
-	struct ops_context context = {.fs = fs, .read_only = mount->options.read_only};
+	struct dircache dirs;
+	struct ops_context context = {
+		.fs = fs,
+		.read_only = mount->options.read_only,
+		.dirs = &dirs,
+	};
 	struct session *session;
 	struct attach_why why;
 
 	fuse_set_log_func(log_fuse);
+	dircache_init(&dirs);
 	if (session_open(attach, &context, mount->debug, &session, &why) != 0)
 		return complain(mount, mount->dir, "mount", why.text);
 	if (!mount->foreground) {
@@ -55,6 +62,7 @@ static int serve(struct mount *mount, const struct attach_options *attach, struc
 	}
 	session_wait(session);
 	session_close(session);
+	dircache_fini(&dirs);
 	return COMMAND_DONE;
 }
 

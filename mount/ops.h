@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 struct fs;
+struct dircache;
 
 /** Largest write the kernel sends in one request, and largest read it asks for. */
 #define OPS_MAX_WRITE ((size_t)1024 * 1024)
@@ -24,7 +25,8 @@ struct fs;
 /** What the handlers work on: the user data of the session. */
 struct ops_context {
 	struct fs *fs;
-	bool read_only; /* the kernel then opens files and directories without asking */
+	bool read_only;	       /* the kernel then opens files and directories without asking */
+	struct dircache *dirs; /* listings in progress, if read-only */
 };
 
 /** The handlers, for fuse_session_new(). */

@@ -1,5 +1,6 @@
 /* Open directories. The kernel keeps listings; in a read-only mount it does not even ask to open
- * a directory, and names no handle when it lists one. */
+ * a directory, and names no handle when it lists one (dircache.h). */
+#include "dircache.h"
 #include "ops_reply.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ struct listing {
 	bool plus;
 	char *buf;
 	size_t size, used;
+	off_t offset; /* behind the last entry */
 };
 
 static bool add_entry(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
@@ -51,24 +53,32 @@ static bool add_entry(void *arg, const char *name, const struct fs_entry *entry,
 	if (need > room)
 		return false;
 	listing->used += need;
+	listing->offset = offset;
 	return true;
+}
+
+/* List a directory that the kernel has not opened. */
+static int list_unopened(struct listing *listing, fuse_ino_t node, off_t offset)
+{
+	const struct ops_context *context = ops_context(listing->req);
+	struct fs_dir *dir = dircache_take(context->dirs, node, offset);
+	int err = dir != NULL ? 0 : fs_opendir(context->fs, node, &dir);
+
+	if (err != 0)
+		return err;
+	err = fs_readdir(context->fs, dir, offset, listing->plus, add_entry, listing);
+	if (err == 0 && listing->used > 0)
+		dircache_put(context->dirs, context->fs, node, listing->offset, dir);
+	else
+		fs_releasedir(context->fs, dir);
+	return err;
 }
 
 static int list(struct listing *listing, fuse_ino_t node, off_t offset, struct fs_dir *dir)
 {
-	struct fs *fs = ops_fs(listing->req);
-	struct fs_dir *opened = NULL;
-	int err = 0;
-
-	if (dir == NULL) {
-		err = fs_opendir(fs, node, &opened);
-		dir = opened;
-	}
-	if (err == 0)
-		err = fs_readdir(fs, dir, offset, listing->plus, add_entry, listing);
-	if (opened != NULL)
-		fs_releasedir(fs, opened);
-	return err;
+	if (dir == NULL)
+		return list_unopened(listing, node, offset);
+	return fs_readdir(ops_fs(listing->req), dir, offset, listing->plus, add_entry, listing);
 }
 
 static void reply_listing(
