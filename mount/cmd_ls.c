@@ -114,22 +114,30 @@ static int print_batch(const struct ls *ls, const struct batch *batch)
 	return err;
 }
 
-static int list_directory(const struct ls *ls, uint64_t node)
+/* List an open directory, a batch at a time, up to an empty one. */
+static int list_batches(const struct ls *ls, struct fs_dir *dir, struct batch *batch)
 {
-	struct batch *batch = calloc(1, sizeof(*batch));
-	struct fs_dir *dir = NULL;
-	int err = batch != NULL ? fs_opendir(ls->fs, node, &dir) : -ENOMEM;
+	int err;
 
 	do {
-		if (err != 0)
-			break;
 		batch->count = 0;
 		err = fs_readdir(ls->fs, dir, batch->offset, true, keep_entry, batch);
 		if (err == 0)
 			err = print_batch(ls, batch);
-	} while (batch->count > 0);
-	if (dir != NULL)
+	} while (err == 0 && batch->count > 0);
+	return err;
+}
+
+static int list_directory(const struct ls *ls, uint64_t node)
+{
+	struct batch *batch = calloc(1, sizeof(*batch));
+	struct fs_dir *dir;
+	int err = batch != NULL ? fs_opendir(ls->fs, node, &dir) : -ENOMEM;
+
+	if (err == 0) {
+		err = list_batches(ls, dir, batch);
 		fs_releasedir(ls->fs, dir);
+	}
 	free(batch);
 	return err;
 }

@@ -107,8 +107,8 @@ static int check_unused(const char *path, struct attach_why *ret_why)
 
 int mountpoint_open(const char *dir, struct mountpoint *ret_point, struct attach_why *ret_why)
 {
-	struct mountpoint point = {.fd = -1};
-	int err = check_directory(dir, ret_why);
+	struct mountpoint point;
+	int err = check_directory(dir, ret_why), fd;
 
 	if (err != 0)
 		return err;
@@ -120,20 +120,19 @@ int mountpoint_open(const char *dir, struct mountpoint *ret_point, struct attach
 		mountpoint_close(&point);
 		return err;
 	}
-	/* Without permission to read the directory, only waiting for this mount's end is lost. */
-	point.fd = open(point.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (point.fd >= 0)
-		flock(point.fd, LOCK_SH | LOCK_NB);
+	/* Open, and so locked, to the end of the process. Without permission to read the directory
+	 * only waiting for this mount's end is lost. */
+	fd = open(point.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		flock(fd, LOCK_SH | LOCK_NB);
 	*ret_point = point;
 	return 0;
 }
 
 void mountpoint_close(struct mountpoint *point)
 {
-	if (point->path != NULL && point->fd >= 0)
-		close(point->fd);
 	free(point->path);
-	*point = (struct mountpoint){.fd = -1};
+	point->path = NULL;
 }
 
 /* Wait until no process holds the directory below a mount locked. */

@@ -1,8 +1,8 @@
 /* The directory a store is mounted on.
  *
- * A mounting process locks the directory below its mount (flock, shared) until its store is closed.
- * The kernel drops that lock when the process ends, however it ends. So who has unmounted a
- * directory can wait, on that lock, until the store is flushed and free.
+ * A mounting process locks the directory below its mount (flock, shared). The kernel drops that
+ * lock when the process ends, however it ends. So who has unmounted a directory can wait, on that
+ * lock, until the store is flushed and free.
  */
 #ifndef MOUNT_MOUNTPOINT_H
 #define MOUNT_MOUNTPOINT_H
@@ -11,7 +11,6 @@
 
 struct mountpoint {
 	char *path; /* absolute, without symbolic links */
-	int fd;	    /* the directory, locked; -1 if it may not be opened */
 };
 
 /** Get a directory ready to be mounted on. A dead mount of ours there is taken off.
@@ -20,7 +19,7 @@ struct mountpoint {
  *  @return 0; -ENOENT; -ENOTDIR; -EBUSY something is mounted there; or another -errno */
 int mountpoint_open(const char *dir, struct mountpoint *ret_point, struct attach_why *ret_why);
 
-/** Unlock. @param point  also one that was never opened, all zero */
+/** Free what is known of the directory. It stays locked to the end of the process. */
 void mountpoint_close(struct mountpoint *point);
 
 /** Unmount the store mounted on a directory and wait until its process has flushed and closed it.
