@@ -119,9 +119,9 @@ static int open_and_mount(struct mount *mount, const char *dir)
 
 static int run_mount(struct mount *mount)
 {
-	struct mountpoint point;
 	struct attach_why why;
 	int err, status;
+	char *path;
 
 	if (!mount->foreground) {
 		err = background_begin(&mount->ready_fd);
@@ -129,10 +129,10 @@ static int run_mount(struct mount *mount)
 			return command_fail(mount->dir, "mount", strerror(-err));
 	}
 	session_block_signals();
-	if (mountpoint_open(mount->dir, &point, &why) != 0)
+	if (mountpoint_take(mount->dir, &path, &why) != 0)
 		return command_fail(mount->dir, "mount", why.text);
-	status = open_and_mount(mount, point.path);
-	mountpoint_close(&point);
+	status = open_and_mount(mount, path);
+	free(path);
 	return status;
 }
 

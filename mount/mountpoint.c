@@ -105,34 +105,28 @@ static int check_unused(const char *path, struct attach_why *ret_why)
 	return -EBUSY;
 }
 
-int mountpoint_open(const char *dir, struct mountpoint *ret_point, struct attach_why *ret_why)
+int mountpoint_take(const char *dir, char **ret_path, struct attach_why *ret_why)
 {
-	struct mountpoint point;
 	int err = check_directory(dir, ret_why), fd;
+	char *path;
 
 	if (err != 0)
 		return err;
-	point.path = realpath(dir, NULL);
-	if (point.path == NULL)
+	path = realpath(dir, NULL);
+	if (path == NULL)
 		return fail(ret_why, -errno, strerror(errno));
-	err = check_unused(point.path, ret_why);
+	err = check_unused(path, ret_why);
 	if (err != 0) {
-		mountpoint_close(&point);
+		free(path);
 		return err;
 	}
 	/* Open, and so locked, to the end of the process. Without permission to read the directory
 	 * only waiting for this mount's end is lost. */
-	fd = open(point.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		flock(fd, LOCK_SH | LOCK_NB);
-	*ret_point = point;
+	*ret_path = path;
 	return 0;
-}
-
-void mountpoint_close(struct mountpoint *point)
-{
-	free(point->path);
-	point->path = NULL;
 }
 
 /* Wait until no process holds the directory below a mount locked. */

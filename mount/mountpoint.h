@@ -9,18 +9,13 @@
 
 #include "attach.h"
 
-struct mountpoint {
-	char *path; /* absolute, without symbolic links */
-};
-
-/** Get a directory ready to be mounted on. A dead mount of ours there is taken off.
- *  @param dir      as the user named it
- *  @param ret_why  on failure the reason
+/** Get a directory ready to be mounted on: take a dead mount of ours off, and lock it to the end of
+ *  the process.
+ *  @param dir       as the user named it
+ *  @param ret_path  absolute, without symbolic links; returned, free with free()
+ *  @param ret_why   on failure the reason
  *  @return 0; -ENOENT; -ENOTDIR; -EBUSY something is mounted there; or another -errno */
-int mountpoint_open(const char *dir, struct mountpoint *ret_point, struct attach_why *ret_why);
-
-/** Free what is known of the directory. It stays locked to the end of the process. */
-void mountpoint_close(struct mountpoint *point);
+int mountpoint_take(const char *dir, char **ret_path, struct attach_why *ret_why);
 
 /** Unmount the store mounted on a directory and wait until its process has flushed and closed it.
  *  @param ret_why  on failure the reason
