@@ -228,7 +228,23 @@ static int write_durable(struct kt_store *store, struct format_slot *slot)
 
 static int write_weak(struct kt_store *store, struct format_slot *slot)
 {
-	return slot_write(store->io, slot, PAGE_WEAK + slot->txn % 2, store->seed);
+	int err = slot_write(store->io, slot, PAGE_WEAK + slot->txn % 2, store->seed);
+
+	if (err == 0)
+		store->witnessed_txn = slot->durable_txn;
+	return err;
+}
+
+void commit_witness(struct kt_store *store)
+{
+	struct format_slot slot = store->slot;
+
+	if (!store->io->durable || store->slot_txn == store->opened_txn ||
+		store->slot_txn == store->witnessed_txn)
+		return;
+	slot.flags = 0;
+	slot.run_count = 0;
+	(void)write_weak(store, &slot); /* without it the digest is looked at */
 }
 
 int commit_flush(struct kt_store *store)

@@ -174,6 +174,18 @@ void slot_renew(struct io *io, const uint8_t *map, unsigned durable_page, uint64
 	last_write(io, durable_page, &slot);
 }
 
+/* The newest commit of which a weak slot says that it is on the disk, or 0. */
+static uint64_t find_witness(const struct format_slot slots[2], uint64_t seed)
+{
+	uint64_t txn = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (slots[i].checksum == page_checksum(&slots[i], seed) &&
+			slots[i].page == PAGE_WEAK + i && slots[i].durable_txn > txn)
+			txn = slots[i].durable_txn;
+	return txn;
+}
+
 int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, struct slot_state *state)
 {
 	struct format_slot slots[4];
@@ -187,12 +199,14 @@ int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, struct slot_s
 	if (err != 0)
 		return err;
 	state->file_pages = size / PAGE_SIZE;
+	state->witnessed_txn = find_witness(slots + 2, seed);
 	for (unsigned i = 0; i < 2; i++) {
 		const struct format_slot *slot = &slots[i];
 
 		if (!plausible(slot, PAGE_DURABLE + i, state->file_pages, seed) ||
 			(found && slot->txn < state->slot.txn) ||
-			!written_verify(slot, map, slot->page_count, seed))
+			(slot->txn > state->witnessed_txn &&
+				!written_verify(slot, map, slot->page_count, seed)))
 			continue;
 		state->slot = *slot;
 		state->weak = false;
@@ -203,6 +217,9 @@ int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, struct slot_s
 	if (!found)
 		return error_damaged(
 			PAGE_DURABLE, "no valid commit, the file is damaged or cut off");
+	if (state->slot.txn < state->witnessed_txn)
+		return error_damaged(
+			PAGE_DURABLE, "the slot of the last flushed commit is damaged");
 	slot_boot_id(boot_id);
 	for (unsigned i = 2; i < 4 && memcmp(boot_id, (uint8_t[16]){0}, 16) != 0; i++) {
 		const struct format_slot *slot = &slots[i];

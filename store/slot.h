@@ -3,6 +3,11 @@
  * Opening reads the header and four slots, whatever the size of the store. A durable slot counts if
  * its digest proves that what it was written with is there; a weak slot counts if this boot wrote
  * it: what a dead process wrote is then still in the page cache, and lost only with the machine.
+ *
+ * Every weak slot, of whatever boot, tells which commit was durable when it was written. That one
+ * needs no digest any more: if a page of it is not right, it is damaged, and not a commit that was
+ * cut off. The damage is then found where it is met; going back to an older commit would be to
+ * show other data. A store that is closed gets a weak slot for that alone.
  */
 #ifndef STORE_SLOT_H
 #define STORE_SLOT_H
@@ -21,6 +26,7 @@ struct slot_state {
 	unsigned durable_page;	 /* page of the newest valid durable slot: the other one is written
 				    next */
 	uint64_t durable_txn;	 /* its commit */
+	uint64_t witnessed_txn;	 /* newest durable commit that a weak slot tells of; 0: none */
 	uint64_t file_pages;	 /* whole pages of the file */
 };
 

@@ -116,6 +116,9 @@ static int load(struct kt_store *store)
 	store->slot = state.slot;
 	store->durable_page = state.durable_page;
 	store->slot_txn = state.durable_txn;
+	store->opened_txn = state.durable_txn;
+	store->witnessed_txn = state.witnessed_txn;
+	store->proved = state.durable_txn == state.witnessed_txn;
 	store->file_pages = state.file_pages;
 	store->written.overflow = state.weak; /* what weak commits wrote is not known any more */
 	atomic_store(&store->durable_txn, state.durable_txn);
@@ -196,6 +199,8 @@ int kt_close(struct kt_store *store)
 		return error_set(-EBUSY, "a write transaction is open");
 	if (!store->readonly)
 		err = commit_flush(store);
+	if (err == 0 && !store->readonly)
+		commit_witness(store);
 	turn_give(store);
 	free_store(store);
 	return err;

@@ -66,8 +66,10 @@ struct kt_store {
 	_Atomic uint64_t space_free, space_pending; /* for kt_info(), as of the last commit */
 	struct format_slot slot; /* as last written: log tail and space for the next one */
 	bool proved;		 /* the current durable slot is known to be on the disk */
+	uint64_t witnessed_txn;	 /* newest durable commit that a weak slot in the file tells of */
 	unsigned durable_page;	 /* where the newest durable slot is */
 	uint64_t slot_txn;	 /* newest commit with a durable slot */
+	uint64_t opened_txn;	 /* the one that was there when it was opened */
 	uint64_t snapshot;	 /* newest snapshot; 0: there is none */
 	uint64_t file_pages;	 /* of the file */
 	struct written written;
@@ -201,6 +203,10 @@ int commit_spill(struct txn *txn);
 /** Make the changes of a write transaction permanent and visible.
  *  @param flush  on the disk too */
 int commit_txn(struct txn *txn, bool flush);
+
+/** Leave word in the file that the newest durable commit is on the disk, unless it is there. To be
+ *  called before closing, after a flush. */
+void commit_witness(struct kt_store *store);
 
 /** Bring the current root to the disk. The caller has the turn. */
 int commit_flush(struct kt_store *store);
