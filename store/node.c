@@ -234,24 +234,39 @@ int node_search_child(
 	return err;
 }
 
-static bool file_page(uint64_t page)
-{
-	return page >= PAGE_FIRST && page <= PAGE_MAX;
-}
-
 /* Do all pages that a leaf cell refers to lie where the file can have them? */
 static bool cell_refers_to_file(const struct cell *cell)
 {
-	if (cell->spilled && !file_page(ref_page(cell->key_overflow)))
+	if (cell->spilled && !ref_is_placed(cell->key_overflow))
 		return false;
-	if ((cell->flags & CELL_ATTR_SPILLED) && !file_page(ref_page(cell->attr_overflow)))
+	if ((cell->flags & CELL_ATTR_SPILLED) && !ref_is_placed(cell->attr_overflow))
 		return false;
 	if (cell->value.kind == CELL_TREE && cell->value.root != 0)
-		return file_page(ref_page(cell->value.root));
+		return ref_is_placed(cell->value.root);
 	return true;
 }
 
-static const char *validate_cell(const uint8_t *node, unsigned index)
+/* Note the bytes of a cell in a bitmap of the page's. @return false: some are of another cell */
+static bool claim(uint64_t taken[PAGE_SIZE / 64], unsigned at, size_t size)
+{
+	size_t end = at + size;
+
+	while (at < end) {
+		unsigned bit = at % 64;
+		size_t count = end - at < 64 - bit ? end - at : 64 - bit;
+		uint64_t mask = (count == 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1) << bit;
+
+		if (taken[at / 64] & mask)
+			return false;
+		taken[at / 64] |= mask;
+		at += (unsigned)count;
+	}
+	return true;
+}
+
+/* used: of the page's bytes by cells so far, and which. */
+static const char *validate_cell(
+	const uint8_t *node, unsigned index, size_t *used, uint64_t taken[PAGE_SIZE / 64])
 {
 	const struct page_header *header = node_header(node);
 	struct cell cell;
@@ -267,14 +282,19 @@ static const char *validate_cell(const uint8_t *node, unsigned index)
 		(header->kind == PAGE_LEAF || index > 1))
 		return "keys out of order";
 	if (header->kind == PAGE_LEAF ? !cell_refers_to_file(&cell)
-				      : !file_page(ref_page(cell.value.root)))
+				      : !ref_is_placed(cell.value.root))
 		return "a reference to a page that cannot be";
+	if (!claim(taken, node_slots(node)[index], cell.size))
+		return "cells that overlap";
+	*used += cell.size;
 	return NULL;
 }
 
 const char *node_validate(const uint8_t *node)
 {
 	const struct page_header *header = node_header(node);
+	uint64_t taken[PAGE_SIZE / 64] = {0};
+	size_t used = 0;
 
 	if (header->kind == PAGE_LEAF ? header->level != 0 : header->level == 0)
 		return "a node on the wrong level";
@@ -284,10 +304,12 @@ const char *node_validate(const uint8_t *node)
 		node_heads_at(header->prefix) + 6UL * header->count > header->heap)
 		return "malformed node";
 	for (unsigned i = 0; i < header->count; i++) {
-		const char *wrong = validate_cell(node, i);
+		const char *wrong = validate_cell(node, i, &used, taken);
 
 		if (wrong != NULL)
 			return wrong;
 	}
+	if (used + header->dead != PAGE_SIZE - (size_t)header->heap)
+		return "bytes that are of no cell";
 	return NULL;
 }

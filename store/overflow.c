@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static uint64_t chain_next(const uint8_t *page)
+uint64_t overflow_next(const uint8_t *page)
 {
 	return load64(page + sizeof(struct page_header));
 }
@@ -44,7 +44,7 @@ int overflow_read(struct pager *pager, uint64_t ref, void *buf, size_t size)
 		memcpy(to, page + PAGE_SIZE - OVERFLOW_PAYLOAD, part);
 		to += part;
 		size -= part;
-		ref = chain_next(page);
+		ref = overflow_next(page);
 	}
 	return 0;
 }
@@ -59,7 +59,7 @@ int overflow_free(struct pager *pager, uint64_t ref, size_t size)
 
 		if (err != 0)
 			return err;
-		next = chain_next(page);
+		next = overflow_next(page);
 		err = pager_free(pager, ref);
 		if (err != 0)
 			return err;

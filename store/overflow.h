@@ -7,6 +7,9 @@
 
 struct pager;
 
+/** Reference of the page behind an overflow page, or 0. @param page  its bytes */
+uint64_t overflow_next(const uint8_t *page);
+
 /** Write bytes to a new chain.
  *  @param ret_ref  reference of its first page */
 int overflow_write(struct pager *pager, const void *data, size_t size, uint64_t *ret_ref);

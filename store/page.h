@@ -4,6 +4,7 @@
 
 #include "format.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Pages in a row. */
@@ -28,6 +29,13 @@ static inline uint32_t ref_tag(uint64_t ref)
 static inline uint64_t ref_make(uint64_t page, uint64_t checksum)
 {
 	return page | checksum << PAGE_BITS;
+}
+
+/** Can a reference be one in the file? Not that of a page in memory (pager.h), nor one to the first
+ *  pages. Whether the file reaches so far is another question. */
+static inline bool ref_is_placed(uint64_t ref)
+{
+	return ref_page(ref) >= PAGE_FIRST && ref_page(ref) <= PAGE_MAX;
 }
 
 /** Seed of all checksums of a store. @param id  its 16 bytes */

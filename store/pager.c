@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "node.h"
+#include "overflow.h"
 #include "space.h"
 #include "written.h"
 
@@ -80,7 +81,8 @@ static int verify_content(const uint8_t *page, uint64_t ref)
 		wrong = node_validate(page);
 		break;
 	case PAGE_OVERFLOW:
-		if (header->count > OVERFLOW_PAYLOAD)
+		if (header->count > OVERFLOW_PAYLOAD ||
+			(overflow_next(page) != 0 && !ref_is_placed(overflow_next(page))))
 			wrong = "malformed overflow page";
 		break;
 	case PAGE_LOG:

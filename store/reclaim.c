@@ -118,7 +118,7 @@ static int take_up(struct txn *txn, struct format_reclaim *record)
 	if (err == 0) {
 		memcpy(record, value.data, sizeof(*record));
 		memcpy(key, kt_cursor_key(cursor).data, sizeof(key));
-		if (record->depth == 0 || record->depth > DEPTH_MAX)
+		if (record->depth == 0 || record->depth > DEPTH_MAX || !ref_is_placed(record->root))
 			err = error_damaged(0, "malformed record of a dropped tree");
 	}
 	kt_cursor_close(cursor);

@@ -115,10 +115,22 @@ int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t 
 	return io_write(io, page * PAGE_SIZE, &part, 1);
 }
 
+/* Can a tree's root be what a slot says? */
+static bool plausible_tree(const struct format_tree *tree, uint64_t page_count)
+{
+	if (tree->root == 0 || tree->depth == 0)
+		return tree->root == 0 && tree->depth == 0;
+	return tree->depth <= DEPTH_MAX && ref_is_placed(tree->root) &&
+	       ref_page(tree->root) < page_count;
+}
+
 /* Is a slot whole, and can the file be what it describes? */
 static bool plausible(
 	const struct format_slot *slot, uint64_t page, uint64_t file_pages, uint64_t seed)
 {
+	for (unsigned i = 0; i < TREE_COUNT; i++)
+		if (!plausible_tree(&slot->trees[i], slot->page_count))
+			return false;
 	return slot->checksum == page_checksum(slot, seed) && slot->page == page &&
 	       slot->txn != 0 && slot->txn <= TXN_MAX && slot->page_count >= PAGE_FIRST &&
 	       slot->page_count <= file_pages && slot->page_count <= PAGE_MAX + 1;
