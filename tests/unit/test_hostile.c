@@ -307,11 +307,12 @@ static void try(struct fixture *f, bool exact)
 
 /* ---- damage ---------------------------------------------------------------------------------- */
 
-/* One bit of every byte of a small image is flipped; with KEYTREE_ALL_BITS set, every bit. */
+/* One bit of every byte of a small image is flipped; with KEYTREE_ALL_BITS set, every bit; with
+ * KEYTREE_BRIEF, one in eight bytes. */
 static void flipped_bits(void **state)
 {
 	struct fixture *f = *state;
-	unsigned step = getenv("KEYTREE_ALL_BITS") != NULL ? 1 : 8;
+	unsigned step = getenv("KEYTREE_ALL_BITS") != NULL ? 1 : rng_cases(8) == 8 ? 8 : 64;
 
 	for (uint64_t bit = 0; bit < f->original->platter_size * 8; bit += step) {
 		uint64_t at = bit / 8;
@@ -371,7 +372,7 @@ static void garbage(void **state)
 {
 	struct fixture *f = *state;
 
-	for (int i = 0; i < 1500; i++) {
+	for (unsigned i = 0; i < rng_cases(1500); i++) {
 		uint64_t at = rng_below(&f->rng, (size_t)f->original->platter_size - 600);
 		uint64_t random[64];
 
@@ -517,10 +518,10 @@ static void sealed_nonsense(void **state)
 {
 	struct fixture *f = *state;
 
-	for (int i = 0; i < 6000; i++) {
+	for (unsigned i = 0; i < rng_cases(6000); i++) {
 		uint64_t seed = f->rng.state;
 
-		snprintf(doing, sizeof(doing), "nonsense %d, KEYTREE_SEED=%llu\n", i,
+		snprintf(doing, sizeof(doing), "nonsense %u, KEYTREE_SEED=%llu\n", i,
 			(unsigned long long)seed);
 		disk_rebase(f->image, f->original);
 		for (size_t n = 1 + rng_below(&f->rng, 3); n > 0; n--) {
@@ -545,10 +546,10 @@ static void sealed_slots(void **state)
 {
 	struct fixture *f = *state;
 
-	for (int i = 0; i < 6000; i++) {
+	for (unsigned i = 0; i < rng_cases(6000); i++) {
 		struct format_slot *slot;
 
-		snprintf(doing, sizeof(doing), "slot %d, KEYTREE_SEED=%llu\n", i,
+		snprintf(doing, sizeof(doing), "slot %u, KEYTREE_SEED=%llu\n", i,
 			(unsigned long long)f->rng.state);
 		disk_rebase(f->image, f->original);
 		for (uint64_t page = PAGE_DURABLE; page < PAGE_WEAK; page++) {
@@ -585,11 +586,11 @@ static void sealed_noise(void **state)
 {
 	struct fixture *f = *state;
 
-	for (int i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < rng_cases(2000); i++) {
 		uint64_t page = PAGE_FIRST + rng_below(&f->rng, (size_t)pages(f) - PAGE_FIRST);
 		struct page_header *header = (struct page_header *)(void *)page_of(f, page);
 
-		snprintf(doing, sizeof(doing), "noise %d\n", i);
+		snprintf(doing, sizeof(doing), "noise %u\n", i);
 		disk_rebase(f->image, f->original);
 		random_bytes(f, (uint8_t *)header + sizeof(*header), PAGE_SIZE - sizeof(*header));
 		if (rng_below(&f->rng, 2) == 0)
