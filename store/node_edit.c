@@ -406,10 +406,27 @@ static int cut_group(struct pager *pager, struct list *list, unsigned from, unsi
 	return cut_group(pager, list, cut, to, cuts, max, count);
 }
 
+/* Do the keys ascend? In a damaged file they may not, and then the first and the last do not tell
+ * what prefix all have. */
+static bool list_ascends(const struct list *list)
+{
+	for (unsigned i = list->level > 0 ? 2 : 1; i < list->count; i++) {
+		const struct image *a = &list->images[i - 1], *b = &list->images[i];
+		size_t both = a->key_size < b->key_size ? a->key_size : b->key_size;
+		int order = memcmp(a->key, b->key, both);
+
+		if (order > 0 || (order == 0 && a->key_size >= b->key_size))
+			return false;
+	}
+	return true;
+}
+
 int list_cut(struct pager *pager, struct list *list, unsigned *ret_cuts, unsigned max,
 	unsigned *ret_count)
 {
 	*ret_count = 0;
+	if (!list_ascends(list))
+		return error_damaged(0, "keys out of order");
 	return cut_group(pager, list, 0, list->count, ret_cuts, max, ret_count);
 }
 
