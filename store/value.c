@@ -68,6 +68,9 @@ static int write_run(struct pager *pager, const struct source *source, uint64_t 
 	return err;
 }
 
+static int verify_blocks(
+	struct pager *pager, const struct value *value, uint64_t first, uint64_t end);
+
 /* Complete the first or last block of a source by what the value holds there now. */
 static int complete(struct pager *pager, const struct value *value, struct source *source,
 	uint64_t block, uint64_t size, uint8_t *buf)
@@ -77,8 +80,10 @@ static int complete(struct pager *pager, const struct value *value, struct sourc
 	uint64_t end = source->offset + size;
 	uint64_t to = end < begin + PAGE_SIZE ? end : begin + PAGE_SIZE;
 	size_t got = 0;
-	int err = value_read(pager, value, begin, buf, PAGE_SIZE, &got);
+	int err = verify_blocks(pager, value, block, block + 1);
 
+	if (err == 0)
+		err = value_read(pager, value, begin, buf, PAGE_SIZE, &got);
 	if (err != 0)
 		return err;
 	memset(buf + got, 0, PAGE_SIZE - got);
@@ -265,10 +270,11 @@ int value_free(struct pager *pager, const struct value *value)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Compare the blocks of an extent with their checksums. */
-static int verify_extent(struct pager *pager, const struct extent *extent)
+/* Compare blocks of an extent, from first to end, with their checksums. */
+static int verify_extent(
+	struct pager *pager, const struct extent *extent, uint64_t first, uint64_t end)
 {
-	for (uint64_t i = 0; i < extent->count; i++) {
+	for (uint64_t i = first - extent->block; i < end - extent->block; i++) {
 		const uint8_t *data = pager->map + (extent->page + i) * PAGE_SIZE;
 
 		if ((uint32_t)block_checksum(data, pager->seed) != extent->sums[i])
@@ -291,7 +297,31 @@ static int find_extent(
 		err = single_extent(pager, value, extent);
 	if (err == 0 && block >= extent->block + extent->count)
 		err = -ENOENT;
-	return err == 0 && pager_verifies(pager) ? verify_extent(pager, extent) : err;
+	if (err != 0 || !pager_verifies(pager))
+		return err;
+	return verify_extent(pager, extent, extent->block, extent->block + extent->count);
+}
+
+/* Compare blocks of a value with their checksums, before what they hold is written once more under
+ * a new one. */
+static int verify_blocks(
+	struct pager *pager, const struct value *value, uint64_t first, uint64_t end)
+{
+	while (value->kind != CELL_INLINE && first < end) {
+		struct extent extent;
+		uint64_t last;
+		int err = find_extent(pager, value, first, &extent);
+
+		if (err != 0 || extent.block >= end)
+			return err == -ENOENT ? 0 : err;
+		last = extent.block + extent.count;
+		first = extent.block > first ? extent.block : first;
+		err = verify_extent(pager, &extent, first, last < end ? last : end);
+		if (err != 0)
+			return err;
+		first = last;
+	}
+	return 0;
 }
 
 /* Copy bytes of the file. A page fault brings in a cluster around it and forgets what was read
@@ -437,7 +467,9 @@ static int rewrite(struct pager *pager, struct value *value, uint64_t size, uint
 
 	if (bytes == NULL)
 		return -ENOMEM;
-	err = value_read(pager, &old, 0, bytes, size, &got);
+	err = verify_blocks(pager, &old, 0, blocks_of(size));
+	if (err == 0)
+		err = value_read(pager, &old, 0, bytes, size, &got);
 	if (err == 0 && data_size > 0)
 		memcpy(bytes + offset, data, data_size);
 	if (err == 0)
