@@ -145,7 +145,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "--rounds") == 0)
 		return run(seed, (unsigned)strtoul(argv[2], NULL, 10));
 	if (argc == 1)
-		return run(seed, rng_cases(ROUNDS));
+		return run(seed, rng_cases(ROUNDS) < ROUNDS ? 1 : ROUNDS);
 	fprintf(stderr, "usage: crash [--rounds N | --control NAME | --controls]\n");
 	return 2;
 }
