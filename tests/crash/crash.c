@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS 16
+#define ROUNDS 24
 #define STEPS 40	      /* of a world */
 #define MEMORY_FAULTS 400     /* allocations that fail */
 #define CONTROL_ROUNDS 8      /* in which a control must be noticed */

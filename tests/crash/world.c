@@ -408,6 +408,19 @@ static int do_move(struct operation *op)
 	return 0;
 }
 
+/* The tree's pages are given back in later transactions, step by step. */
+static int do_clear(struct operation *op)
+{
+	int err;
+
+	memory_enter();
+	err = kt_clear(op->txn);
+	memory_leave();
+	if (err == 0)
+		model_fini(op->model);
+	return err;
+}
+
 static int random_operation(struct world *world, struct kt_txn *txn)
 {
 	static int (*const operations[])(struct operation *) = {do_put, do_put, do_put, do_put,
@@ -419,6 +432,8 @@ static int random_operation(struct world *world, struct kt_txn *txn)
 	op.txn = kt_tree(txn, (enum kt_tree_id)tree);
 	op.model = &world->now.trees[tree];
 	op.key_size = random_key(&world->rng, op.key);
+	if (rng_below(&world->rng, 60) == 0)
+		return do_clear(&op);
 	return operations[rng_below(&world->rng, sizeof(operations) / sizeof(operations[0]))](&op);
 }
 
