@@ -12,19 +12,18 @@
  *                              zigzag. Always there when ctime is and they differ
  *                  ATTR_ATIME  8 bytes
  *                  ATTR_RDEV   varint: device number
- *                  ATTR_LINK   varint: number of the group of names that are one file
- *                  ATTR_XATTR  to the end: extended attributes in ascending order of their names,
- *                              each 1 byte size and the name, varint size and the value
+ *                  ATTR_XATTR  to the end: a list of extended attributes (xattrs.h), not empty
  *
- * All integers are little-endian; a varint has 7 bits in a byte, low ones first, and no more bytes
- * than it needs. A field that is not there has no value of its own: the mount's defaults show. An
- * entry without a blob has none of them.
+ * All integers are little-endian; varints are in pack.h. A field that is not there has no value of
+ * its own: the mount's defaults show. An entry without a blob has none of them.
  *
  * ctime belongs to the mtime next to it. When an entry has another mtime, an application has
  * written it since, and that mtime is its ctime.
  */
 #ifndef FS_ATTR_H
 #define FS_ATTR_H
+
+#include "keytree.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -42,12 +41,11 @@ enum attr_field {
 	ATTR_MTIME = 1 << 5,
 	ATTR_ATIME = 1 << 6,
 	ATTR_RDEV = 1 << 7,
-	ATTR_LINK = 1 << 8,
-	ATTR_XATTR = 1 << 9,
+	ATTR_XATTR = 1 << 9, /* bit 8 is not used */
 };
 
 /** Room for any blob without extended attributes. */
-#define ATTR_FIXED_MAX (3 + 2 + 2 * 5 + 10 + 8 + 10 + 8 + 2 * 10)
+#define ATTR_FIXED_MAX (3 + 2 + 2 * 5 + 10 + 8 + 10 + 8 + 10)
 
 struct attr {
 	unsigned fields; /* those that have a value: enum attr_field combined, without ATTR_MTIME */
@@ -59,10 +57,16 @@ struct attr {
 	int64_t mtime_ns; /* set whenever ctime_ns is */
 	int64_t atime_ns;
 	uint64_t rdev;
-	uint64_t link;
-	const void *xattrs; /* as in the blob; borrowed */
-	size_t xattrs_size;
+	struct kt_slice xattrs; /* a list (xattrs.h); borrowed */
 };
+
+/** Give attributes a list of extended ones. @param list  borrowed; may be empty */
+static inline void attr_set_xattrs(struct attr *attr, struct kt_slice list)
+{
+	attr->xattrs = list;
+	attr->fields &= ~(unsigned)ATTR_XATTR;
+	attr->fields |= list.size > 0 ? ATTR_XATTR : 0;
+}
 
 /** Read a blob.
  *  @param blob      NULL when size is 0, which is an entry without a blob; borrowed
@@ -71,7 +75,7 @@ struct attr {
 int attr_decode(const void *blob, size_t size, struct attr *ret_attr);
 
 /** Write a blob.
- *  @param ret_blob  room for ATTR_FIXED_MAX + attr->xattrs_size bytes
+ *  @param ret_blob  room for ATTR_FIXED_MAX + attr->xattrs.size bytes
  *  @return its size */
 size_t attr_encode(const struct attr *attr, void *ret_blob);
 

@@ -12,8 +12,14 @@ int change_begin(struct fs *fs, struct kt_txn **ret_txn)
 	if (fs->options.read_only)
 		return -EROFS;
 	err = kt_begin(fs->store, KT_WRITE, ret_txn);
-	if (!err)
-		pthread_mutex_lock(&fs->lock);
+	if (err)
+		return err;
+	pthread_mutex_lock(&fs->lock);
+	err = changes_before(fs, *ret_txn);
+	if (err) {
+		pthread_mutex_unlock(&fs->lock);
+		kt_abort(*ret_txn);
+	}
 	return err;
 }
 
@@ -24,7 +30,7 @@ int change_commit(struct fs *fs, struct kt_txn *txn, int err)
 	if (err)
 		kt_abort(txn);
 	else
-		err = kt_commit(txn, 0);
+		err = kt_commit_to(txn, 0, fs->changes.seen);
 	ids_settle(&fs->ids, !err);
 	return err;
 }

@@ -8,26 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-void content_nameless_key(uint64_t id, unsigned char key[CONTENT_NAMELESS_KEY_SIZE])
-{
-	for (int i = 0; i < CONTENT_NAMELESS_KEY_SIZE; i++)
-		key[i] = (unsigned char)(id >> (8 * (CONTENT_NAMELESS_KEY_SIZE - 1 - i)));
-}
-
 /* The entry that lies below content. */
 struct below {
 	struct kt_txn *tree;
 	const unsigned char *key;
 	size_t key_size;
-	unsigned char nameless[CONTENT_NAMELESS_KEY_SIZE];
+	unsigned char nameless[KT_ID_KEY_SIZE];
 };
 
 static void below_nameless(uint64_t id, struct kt_txn *txn, struct below *ret_below)
 {
-	content_nameless_key(id, ret_below->nameless);
+	kt_id_key(id, ret_below->nameless);
 	ret_below->tree = kt_tree(txn, KT_NAMELESS);
 	ret_below->key = ret_below->nameless;
-	ret_below->key_size = CONTENT_NAMELESS_KEY_SIZE;
+	ret_below->key_size = KT_ID_KEY_SIZE;
 }
 
 static void below_entry(const struct key *key, struct kt_txn *txn, struct below *ret_below)
@@ -58,33 +52,37 @@ int content_begin(struct fs *fs, struct inode *node, struct content **ret_conten
 	return 0;
 }
 
-/* Copy extended attributes. @return 0; -ENOMEM, and *ret_copy is NULL */
-static int copy_xattrs(const struct attr *attr, void **ret_copy)
+/* Copy extended attributes. @return 0; -ENOMEM, and *ret_copy is empty */
+static int copy_xattrs(const struct attr *attr, struct kt_slice *ret_copy)
 {
-	*ret_copy = NULL;
-	if (attr->xattrs_size == 0)
+	void *copy;
+
+	*ret_copy = (struct kt_slice){0};
+	if (attr->xattrs.size == 0)
 		return 0;
-	*ret_copy = malloc(attr->xattrs_size);
-	if (*ret_copy == NULL)
+	copy = malloc(attr->xattrs.size);
+	if (copy == NULL)
 		return -ENOMEM;
-	memcpy(*ret_copy, attr->xattrs, attr->xattrs_size);
+	memcpy(copy, attr->xattrs.data, attr->xattrs.size);
+	*ret_copy = (struct kt_slice){copy, attr->xattrs.size};
 	return 0;
 }
 
-static void set_whole(struct content *content, const struct known *known, void *xattrs)
+/* Take over attributes. @param xattrs  a copy of those that known has; taken */
+static void set_whole(struct content *content, const struct known *known, struct kt_slice xattrs)
 {
 	if (content->whole)
-		free((void *)content->attr.xattrs);
+		free((void *)content->attr.xattrs.data);
 	content->whole = true;
 	content->lost = false;
 	content->attr = known->attr;
-	content->attr.xattrs = xattrs;
 	content->attr.fields |= ATTR_CTIME;
+	attr_set_xattrs(&content->attr, xattrs);
 }
 
 int content_make_whole(struct content *content, const struct known *known)
 {
-	void *xattrs;
+	struct kt_slice xattrs;
 	int err = copy_xattrs(&known->attr, &xattrs);
 
 	if (err)
@@ -96,15 +94,11 @@ int content_make_whole(struct content *content, const struct known *known)
 
 void content_lose_key(struct content *content, const struct known *known, uint64_t nameless)
 {
-	struct known kept = *known;
-	void *xattrs;
+	struct kt_slice xattrs;
 
 	assert(!content->whole && content->nameless == 0 && nameless != 0);
-	if (copy_xattrs(&kept.attr, &xattrs) != 0) {
-		kept.attr.fields &= ~(unsigned)ATTR_XATTR;
-		kept.attr.xattrs_size = 0;
-	}
-	set_whole(content, &kept, xattrs);
+	copy_xattrs(&known->attr, &xattrs);
+	set_whole(content, known, xattrs);
 	content->nameless = nameless;
 	content->size = content->base_size = known->size;
 	content->mtime_ns = known->mtime_ns;
@@ -122,7 +116,7 @@ void content_drop(struct inode *node)
 		content->next->link = content->link;
 	gather_clear(&content->gather);
 	if (content->whole)
-		free((void *)content->attr.xattrs);
+		free((void *)content->attr.xattrs.data);
 	free(content);
 	node->content = NULL;
 }
@@ -149,6 +143,13 @@ void content_stamp(struct content *content)
 	content->attr.ctime_ns = content->attr.mtime_ns = content->mtime_ns;
 }
 
+void content_touch(struct content *content)
+{
+	assert(content->whole);
+	content->attr.ctime_ns = core_now_ns();
+	content->attr.mtime_ns = content->mtime_ns;
+}
+
 int content_write(struct content *content, uint64_t offset, const void *data, size_t size)
 {
 	int err = gather_write(&content->gather, offset, data, size);
@@ -157,6 +158,8 @@ int content_write(struct content *content, uint64_t offset, const void *data, si
 		return err;
 	if (offset + size > content->size)
 		content->size = offset + size;
+	if (content->fate == CONTENT_LATE)
+		content->fate = CONTENT_SAVED;
 	content_stamp(content);
 	return 0;
 }
@@ -172,6 +175,22 @@ void content_resize(struct content *content, uint64_t size)
 		content->cut = true;
 	}
 	content_stamp(content);
+}
+
+int content_amend(struct content *content, const struct known *known)
+{
+	struct kt_slice xattrs;
+	int err = copy_xattrs(&known->attr, &xattrs);
+
+	if (err)
+		return err;
+	set_whole(content, known, xattrs);
+	if (known->size != content->size)
+		content_resize(content, known->size);
+	content->attr.ctime_ns = known->attr.ctime_ns;
+	content->attr.mtime_ns = known->attr.mtime_ns;
+	content->mtime_ns = known->mtime_ns;
+	return 0;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -219,6 +238,45 @@ int content_read(const struct content *content, struct kt_txn *txn, const struct
 		return err == -ENOENT ? -ESTALE : err;
 	gather_read(&content->gather, offset, buf, size);
 	*ret_read = size;
+	return 0;
+}
+
+/* The next stored range below content. @return 0; -ENXIO */
+static int next_below(const struct content *content, struct kt_txn *txn, const struct key *key,
+	uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
+{
+	struct below below;
+	int err;
+
+	if (content->whole && offset >= content->base_size)
+		return -ENXIO;
+	if (content->whole)
+		below_nameless(content->nameless, txn, &below);
+	else
+		below_entry(key, txn, &below);
+	err = kt_next_data(below.tree, below.key, below.key_size, offset, ret_begin, ret_end);
+	if (err || !content->whole)
+		return err;
+	if (*ret_begin >= content->base_size)
+		return -ENXIO;
+	if (*ret_end > content->base_size)
+		*ret_end = content->base_size;
+	return 0;
+}
+
+int content_next_data(const struct content *content, struct kt_txn *txn, const struct key *key,
+	uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
+{
+	uint64_t begin, end;
+	int err = next_below(content, txn, key, offset, ret_begin, ret_end);
+	bool gathered = gather_next(&content->gather, offset, &begin, &end);
+
+	if (err && (err != -ENXIO || !gathered))
+		return err;
+	if (gathered && (err || begin < *ret_begin)) {
+		*ret_begin = begin;
+		*ret_end = end;
+	}
 	return 0;
 }
 
@@ -311,7 +369,7 @@ static int move_nameless(const struct content *content, struct kt_txn *txn, cons
 	below_nameless(content->nameless, txn, &below);
 	err = write_whole(content, &below);
 	if (!err)
-		err = kt_move(below.tree, below.key, below.key_size, txn, key->bytes, key->size);
+		err = kt_nameless_link(txn, content->nameless, key->bytes, key->size);
 	if (!err)
 		err = kt_set_attr(txn, key->bytes, key->size, blob->bytes, blob->size);
 	if (!err)
@@ -347,7 +405,7 @@ int content_spill(const struct content *content, struct kt_txn *txn, const struc
 	if (!content->whole)
 		return store_ranges(content, txn, key, offset, data, size);
 	if (*ret_nameless == 0)
-		err = kt_new_id(txn, ret_nameless);
+		err = kt_nameless_new(txn, ret_nameless);
 	if (err)
 		return err;
 	below_nameless(*ret_nameless, txn, &below);
@@ -369,6 +427,8 @@ void content_spilled(struct content *content, uint64_t nameless, uint64_t offset
 	if (end < offset + size)
 		end = offset + size;
 	gather_clear(&content->gather);
+	if (content->fate == CONTENT_LATE)
+		content->fate = CONTENT_SAVED;
 	content->nameless = nameless;
 	content->cut = false;
 	if (content->base_size < end)
@@ -377,12 +437,23 @@ void content_spilled(struct content *content, uint64_t nameless, uint64_t offset
 		content->size = end;
 }
 
-int content_delete_nameless(const struct content *content, struct kt_txn *txn)
+int content_punch(struct content *content, struct kt_txn *txn, uint64_t offset, uint64_t size)
 {
 	struct below below;
+	int err = 0;
 
-	if (content == NULL || content->nameless == 0)
-		return 0;
-	below_nameless(content->nameless, txn, &below);
-	return kt_delete(below.tree, below.key, below.key_size, KT_MISSING_OK);
+	if (offset < content->base_size) {
+		below_nameless(content->nameless, txn, &below);
+		err = kt_punch(below.tree, below.key, below.key_size, offset, size);
+	}
+	return err ? err : gather_punch(&content->gather, offset, size);
+}
+
+int content_delete_nameless(const struct content *content, struct kt_txn *txn)
+{
+	int err = 0;
+
+	if (content != NULL && content->nameless != 0)
+		err = kt_nameless_drop(txn, content->nameless);
+	return err == -ENOENT ? 0 : err;
 }

@@ -11,7 +11,7 @@
  * not whole: writes into an existing value, gathered for a moment. The value under the key lies
  * below.
  *
- * Only open files have content, so it ends with the last handle.
+ * Only open files have content, and scratch files: else it ends with the last handle.
  */
 #ifndef FS_CONTENT_H
 #define FS_CONTENT_H
@@ -23,11 +23,19 @@
 
 struct fs;
 
+/** What becomes of whole content when its file is closed. */
+enum content_fate {
+	CONTENT_SAVED,	 /* it takes its place under the key */
+	CONTENT_SCRATCH, /* it stays in memory, and goes with the mount (scratch.h) */
+	CONTENT_LATE,	 /* it is saved a moment later, unless it has gone by then */
+};
+
 struct content {
 	struct content *next, **link; /* in fs->contents */
 	struct inode *node;
 	bool whole;
-	bool lost; /* not whole, and the value it was written into is gone */
+	enum content_fate fate; /* if whole */
+	bool lost;		/* not whole, and the value it was written into is gone */
 	struct gather gather;
 	int64_t mtime_ns; /* of the file */
 
@@ -36,7 +44,7 @@ struct content {
 	uint64_t base_size; /* bytes of it that count */
 	bool cut;	    /* it has more */
 	uint64_t size;	    /* of the file */
-	struct attr attr;   /* all of them; xattrs is malloc'd */
+	struct attr attr;   /* all of them; its xattrs are malloc'd */
 };
 
 /** Begin to gather for a node that has no content. @return 0; -ENOMEM */
@@ -51,10 +59,6 @@ int content_make_whole(struct content *content, const struct known *known);
  *  @param known  of the file; its attributes are copied, but extended ones are lost if memory is */
 void content_lose_key(struct content *content, const struct known *known, uint64_t nameless);
 
-/** Key of a nameless entry: its id, big-endian. */
-#define CONTENT_NAMELESS_KEY_SIZE 8
-void content_nameless_key(uint64_t id, unsigned char key[CONTENT_NAMELESS_KEY_SIZE]);
-
 /** Drop a node's content, if it has any, from memory. */
 void content_drop(struct inode *node);
 
@@ -68,14 +72,33 @@ void content_know(const struct content *content, struct known *known);
 int content_read(const struct content *content, struct kt_txn *txn, const struct key *key,
 	uint64_t offset, void *buf, size_t size, size_t *ret_read);
 
+/** Find the next range that is stored or gathered, not a hole, at or behind an offset.
+ *  @param key  of the file; not used if the content is whole
+ *  @return 0; -ENXIO there is none */
+int content_next_data(const struct content *content, struct kt_txn *txn, const struct key *key,
+	uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end);
+
+/** Make a range of whole content a hole, also of what is below. What was gathered is gone then even
+ *  if the transaction does not commit: the caller has failed before, or tells of it.
+ *  @return 0; -ENOMEM */
+int content_punch(struct content *content, struct kt_txn *txn, uint64_t offset, uint64_t size);
+
 /** Gather a write. @return 0; -ENOMEM */
 int content_write(struct content *content, uint64_t offset, const void *data, size_t size);
 
 /** The file was changed now. */
 void content_stamp(struct content *content);
 
+/** The file has lost its name, or got another one: its ctime is now. @param content  whole */
+void content_touch(struct content *content);
+
 /** Set the size of whole content. */
 void content_resize(struct content *content, uint64_t size);
+
+/** Change attributes, times and size of whole content.
+ *  @param known  what they become; copied
+ *  @return 0; -ENOMEM */
+int content_amend(struct content *content, const struct known *known);
 
 /** Write what was gathered, and then data, to what is below. When the transaction has committed,
  *  content_spilled() is to be called.

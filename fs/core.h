@@ -3,12 +3,15 @@
  * Reading order:
  *     names, escape   keys and paths
  *     inode           who is referred to from outside, and where it is
+ *     point           the present, or a snapshot
  *     attr, stat      attributes in a blob, and as a kernel sees them
  *     find, walk      questions to the store: what is at a place, what is in a directory
  *     change          a write transaction together with what it changes in memory
  *     gather, content what was written to a file and is not in the store yet
- *     file, dir, name, rename, setattr   the operations of fs.h
+ *     file, create, extents, dir, name, rename, exchange, setattr, xattr   the operations of fs.h
  *     flusher         the thread in the background
+ *     changes         what others do to the store
+ *     views           several file systems as one: the present, and snapshots of it
  *
  * Locks. fs->lock guards everything here. Whoever changes the store begins its write transaction
  * first and takes the lock then (change.h), so the lock is never held while waiting for another
@@ -20,9 +23,11 @@
 #define FS_CORE_H
 
 #include "fs.h"
+#include "changes.h"
 #include "flusher.h"
 #include "ids.h"
 #include "inode.h"
+#include "point.h"
 #include "position.h"
 
 #include "keytree.h"
@@ -36,6 +41,7 @@ struct fs {
 	struct kt_store *store; /* borrowed */
 	struct fs_options options;
 	char separator;
+	struct point point;
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct inodes nodes;
@@ -46,6 +52,7 @@ struct fs {
 	struct inode *touched;	    /* directories whose times are to be recorded */
 	struct positions positions; /* where listings went on */
 	struct flusher flusher;
+	struct changes changes; /* of others */
 };
 
 /* Free all handles that are open. */

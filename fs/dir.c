@@ -9,6 +9,7 @@
 #include "core.h"
 #include "entry.h"
 #include "find.h"
+#include "trail.h"
 #include "walk.h"
 
 #include <assert.h>
@@ -24,6 +25,7 @@ struct fs_dir {
 	struct inode *node;	 /* its opens count the handle */
 	off_t offset; /* where the last call stopped, and if that is behind AFTER_VALUE: */
 	struct position position;
+	struct trail trail;
 };
 
 struct listing {
@@ -37,6 +39,7 @@ struct listing {
 	void *arg;
 	off_t offset; /* behind the last entry that was taken, and if that is behind AFTER_VALUE: */
 	struct position position;
+	struct trail *trail;	 /* to remember positions in; NULL: they are not */
 	struct inode **unstored; /* children that are in memory only, in order */
 	size_t unstored_count, unstored_next;
 };
@@ -47,13 +50,14 @@ struct listing {
 static int emit_place(
 	struct listing *l, const char *name, const struct place *place, struct found *found)
 {
-	struct inode *node = inodes_find(&l->fs->nodes, place);
+	uint64_t shared = found->known.shared;
+	struct inode *node = inodes_find_file(&l->fs->nodes, place, shared);
 	struct fs_entry entry = {.node = 0};
 	bool taken;
 	int err = 0;
 
-	if (l->plus && node == NULL)
-		err = inodes_get(&l->fs->nodes, place, &node);
+	if (l->plus)
+		err = inodes_get_file(&l->fs->nodes, place, shared, &node);
 	if (err)
 		return err;
 	if (l->plus)
@@ -145,7 +149,8 @@ static int emit_child(struct listing *l, const struct walk_child *child)
 	if (child->kind == INODE_PIECE)
 		names_encode_piece(l->fs->separator, child->bytes, child->size, name);
 	else
-		names_encode(l->fs->separator, child->bytes, child->size, name);
+		names_encode(l->fs->separator, inode_begins_keys(l->node), child->bytes,
+			child->size, name);
 	err = place_key(l->fs->separator, &place, &found.key);
 	if (err)
 		return err;
@@ -172,7 +177,7 @@ static int emit_unstored(struct listing *l, struct inode *node)
 	err = find_at_node(l->fs, l->txn, node, &found);
 	if (err)
 		return err;
-	names_encode(l->fs->separator, place.bytes, place.size, name);
+	names_encode(l->fs->separator, inode_begins_keys(l->node), place.bytes, place.size, name);
 	return emit_place(l, name, &place, &found);
 }
 
@@ -250,6 +255,12 @@ static bool unstored_is_same(const struct listing *l, const struct walk_child *c
 	return compare_places(&place, child->bytes, child->size) == 0;
 }
 
+static void remember(struct listing *l)
+{
+	if (l->trail != NULL)
+		trail_add(l->trail, l->offset, &l->position);
+}
+
 /* Emit the next child of those in memory, and go on behind it. */
 static int list_unstored(struct listing *l)
 {
@@ -266,6 +277,7 @@ static int list_unstored(struct listing *l)
 	memcpy(l->position.bytes, place.bytes, place.size);
 	l->position.bytes[place.size] = '\0';
 	l->position.size = place.size + 1;
+	remember(l);
 	return 0;
 }
 
@@ -293,6 +305,7 @@ static int list_children(struct listing *l, struct walk *walk)
 			return err;
 		l->unstored_next += unstored_is_same(l, &child);
 		position_copy(&l->position, &walk->at);
+		remember(l);
 		next = walk_next(walk, &child);
 	}
 	return next;
@@ -346,10 +359,13 @@ static int go_to(struct listing *l, const struct fs_dir *dir, off_t offset)
 		position_copy(&l->position, &dir->position);
 		return 0;
 	}
+	if (trail_find(&dir->trail, offset, &l->position))
+		return 0;
 	if (positions_get(&l->fs->positions, l->node->number, offset, &l->position))
 		return 0;
 	count.offset = 0;
 	count.plus = false;
+	count.trail = NULL;
 	count.emit = skip_until;
 	count.arg = &offset;
 	err = list(&count);
@@ -367,12 +383,15 @@ int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
 	if (dir == NULL)
 		return -ENOMEM;
 	pthread_mutex_lock(&fs->lock);
-	err = find_directory_node(fs, number, &node);
+	err = find_node(fs, number, &node);
+	if (!err && node->kind == INODE_FILE)
+		err = -ENOTDIR; /* one that was removed can be opened, and is empty */
 	if (!err) {
 		node->opens++;
 		dir->node = node;
 		LIST_INSERT_HEAD(&fs->dirs, dir, list);
 		dir->offset = dir->position.size = dir->position.piece_count = 0;
+		dir->trail = (struct trail){0};
 	}
 	pthread_mutex_unlock(&fs->lock);
 	if (err)
@@ -385,7 +404,12 @@ int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
 int fs_readdir(
 	struct fs *fs, struct fs_dir *dir, off_t offset, bool plus, fs_readdir_fn *emit, void *arg)
 {
-	struct listing l = {.fs = fs, .node = dir->node, .plus = plus, .emit = emit, .arg = arg};
+	struct listing l = {.fs = fs,
+		.node = dir->node,
+		.plus = plus,
+		.emit = emit,
+		.arg = arg,
+		.trail = &dir->trail};
 	int err;
 
 	pthread_mutex_lock(&fs->lock);
@@ -394,7 +418,7 @@ int fs_readdir(
 		pthread_mutex_unlock(&fs->lock);
 		return 0;
 	}
-	err = kt_begin(fs->store, KT_READ, &l.txn);
+	err = point_begin(fs, &l.txn);
 	if (!err) {
 		l.place = inode_place(l.node);
 		err = place_key(fs->separator, &l.place, &l.prefix);
@@ -421,6 +445,7 @@ void fs_releasedir(struct fs *fs, struct fs_dir *dir)
 	inodes_tidy(&fs->nodes, dir->node);
 	LIST_REMOVE(dir, list);
 	pthread_mutex_unlock(&fs->lock);
+	trail_fini(&dir->trail);
 	free(dir);
 }
 
@@ -430,6 +455,7 @@ void dir_free_all(struct fs *fs)
 		struct fs_dir *dir = LIST_FIRST(&fs->dirs);
 
 		LIST_REMOVE(dir, list);
+		trail_fini(&dir->trail);
 		free(dir);
 	}
 }

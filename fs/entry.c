@@ -1,6 +1,7 @@
 /* Lookup, forget, and what else only asks: getattr, readlink, statfs. */
 #include "entry.h"
 
+#include "acl.h"
 #include "core.h"
 
 #include <errno.h>
@@ -19,11 +20,13 @@ int entry_give_place(struct fs *fs, const struct place *place, const struct foun
 	struct fs_entry *ret_entry)
 {
 	struct inode *node;
-	int err = inodes_get(&fs->nodes, place, &node);
+	int err = inodes_get_file(&fs->nodes, place, found->known.shared, &node);
 
-	if (!err)
-		entry_give(fs, node, found, ret_entry);
-	return err;
+	if (err)
+		return err;
+	node->links = found->known.links;
+	entry_give(fs, node, found, ret_entry);
+	return 0;
 }
 
 int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
@@ -32,7 +35,7 @@ int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
 	int64_t now = core_now_ns();
 	struct known known = {.mtime_ns = now,
 		.attr = {.fields = ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_INO | ATTR_CTIME,
-			.mode = mode & ~(caller->umask & 07777),
+			.mode = mode,
 			.uid = caller->uid,
 			.gid = caller->gid,
 			.ino = ino,
@@ -42,17 +45,26 @@ int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
 	struct stat stat;
 	int err = find_at_node(fs, txn, directory, &found);
 
-	if (err && err != -ENOENT)
+	if (err == -ENOENT)
+		found.known = (struct known){0};
+	else if (err)
 		return err;
-	if (!err) {
+	else
 		find_stat(fs, directory, &found, &stat);
-		if (stat.st_mode & S_ISGID) {
-			known.attr.gid = stat.st_gid;
-			known.attr.mode |= S_ISDIR(mode) ? S_ISGID : 0;
-		}
+	if (!err && (stat.st_mode & S_ISGID)) {
+		known.attr.gid = stat.st_gid;
+		known.attr.mode |= S_ISDIR(mode) ? S_ISGID : 0;
 	}
-	*ret_known = known;
-	return 0;
+	err = S_ISLNK(mode) ? 0 : acl_inherit(found.known.attr.xattrs, caller->umask, &known.attr);
+	if (!err)
+		*ret_known = known;
+	return err;
+}
+
+void entry_drop(struct known *known)
+{
+	free((void *)known->attr.xattrs.data);
+	attr_set_xattrs(&known->attr, (struct kt_slice){0});
 }
 
 /* Begin to read: the lock, and a transaction. */
@@ -61,7 +73,7 @@ static int read_begin(struct fs *fs, struct kt_txn **ret_txn)
 	int err;
 
 	pthread_mutex_lock(&fs->lock);
-	err = kt_begin(fs->store, KT_READ, ret_txn);
+	err = point_begin(fs, ret_txn);
 	if (err)
 		pthread_mutex_unlock(&fs->lock);
 	return err;
@@ -90,6 +102,20 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
 		err = find_at_target(fs, txn, &target, &found);
 	if (!err)
 		err = entry_give_place(fs, &target.place, &found, ret_entry);
+	return read_end(fs, txn, err);
+}
+
+int fs_root(struct fs *fs, struct fs_entry *ret_entry)
+{
+	struct kt_txn *txn;
+	struct found found;
+	int err = read_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = find_at_node(fs, txn, fs->nodes.root, &found);
+	if (!err)
+		entry_give(fs, fs->nodes.root, &found, ret_entry);
 	return read_end(fs, txn, err);
 }
 
@@ -128,7 +154,7 @@ static int read_target(struct kt_txn *txn, const struct found *found, char **ret
 {
 	struct kt_slice value;
 	char *target;
-	int err = kt_get(txn, found->key.bytes, found->key.size, &value);
+	int err = kt_get(kt_tree(txn, found->tree), found->key.bytes, found->key.size, &value);
 
 	if (err)
 		return err;
@@ -170,7 +196,7 @@ int fs_statfs(struct fs *fs, struct statvfs *ret_statvfs)
 
 	if (err)
 		return err;
-	free_pages = info.disk_free / info.page_size + info.free_pages;
+	free_pages = info.disk_free / info.page_size + info.free_pages + info.pending_pages;
 	*ret_statvfs = (struct statvfs){
 		.f_bsize = info.page_size,
 		.f_frsize = info.page_size,

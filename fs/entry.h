@@ -15,10 +15,15 @@ int entry_give_place(struct fs *fs, const struct place *place, const struct foun
 	struct fs_entry *ret_entry);
 
 /** What is known of a file or directory that is made now. Its group is the directory's if that says
- *  so (setgid).
+ *  so (setgid). Access control lists come from the directory, too.
  *  @param txn   any transaction
- *  @param mode  with the file type; the caller's umask is applied */
+ *  @param mode  with the file type; the caller's umask is applied, unless the directory has a
+ *               default list
+ *  @param ret_known  end with entry_drop() */
 int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
 	struct inode *directory, mode_t mode, uint64_t ino, struct known *ret_known);
+
+/** Free what entry_new() has given. Zeroed: nothing. */
+void entry_drop(struct known *known);
 
 #endif

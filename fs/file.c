@@ -8,7 +8,9 @@
 #include "content.h"
 #include "core.h"
 #include "entry.h"
+#include "file.h"
 #include "find.h"
+#include "scratch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,31 +20,18 @@
 /** Writes from this size on go to the store directly: gathering them would only copy them. */
 #define FILE_DIRECT_SIZE (512 * 1024)
 
-struct fs_file {
-	LIST_ENTRY(fs_file) list; /* in fs->files */
-	struct inode *node;	  /* its opens count the handle */
-	int flags;		  /* of open(2) */
-	bool owes;  /* was made, truncated or written through this handle, and not stored since */
-	bool wrote; /* was written through this handle */
-};
-
-static bool can_write(int flags)
-{
-	return (flags & O_ACCMODE) != O_RDONLY;
-}
-
 /* ---- to the store ---------------------------------------------------------------------------- */
 
 /* Is there content that belongs under the node's key? */
 static bool is_unstored(const struct inode *node)
 {
-	return node->content != NULL && inode_has_place(node);
+	return node->content != NULL && inode_has_name(node) && !scratch_is(node);
 }
 
 /* Store a node's content under its key, if it has some. A file that was removed has no key. */
 static int publish(struct fs *fs, struct inode *node)
 {
-	struct kt_txn *txn;
+	struct kt_txn *txn, *tree;
 	struct key key;
 	int err;
 
@@ -54,9 +43,9 @@ static int publish(struct fs *fs, struct inode *node)
 		pthread_mutex_unlock(&fs->lock);
 		return 0;
 	}
-	err = inode_key(fs->separator, node, &key);
+	err = inode_entry(fs->separator, node, txn, &tree, &key);
 	if (!err)
-		err = content_store(node->content, txn, &key);
+		err = content_store(node->content, tree, &key);
 	err = change_commit(fs, txn, err);
 	if (!err)
 		content_drop(node);
@@ -111,7 +100,7 @@ int fs_fsync(struct fs *fs, struct fs_file *file)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-static int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file **ret_file)
+int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file **ret_file)
 {
 	struct fs_file *file = calloc(1, sizeof(*file));
 
@@ -147,7 +136,7 @@ static int truncate_whole(struct fs *fs, struct inode *node, const struct found 
 	bool had = node->content != NULL;
 	int err = had ? 0 : content_begin(fs, node, &node->content);
 
-	stat_keep_ino(INODE_FILE, &found->key, &known.attr);
+	stat_keep_ino(INODE_FILE, &found->key, &known);
 	if (!err)
 		err = content_make_whole(node->content, &known);
 	if (err && !had)
@@ -155,7 +144,7 @@ static int truncate_whole(struct fs *fs, struct inode *node, const struct found 
 	return err;
 }
 
-static int open_node(
+int file_open_node(
 	struct fs *fs, struct kt_txn *txn, struct inode *node, int flags, struct fs_file **ret_file)
 {
 	struct found found;
@@ -183,144 +172,17 @@ int fs_open_file(struct fs *fs, uint64_t number, int flags, struct fs_file **ret
 	struct inode *node;
 	int err;
 
-	if ((can_write(flags) || (flags & O_TRUNC)) && fs->options.read_only)
+	if (((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) && fs->options.read_only)
 		return -EROFS;
 	pthread_mutex_lock(&fs->lock);
 	err = find_node(fs, number, &node);
 	if (!err)
-		err = kt_begin(fs->store, KT_READ, &txn);
+		err = point_begin(fs, &txn);
 	if (!err) {
-		err = open_node(fs, txn, node, flags, ret_file);
+		err = file_open_node(fs, txn, node, flags, ret_file);
 		kt_abort(txn);
 	}
 	pthread_mutex_unlock(&fs->lock);
-	return err;
-}
-
-/* ---- create ---------------------------------------------------------------------------------- */
-
-/* Open a file that turned out to exist, as O_CREAT without O_EXCL does. */
-static int open_existing(struct fs *fs, struct kt_txn *txn, const struct target *target,
-	struct found *found, int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
-{
-	struct inode *node;
-	int err;
-
-	if (flags & O_EXCL)
-		return -EEXIST;
-	if (found->kind != INODE_FILE)
-		return -EISDIR;
-	err = inodes_get(&fs->nodes, &target->place, &node);
-	if (err)
-		return err;
-	err = open_node(fs, txn, node, flags, ret_file);
-	if (err) {
-		inodes_tidy(&fs->nodes, node);
-		return err;
-	}
-	if (node->content != NULL)
-		content_know(node->content, &found->known);
-	entry_give(fs, node, found, ret_entry);
-	return 0;
-}
-
-/* Give a new node content and a handle. */
-static int start_file(struct fs *fs, struct inode *node, const struct known *known, int flags,
-	struct fs_file **ret_file)
-{
-	int err = content_begin(fs, node, &node->content);
-
-	if (!err)
-		err = content_make_whole(node->content, known);
-	if (!err)
-		err = file_new(fs, node, flags, ret_file);
-	if (err)
-		content_drop(node);
-	else
-		(*ret_file)->owes = true;
-	return err;
-}
-
-/* Make a file in memory. The target's place is free. */
-static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
-	const struct target *target, mode_t mode, int flags, struct fs_entry *ret_entry,
-	struct fs_file **ret_file)
-{
-	struct found found = {.kind = INODE_FILE, .unstored = true};
-	struct inode *node;
-	uint64_t ino;
-	int err;
-
-	err = place_key(fs->separator, &target->place, &found.key);
-	if (!err)
-		err = ids_take(&fs->ids, &ino);
-	if (!err)
-		err = entry_new(fs, txn, caller, target->directory, S_IFREG | (mode & 07777), ino,
-			&found.known);
-	if (!err)
-		err = inodes_get(&fs->nodes, &target->place, &node);
-	if (err)
-		return err;
-	err = start_file(fs, node, &found.known, flags, ret_file);
-	if (err) {
-		inodes_tidy(&fs->nodes, node);
-		return err;
-	}
-	flusher_touch(fs, target->directory);
-	entry_give(fs, node, &found, ret_entry);
-	return 0;
-}
-
-static int create(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
-	uint64_t parent, const char *name, mode_t mode, int flags, struct fs_entry *ret_entry,
-	struct fs_file **ret_file)
-{
-	struct target target;
-	struct found found;
-	int err = find_target(fs, parent, name, &target);
-
-	if (err)
-		return err;
-	if (target.part.kind == NAMES_PIECE)
-		return -EINVAL;
-	err = find_at_target(fs, txn, &target, &found);
-	if (!err)
-		return open_existing(fs, txn, &target, &found, flags, ret_entry, ret_file);
-	if (err != -ENOENT)
-		return err;
-	return create_in_memory(fs, txn, caller, &target, mode, flags, ret_entry, ret_file);
-}
-
-/* Get numbers for new files. */
-static int refill_ids(struct fs *fs)
-{
-	struct kt_txn *txn;
-	int err = change_begin(fs, &txn);
-
-	if (err)
-		return err;
-	err = change_commit(fs, txn, 0);
-	return change_end(fs, err);
-}
-
-int fs_create(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
-	mode_t mode, int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
-{
-	struct kt_txn *txn;
-	int err;
-
-	if (fs->options.read_only)
-		return -EROFS;
-	do {
-		pthread_mutex_lock(&fs->lock);
-		err = kt_begin(fs->store, KT_READ, &txn);
-		if (!err) {
-			err = create(
-				fs, txn, caller, parent, name, mode, flags, ret_entry, ret_file);
-			kt_abort(txn);
-		}
-		pthread_mutex_unlock(&fs->lock);
-	} while (err == -EAGAIN && (err = refill_ids(fs)) == 0);
 	return err;
 }
 
@@ -330,29 +192,30 @@ int fs_read(
 	struct fs *fs, struct fs_file *file, off_t offset, void *buf, size_t size, size_t *ret_read)
 {
 	const struct content *content;
-	struct kt_txn *txn;
+	struct kt_txn *txn, *tree;
 	struct key key;
 	int err;
 
-	if ((file->flags & O_ACCMODE) == O_WRONLY)
+	if (!file_can_read(file))
 		return -EBADF;
 	if (offset < 0)
 		return -EINVAL;
 	pthread_mutex_lock(&fs->lock);
 	content = file->node->content;
-	err = kt_begin(fs->store, KT_READ, &txn);
+	err = point_begin(fs, &txn);
 	if (err) {
 		pthread_mutex_unlock(&fs->lock);
 		return err;
 	}
+	tree = txn;
 	if (content == NULL || !content->whole)
-		err = inode_key(fs->separator, file->node, &key);
+		err = inode_entry(fs->separator, file->node, txn, &tree, &key);
 	if (!err && content != NULL)
-		err = content_read(content, txn, &key, (uint64_t)offset, buf, size, ret_read);
+		err = content_read(content, tree, &key, (uint64_t)offset, buf, size, ret_read);
 	pthread_mutex_unlock(&fs->lock);
 	/* the transaction has the value as it was under the lock, whatever becomes of its key */
 	if (!err && content == NULL)
-		err = kt_read(txn, key.bytes, key.size, (uint64_t)offset, buf, size, ret_read);
+		err = kt_read(tree, key.bytes, key.size, (uint64_t)offset, buf, size, ret_read);
 	kt_abort(txn);
 	return err == -ENOENT ? -ESTALE : err;
 }
@@ -366,7 +229,7 @@ static int write_offset(struct fs *fs, struct kt_txn *txn, const struct fs_file 
 	if (file->flags & O_APPEND) {
 		struct kt_txn *own = NULL;
 		struct found found;
-		int err = txn ? 0 : kt_begin(fs->store, KT_READ, &own);
+		int err = txn ? 0 : point_begin(fs, &own);
 
 		if (!err)
 			err = find_at_node(fs, txn ? txn : own, file->node, &found);
@@ -411,20 +274,21 @@ static int write_through(
 {
 	struct inode *node = file->node;
 	uint64_t nameless = 0;
-	struct kt_txn *txn;
+	struct kt_txn *txn, *tree;
 	struct key key;
 	int err = change_begin(fs, &txn);
 
 	if (err)
 		return err;
+	tree = txn;
 	err = write_offset(fs, txn, file, size, &offset);
 	if (!err && node->content == NULL)
 		err = content_begin(fs, node, &node->content);
 	if (!err && !node->content->whole)
-		err = inode_key(fs->separator, node, &key);
+		err = inode_entry(fs->separator, node, txn, &tree, &key);
 	if (!err) {
 		content_stamp(node->content);
-		err = content_spill(node->content, txn, &key, offset, data, size, &nameless);
+		err = content_spill(node->content, tree, &key, offset, data, size, &nameless);
 	}
 	err = change_commit(fs, txn, err);
 	if (!err && node->content->whole)
@@ -443,7 +307,7 @@ int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data
 {
 	int err;
 
-	if (!can_write(file->flags))
+	if (!file_can_write(file))
 		return -EBADF;
 	if (offset < 0)
 		return -EINVAL;
@@ -466,13 +330,13 @@ static void drop_file(struct fs *fs, struct fs_file *file)
 	struct inode *node = file->node;
 
 	file_free(file);
-	if (node->opens == 0)
+	if (node->opens == 0 && !scratch_is(node))
 		content_drop(node);
 	inodes_tidy(&fs->nodes, node);
 }
 
-/* As drop_file(), and delete what the last handle leaves in a nameless entry. If that fails, the
- * next fs_open() does it. */
+/* As drop_file(), and delete what the last handle leaves in a nameless entry. If that fails, it is
+ * done when the store is closed. */
 static void drop_nameless(struct fs *fs, struct fs_file *file)
 {
 	struct kt_txn *txn;
@@ -489,11 +353,38 @@ static void drop_nameless(struct fs *fs, struct fs_file *file)
 	change_end(fs, err);
 }
 
+/* A scratch file stays. @return whether it is one */
+static bool release_scratch(struct fs *fs, struct fs_file *file)
+{
+	struct inode *node = file->node;
+	bool scratch, large = false;
+
+	pthread_mutex_lock(&fs->lock);
+	scratch = scratch_is(node);
+	if (scratch) {
+		large = node->content->gather.bytes > SCRATCH_BYTES_MAX;
+		if (node->content->fate == CONTENT_LATE)
+			flusher_expect_store(fs);
+		if (!large)
+			drop_file(fs, file);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	if (large) {
+		scratch_spill(fs, node);
+		pthread_mutex_lock(&fs->lock);
+		drop_file(fs, file);
+		pthread_mutex_unlock(&fs->lock);
+	}
+	return scratch;
+}
+
 void fs_release(struct fs *fs, struct fs_file *file)
 {
 	const struct content *content;
 
 	settle(fs, file);
+	if (release_scratch(fs, file))
+		return;
 	pthread_mutex_lock(&fs->lock);
 	content = file->node->content;
 	if (file->node->opens == 1 && content != NULL && content->nameless != 0) {

@@ -11,6 +11,7 @@
 #include "walk.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int find_node(const struct fs *fs, uint64_t number, struct inode **ret_node)
@@ -42,7 +43,8 @@ int find_target(const struct fs *fs, uint64_t parent, const char *name, struct t
 		return err;
 	directory = inode_place(target->directory);
 	piece = directory.kind == INODE_PIECE ? directory.bytes : NULL;
-	err = names_decode(fs->separator, piece, directory.size, name, &target->part);
+	err = names_decode(fs->separator, inode_begins_keys(target->directory), piece,
+		directory.size, name, &target->part);
 	if (err)
 		return err;
 	target->place = (struct place){
@@ -187,6 +189,7 @@ static int find_content(struct fs *fs, const struct place *place, struct found *
 		return -ENOENT;
 	ret_found->kind = INODE_FILE;
 	ret_found->unstored = true;
+	ret_found->known = (struct known){.links = 1};
 	content_know(node->content, &ret_found->known);
 	return 0;
 }
@@ -194,11 +197,13 @@ static int find_content(struct fs *fs, const struct place *place, struct found *
 static int found_entry(struct fs *fs, const struct place *place, const struct kt_stat *stat,
 	struct found *ret_found)
 {
-	struct inode *node = inodes_find(&fs->nodes, place);
+	struct inode *node = inodes_find_file(&fs->nodes, place, stat->shared);
 	int err = stat_known(stat, &ret_found->known);
 
 	ret_found->kind = INODE_FILE;
 	ret_found->unstored = false;
+	if (node != NULL && stat->shared != 0)
+		node->links = stat->keys;
 	if (node != NULL && node->content != NULL)
 		content_know(node->content, &ret_found->known);
 	return err;
@@ -311,6 +316,7 @@ int find_at_target(
 {
 	int err;
 
+	ret_found->tree = KT_ENTRIES;
 	if (target->part.kind == NAMES_COMPONENT)
 		return find_component(fs, txn, target, ret_found);
 	err = place_key(fs->separator, &target->place, &ret_found->key);
@@ -321,17 +327,76 @@ int find_at_target(
 	return find_file(fs, txn, &target->place, ret_found);
 }
 
+/* Find out about the node of a shared entry. txn: may be NULL if its content is whole */
+static int find_shared(
+	struct fs *fs, struct kt_txn *txn, const struct inode *node, struct found *ret_found)
+{
+	const struct content *content = node->content;
+	bool whole = content != NULL && content->whole;
+	struct known *known = &ret_found->known;
+	struct kt_txn *tree;
+	struct kt_stat stat;
+	int err = -ENOENT;
+
+	ret_found->kind = INODE_FILE;
+	ret_found->tree = KT_SHARED;
+	ret_found->unstored = whole;
+	if (txn != NULL) {
+		inode_entry(fs->separator, node, txn, &tree, &ret_found->key);
+		err = kt_stat(tree, ret_found->key.bytes, ret_found->key.size, &stat);
+	}
+	if (!err)
+		err = stat_known(&stat, known);
+	else if (err == -ENOENT && whole)
+		*known = (struct known){.shared = node->shared, .links = node->links};
+	if (content != NULL && (!err || whole))
+		content_know(content, known);
+	return whole ? 0 : err;
+}
+
+void find_keep(struct inode *node, const struct found *found)
+{
+	struct known *last = malloc(sizeof(*last));
+
+	if (last == NULL)
+		return;
+	*last = found->known;
+	stat_keep_ino(found->kind, &found->key, last);
+	if (found->kind != INODE_FILE)
+		node->ino = last->attr.ino;
+	attr_set_xattrs(&last->attr, (struct kt_slice){0});
+	stat_touch(last);
+	free(node->last);
+	node->last = last;
+}
+
+/* What a node was. @return 0; -ENOENT that is not known */
+static int find_last(const struct inode *node, struct found *ret_found)
+{
+	if (node->last == NULL)
+		return -ENOENT;
+	ret_found->kind = node->kind;
+	ret_found->unstored = true;
+	ret_found->recorded = false;
+	ret_found->known = *node->last;
+	return 0;
+}
+
 int find_at_node(
 	struct fs *fs, struct kt_txn *txn, const struct inode *node, struct found *ret_found)
 {
 	struct place place = inode_place(node);
 	int err;
 
+	if (node->shared != 0)
+		return find_shared(fs, txn, node, ret_found);
+	ret_found->tree = KT_ENTRIES;
 	if (!inode_has_place(node)) {
 		if (node->content == NULL || !node->content->whole)
-			return -ENOENT;
+			return find_last(node, ret_found);
 		ret_found->kind = INODE_FILE;
 		ret_found->unstored = true;
+		ret_found->known = (struct known){.links = 1};
 		content_know(node->content, &ret_found->known);
 		return 0;
 	}
@@ -397,6 +462,7 @@ void find_stat(struct fs *fs, struct inode *node, const struct found *found, str
 		}
 	}
 	stat_fill(fs, found->kind, &found->key, &known, ret_stat);
-	if (node != NULL && node->parent == NULL && node->kind == INODE_FILE)
+	if (node != NULL &&
+		(node->kind == INODE_FILE ? !inode_has_name(node) : !inode_has_place(node)))
 		ret_stat->st_nlink = 0;
 }

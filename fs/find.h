@@ -19,9 +19,10 @@ struct target {
 /** A target, or a node, that exists. */
 struct found {
 	enum inode_kind kind;
-	struct key key; /* of the entry; or of the directory's record, there or not */
-	bool recorded;	/* of a directory: it has a record */
-	bool unstored;	/* of a file: all that is known is in memory, its content */
+	struct key key;	      /* of the entry; or of the directory's record, there or not */
+	enum kt_tree_id tree; /* of an entry: KT_ENTRIES, or by its node perhaps KT_SHARED */
+	bool recorded;	      /* of a directory: it has a record */
+	bool unstored;	      /* of a file: all that is known is in memory, its content */
 	struct known known;
 };
 
@@ -67,6 +68,11 @@ int find_directory(struct fs *fs, struct kt_txn *txn, const struct place *place,
  *  @param key    of that place; borrowed */
 int find_is_empty(struct fs *fs, struct kt_txn *txn, const struct place *place,
 	const struct key *key, bool *ret_empty);
+
+/** A node is about to lose its place. While somebody refers to it, what it was can be asked for: a
+ *  pipe or a directory may be open. Without memory it cannot.
+ *  @param found  what was there */
+void find_keep(struct inode *node, const struct found *found);
 
 /** Fill in a stat. @param node  of what was found; NULL if there is none */
 void find_stat(struct fs *fs, struct inode *node, const struct found *found, struct stat *ret_stat);

@@ -50,18 +50,26 @@ void flusher_touch(struct fs *fs, struct inode *directory)
 	flusher_expect_store(fs);
 }
 
+/* Is it time for content that is stored late? */
+static bool is_late(const struct content *content)
+{
+	return content->fate == CONTENT_LATE && content->node->opens == 0 &&
+	       inode_has_place(content->node);
+}
+
 /* Store what was gathered for an existing value. One that is gone is left for its writer to hear
  * of. */
 static int store_content(struct fs *fs, struct kt_txn *txn, struct content *content)
 {
+	struct kt_txn *tree;
 	struct key key;
 	int err;
 
-	if (content->whole)
+	if (content->whole && !is_late(content))
 		return 0;
-	err = inode_key(fs->separator, content->node, &key);
+	err = inode_entry(fs->separator, content->node, txn, &tree, &key);
 	if (!err)
-		err = content_store(content, txn, &key);
+		err = content_store(content, tree, &key);
 	content->lost = err == -ESTALE || err == -ENOENT;
 	return content->lost ? 0 : err;
 }
@@ -84,7 +92,7 @@ static void forget_stored(struct fs *fs)
 
 	for (struct content *c = fs->contents; c != NULL; c = next) {
 		next = c->next;
-		if (!c->whole && !c->lost)
+		if ((!c->whole || is_late(c)) && !c->lost)
 			content_drop(c->node);
 	}
 	while (fs->touched != NULL) {

@@ -2,64 +2,73 @@
 #include "change.h"
 #include "content.h"
 #include "core.h"
+#include "find.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Delete what files that were open when the last one ended have left. */
-static int delete_nameless(struct kt_txn *txn)
+/* The key of the directory that is to be the root. */
+static int subtree_key(const struct fs *fs, const char *path, struct key *ret_key)
 {
-	struct kt_txn *tree = kt_tree(txn, KT_NAMELESS);
-	struct kt_cursor *cursor = NULL;
-	int err = kt_cursor_open(tree, &cursor);
+	bool value;
+	int err;
 
-	while (!err && (err = kt_cursor_next(cursor)) == 0) {
-		unsigned char key[CONTENT_NAMELESS_KEY_SIZE];
-		struct kt_slice slice = kt_cursor_key(cursor);
-
-		if (slice.size != sizeof(key)) {
-			err = -EUCLEAN;
-			break;
-		}
-		memcpy(key, slice.data, sizeof(key));
-		err = kt_delete(tree, key, sizeof(key), 0);
-	}
-	kt_cursor_close(cursor);
-	return err == -ENOENT ? 0 : err;
+	ret_key->size = 0;
+	if (path == NULL || *path == '\0')
+		return 0;
+	err = names_key_of_path(fs->separator, path, ret_key->bytes, &ret_key->size, &value);
+	if (!err && value)
+		err = -EINVAL;
+	if (!err && ret_key->size == KT_KEY_MAX)
+		err = -ENAMETOOLONG;
+	if (!err)
+		ret_key->bytes[ret_key->size++] = (unsigned char)fs->separator;
+	return err;
 }
 
-static bool has_nameless(struct fs *fs, int *ret_err)
+/* Is there a directory at the key of the root? */
+static int check_subtree(struct fs *fs, const struct key *key)
 {
-	struct kt_cursor *cursor = NULL;
-	struct kt_txn *txn;
-	int err = kt_begin(fs->store, KT_READ, &txn);
-
-	if (!err) {
-		err = kt_cursor_open(kt_tree(txn, KT_NAMELESS), &cursor);
-		if (!err)
-			err = kt_cursor_first(cursor);
-		kt_cursor_close(cursor);
-		kt_abort(txn);
-	}
-	*ret_err = err == -ENOENT ? 0 : err;
-	return err == 0;
-}
-
-/* Clean up after an earlier mount. */
-static int clean_up(struct fs *fs)
-{
+	/* any place but the root: that is always there */
+	const struct place place = {.kind = INODE_DIR, .parent = fs->nodes.root};
+	struct found found;
 	struct kt_txn *txn;
 	int err;
 
-	if (!has_nameless(fs, &err) || fs->options.read_only)
-		return err;
-	err = change_begin(fs, &txn);
+	if (key->size == 0)
+		return 0;
+	err = point_begin(fs, &txn);
 	if (err)
 		return err;
-	err = delete_nameless(txn);
-	err = change_commit(fs, txn, err);
-	return change_end(fs, err);
+	err = find_directory(fs, txn, &place, key, &found);
+	kt_abort(txn);
+	return err == -ENOENT ? -ENOTDIR : err;
+}
+
+static int start(struct fs *fs)
+{
+	struct key root;
+	int err = subtree_key(fs, fs->options.subtree, &root);
+
+	if (!err)
+		err = inodes_init(&fs->nodes, &root);
+	if (!err)
+		err = point_init(fs, fs->options.snapshot);
+	if (!err)
+		err = check_subtree(fs, &root);
+	if (!err && !fs->options.read_only)
+		err = flusher_start(fs);
+	fs->options.snapshot = fs->options.subtree = NULL; /* the caller's */
+	return err;
+}
+
+static void fs_free(struct fs *fs)
+{
+	inodes_fini(&fs->nodes);
+	point_fini(fs);
+	pthread_mutex_destroy(&fs->lock);
+	free(fs);
 }
 
 int fs_open(struct kt_store *store, const struct fs_options *options, struct fs **ret_fs)
@@ -74,21 +83,26 @@ int fs_open(struct kt_store *store, const struct fs_options *options, struct fs 
 		return -ENOMEM;
 	fs->store = store;
 	fs->options = *options;
-	fs->separator = options->separator ? options->separator : '/';
+	fs->options.read_only = options->read_only || options->snapshot != NULL;
+	fs->separator = options->separator ? options->separator : KT_SEPARATOR;
 	pthread_mutex_init(&fs->lock, NULL);
-	err = inodes_init(&fs->nodes);
-	if (!err)
-		err = clean_up(fs);
-	if (!err && !options->read_only)
-		err = flusher_start(fs);
-	if (!err) {
+	err = start(fs);
+	if (err)
+		fs_free(fs);
+	else
 		*ret_fs = fs;
-		return 0;
-	}
-	inodes_fini(&fs->nodes);
-	pthread_mutex_destroy(&fs->lock);
-	free(fs);
 	return err;
+}
+
+bool fs_is_idle(struct fs *fs)
+{
+	bool idle;
+
+	pthread_mutex_lock(&fs->lock);
+	idle = fs->nodes.root->lookups == 0 && fs->nodes.root->children == 0 &&
+	       !inodes_any_shared(&fs->nodes) && LIST_EMPTY(&fs->files) && LIST_EMPTY(&fs->dirs);
+	pthread_mutex_unlock(&fs->lock);
+	return idle;
 }
 
 /* Bring the content of open files to their keys; of removed ones there is none. */
@@ -100,14 +114,15 @@ static int publish_all(struct fs *fs)
 	if (err)
 		return err;
 	for (struct content *c = fs->contents; c != NULL && !err; c = c->next) {
+		struct kt_txn *tree;
 		struct key key;
 
-		if (inode_has_place(c->node))
-			err = inode_key(fs->separator, c->node, &key);
+		if (inode_has_name(c->node) && c->fate != CONTENT_SCRATCH)
+			err = inode_entry(fs->separator, c->node, txn, &tree, &key);
 		else
 			err = -ENOENT;
 		if (!err)
-			err = content_store(c, txn, &key);
+			err = content_store(c, tree, &key);
 		/* no key to store it under, or no value any more to write into */
 		if (err == -ENOENT || err == -ESTALE)
 			err = content_delete_nameless(c, txn);
@@ -129,12 +144,11 @@ int fs_close(struct fs *fs)
 			err = flusher_store(fs);
 		flushed = kt_flush(fs->store);
 	}
+	changes_fini(&fs->changes);
 	file_free_all(fs);
 	dir_free_all(fs);
 	while (fs->contents != NULL)
 		content_drop(fs->contents->node);
-	inodes_fini(&fs->nodes);
-	pthread_mutex_destroy(&fs->lock);
-	free(fs);
+	fs_free(fs);
 	return err ? err : flushed;
 }

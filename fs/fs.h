@@ -24,6 +24,9 @@ struct fs_dir;	/* an open directory */
 
 #define FS_ROOT 1
 
+/** Nodes are below 1 << FS_NODE_BITS. */
+#define FS_NODE_BITS 52
+
 /** How the store is shown. */
 struct fs_options {
 	uid_t uid;		 /* owner of entries that have no owner of their own */
@@ -33,6 +36,12 @@ struct fs_options {
 	bool read_only;		 /* changes give EROFS */
 	unsigned commit_seconds; /* changes reach the disk within so many seconds; 0: at once */
 	char separator;		 /* between the components of a key; 0: '/' */
+	const char *snapshot;	 /* to show instead of the present, read-only; or NULL; copied */
+	const char *scratch;	 /* patterns (scratch.h); NULL: the usual ones; borrowed */
+	const char *subtree;	 /* path of the directory to show as the root; or NULL; borrowed
+				    during fs_open() */
+	uint64_t ino_flip; /* bits to flip in inode numbers, so that those of file systems that
+			      are shown as one differ */
 };
 
 /** Who asks. */
@@ -56,6 +65,7 @@ enum fs_setattr_what {
 	FS_SET_SIZE = 1 << 3,
 	FS_SET_ATIME = 1 << 4,
 	FS_SET_MTIME = 1 << 5,
+	FS_DROP_SUID = 1 << 6, /* with an owner or a size, or alone: as fs_drop_privileges() */
 };
 
 struct fs_setattr {
@@ -71,17 +81,53 @@ struct fs_setattr {
  *  @param store    borrowed until fs_close()
  *  @param options  copied
  *  @param ret_fs   end with fs_close()
- *  @return 0; -EINVAL the separator is byte 255, behind which nothing sorts */
+ *  @return 0; -EINVAL the separator is byte 255, behind which nothing sorts, or the subtree is no
+ *          path; -ENOENT there is no such snapshot; -ENOTDIR nor such a subtree */
 int fs_open(struct kt_store *store, const struct fs_options *options, struct fs **ret_fs);
+
+/** Does nobody hold a node, an open file or an open directory? */
+bool fs_is_idle(struct fs *fs);
 
 /** Publish what open files still hold, flush, and end. Every open handle is released by that.
  *  @param fs  taken; NULL is allowed
  *  @return 0 or the first error of publishing or flushing */
 int fs_close(struct fs *fs);
 
+/** What has changed, of what somebody may keep. */
+enum fs_notice_kind {
+	FS_NOTICE_NAME,	   /* what a name in a directory means, or that it means nothing */
+	FS_NOTICE_LISTING, /* the names in a directory, and its attributes */
+	FS_NOTICE_ATTR,	   /* attributes */
+	FS_NOTICE_DATA,	   /* content of a file, and its attributes */
+};
+
+/** Something that another writer of the store changed. */
+struct fs_notice {
+	enum fs_notice_kind kind;
+	uint64_t node;	  /* that changed; with FS_NOTICE_NAME the directory */
+	uint64_t parent;  /* where it is found: the directory; 0: it is the root */
+	const char *name; /* and its name in there; NUL-terminated; valid during the call */
+};
+
+/** Receives a notice. No lock is held: it may wait for requests to be answered. */
+typedef void fs_notice_fn(void *arg, const struct fs_notice *notice);
+
+/** Remember from now on what others change, for fs_tell(). To be called before anything is kept.
+ *  @return 0; -ENOMEM */
+int fs_watch(struct fs *fs);
+
+/** Tell of what others have committed since the last call, as far as it concerns nodes that are
+ *  referred to. What this file system did is not told: its callers know. One thread at a time.
+ *  @param tell  called for each; may be called without need
+ *  @return 0; else what is kept may not be true: call again, and all is told again */
+int fs_tell(struct fs *fs, fs_notice_fn *tell, void *arg);
+
 /** Find a name in a directory.
  *  @return 0; -ENOENT; -ENOTDIR; -ENAMETOOLONG */
 int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry);
+
+/** Give out a reference to the root. @return 0; -ESTALE */
+int fs_root(struct fs *fs, struct fs_entry *ret_entry);
 
 /** Give back references of a node. */
 void fs_forget(struct fs *fs, uint64_t node, uint64_t count);
@@ -93,6 +139,41 @@ int fs_getattr(struct fs *fs, uint64_t node, struct stat *ret_stat);
  *  @param file  the open handle the caller named, or NULL */
 int fs_setattr(struct fs *fs, uint64_t node, struct fs_file *file, const struct fs_setattr *set,
 	struct stat *ret_stat);
+
+/** Somebody is about to write to a file: its privileges end. These are security.capability, and
+ *  the bits of the mode that set user and group.
+ *  @param suid  the bits, too: the caller has no right to keep them
+ *  @return 0; -EROFS; -ENOENT */
+int fs_drop_privileges(struct fs *fs, uint64_t node, bool suid);
+
+/** Ask for an extended attribute.
+ *  @param buf       room for size bytes
+ *  @param size      0: only its size is asked for
+ *  @param ret_size  bytes of the value
+ *  @return 0; -ENODATA there is none; -ERANGE buf is too small; -EOPNOTSUPP no file has attributes
+ *          of such a name, or it is a label of SELinux and there is none */
+int fs_getxattr(
+	struct fs *fs, uint64_t node, const char *name, void *buf, size_t size, size_t *ret_size);
+
+/** List the names of extended attributes, each with its NUL. Those in trusted. are for root only.
+ *  @param buf  likewise
+ *  @return 0; -ERANGE */
+int fs_listxattr(struct fs *fs, const struct fs_caller *caller, uint64_t node, char *buf,
+	size_t size, size_t *ret_size);
+
+/** With XATTR_CREATE and XATTR_REPLACE: the caller has no right to set-group-id, so an access
+ *  control list ends that. */
+#define FS_XATTR_DROP_SGID (1u << 16)
+
+/** Set an extended attribute. An access control list sets the mode as well.
+ *  @param flags  XATTR_CREATE, XATTR_REPLACE, FS_XATTR_DROP_SGID, combined
+ *  @return 0; -EEXIST, -ENODATA by the flags; -ENOSPC more than a file can have; -EOPNOTSUPP,
+ *          -EINVAL the name; -EINVAL no access control list; -EACCES no file has a default list */
+int fs_setxattr(struct fs *fs, uint64_t node, const char *name, const void *value, size_t size,
+	unsigned flags);
+
+/** @return 0; -ENODATA; -EOPNOTSUPP */
+int fs_removexattr(struct fs *fs, uint64_t node, const char *name);
 
 /** @param ret_target  malloc'd and NUL-terminated; returned, free with free()
  *  @return 0; -EINVAL it is no symbolic link */
@@ -115,6 +196,12 @@ int fs_symlink(struct fs *fs, const struct fs_caller *caller, const char *target
 int fs_mknod(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
 	mode_t mode, dev_t rdev, struct fs_entry *ret_entry);
 
+/** Make another name for a file, or the first for one that was made without.
+ *  @return 0; -EEXIST; -EPERM it is a directory; -EMLINK it has KT_LINK_MAX names; -ESTALE the file
+ *          is gone from the store; and as fs_mkdir() */
+int fs_link(struct fs *fs, uint64_t node, uint64_t parent, const char *name,
+	struct fs_entry *ret_entry);
+
 /** Remove a file. If it is open it goes on without a name. @return 0; -ENOENT; -EISDIR */
 int fs_unlink(struct fs *fs, uint64_t parent, const char *name);
 
@@ -122,7 +209,7 @@ int fs_unlink(struct fs *fs, uint64_t parent, const char *name);
 int fs_rmdir(struct fs *fs, uint64_t parent, const char *name);
 
 /** Rename a file, or a directory with all that is in it, in one transaction.
- *  @param flags  RENAME_NOREPLACE, or 0; others -EINVAL
+ *  @param flags  RENAME_NOREPLACE, RENAME_EXCHANGE, or 0; others -EINVAL
  *  @return 0; -ENOENT; -EEXIST; -EISDIR; -ENOTDIR; -ENOTEMPTY; -EINVAL into itself; -ENAMETOOLONG a
  *          key would be; -EXDEV a piece of a long name is concerned, copy instead */
 int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
@@ -133,6 +220,12 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
  *  @return 0; -EEXIST; -EISDIR; and as fs_mkdir() */
 int fs_create(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
 	mode_t mode, int flags, struct fs_entry *ret_entry, struct fs_file **ret_file);
+
+/** Make and open a regular file without a name. It ends with its last handle.
+ *  @param parent  directory whose group and access control lists it gets
+ *  @return 0; as fs_create() */
+int fs_tmpfile(struct fs *fs, const struct fs_caller *caller, uint64_t parent, mode_t mode,
+	int flags, struct fs_entry *ret_entry, struct fs_file **ret_file);
 
 /** Open a regular file.
  *  @param flags  of open(2); O_TRUNC truncates
@@ -147,6 +240,22 @@ int fs_read(struct fs *fs, struct fs_file *file, off_t offset, void *buf, size_t
 /** Write all of size bytes, or fail. O_APPEND of the file is honoured.
  *  @return 0; -EBADF not open for writing; -EFBIG; and as fs_flush() when it stores */
 int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data, size_t size);
+
+/** Find what is stored, or a hole, at or behind an offset.
+ *  @param whence  SEEK_DATA or SEEK_HOLE; the end of the file is a hole
+ *  @return 0; -ENXIO there is none, or the offset is not in the file */
+int fs_lseek(struct fs *fs, struct fs_file *file, off_t offset, int whence, off_t *ret_offset);
+
+/** Make room for a range, or a hole of it.
+ *  @param mode  of fallocate(2): FALLOC_FL_KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE, combined
+ *  @return 0; -EOPNOTSUPP other modes; -ENOSPC no such room; -EFBIG; -EBADF */
+int fs_fallocate(struct fs *fs, struct fs_file *file, int mode, off_t offset, off_t size);
+
+/** Copy from file to file.
+ *  @param ret_size  bytes copied: fewer at the end of the file, and when much is asked for
+ *  @return as fs_read() and fs_write() */
+int fs_copy(struct fs *fs, struct fs_file *from, off_t from_offset, struct fs_file *to,
+	off_t to_offset, size_t size, size_t *ret_size);
 
 /** A descriptor of the file was closed: publish what was written (close() reports the error).
  *  @return 0; -ESTALE an application has deleted the key that was written into */

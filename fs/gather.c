@@ -159,6 +159,65 @@ void gather_read(const struct gather *gather, uint64_t offset, void *buf, size_t
 	}
 }
 
+/* Cut a range in two at an offset inside it. */
+static int split_range(struct gather *gather, size_t index, uint64_t offset)
+{
+	size_t head = (size_t)(offset - gather->ranges[index].offset);
+	size_t tail = gather->ranges[index].size - head;
+	int err = insert_range(gather, index + 1, offset, gather->ranges[index].data + head, tail);
+
+	if (!err) {
+		gather->ranges[index].size = head;
+		gather->bytes -= tail;
+	}
+	return err;
+}
+
+/* Have a range begin at an offset, if one lies around it. @return the first range from there on */
+static int cut_at(struct gather *gather, uint64_t offset, size_t *ret_index)
+{
+	size_t index = find_range(gather, offset + 1);
+	int err = 0;
+
+	if (index < gather->count && gather->ranges[index].offset < offset) {
+		err = split_range(gather, index, offset);
+		index++;
+	}
+	*ret_index = index;
+	return err;
+}
+
+int gather_punch(struct gather *gather, uint64_t offset, uint64_t size)
+{
+	size_t first, behind;
+	int err = cut_at(gather, offset, &first);
+
+	if (!err)
+		err = cut_at(gather, offset + size, &behind);
+	if (err || first == behind)
+		return err;
+	for (size_t i = first; i < behind; i++) {
+		gather->bytes -= gather->ranges[i].size;
+		free(gather->ranges[i].data);
+	}
+	memmove(gather->ranges + first, gather->ranges + behind,
+		(gather->count - behind) * sizeof(gather->ranges[0]));
+	gather->count -= behind - first;
+	return 0;
+}
+
+bool gather_next(
+	const struct gather *gather, uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
+{
+	size_t index = find_range(gather, offset + 1);
+
+	if (index == gather->count)
+		return false;
+	*ret_begin = gather->ranges[index].offset;
+	*ret_end = range_end(&gather->ranges[index]);
+	return true;
+}
+
 void gather_truncate(struct gather *gather, uint64_t offset)
 {
 	while (gather->count > 0) {

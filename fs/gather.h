@@ -45,6 +45,13 @@ int gather_write(struct gather *gather, uint64_t offset, const void *data, size_
 /** Copy what was gathered of a range over buf; the rest of buf stays. */
 void gather_read(const struct gather *gather, uint64_t offset, void *buf, size_t size);
 
+/** Drop what lies in a range. @return 0; -ENOMEM, and nothing has changed */
+int gather_punch(struct gather *gather, uint64_t offset, uint64_t size);
+
+/** The first range that ends behind an offset. @return false: there is none */
+bool gather_next(
+	const struct gather *gather, uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end);
+
 /** Drop what lies at or behind an offset. */
 void gather_truncate(struct gather *gather, uint64_t offset);
 

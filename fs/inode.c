@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How often a slot can be used before its numbers come again. */
+#define GENERATIONS (UINT32_C(1) << (FS_NODE_BITS - 32))
+
 #define ID_HEAD (sizeof(uint64_t) + 1)
 
 static void id_write(const struct place *place, unsigned char *id)
@@ -64,7 +67,7 @@ static void slot_give(struct inodes *nodes, const struct inode *node)
 
 	assert(nodes->slots[index].node == node);
 	nodes->slots[index].node = NULL;
-	nodes->slots[index].generation++;
+	nodes->slots[index].generation = (nodes->slots[index].generation + 1) % GENERATIONS;
 	nodes->slots[index].next_free = nodes->first_free;
 	nodes->first_free = index;
 }
@@ -90,18 +93,38 @@ static bool table_add(struct inodes *nodes, struct inode *node, size_t id_size)
 	return node->hh.tbl != NULL;
 }
 
-int inodes_init(struct inodes *nodes)
+/* Add a node to the table of those that share an entry. Once the root is in, it needs no memory: if
+ * there is none, the table is kept from growing. */
+static bool sharing_add(struct inodes *nodes, struct inode *node, uint64_t shared)
+{
+	node->shared = shared;
+	node->hh_shared.tbl = NULL;
+	HASH_ADD(hh_shared, nodes->sharing, shared, sizeof(node->shared), node);
+	if (node->hh_shared.tbl == NULL && nodes->sharing != NULL) {
+		nodes->sharing->hh_shared.tbl->noexpand++;
+		HASH_ADD(hh_shared, nodes->sharing, shared, sizeof(node->shared), node);
+		nodes->sharing->hh_shared.tbl->noexpand--;
+	}
+	return node->hh_shared.tbl != NULL;
+}
+
+int inodes_init(struct inodes *nodes, const struct key *prefix)
 {
 	struct inode *root = calloc(1, sizeof(*root));
 
 	*nodes = (struct inodes){0};
 	if (root == NULL)
 		return -ENOMEM;
-	root->id = calloc(1, ID_HEAD);
-	if (root->id == NULL || slots_grow(nodes) != 0 || !table_add(nodes, root, ID_HEAD)) {
+	root->id = calloc(1, ID_HEAD + prefix->size);
+	if (root->id != NULL)
+		memcpy(root->id + ID_HEAD, prefix->bytes, prefix->size);
+	if (root->id == NULL || slots_grow(nodes) != 0 ||
+		!table_add(nodes, root, ID_HEAD + prefix->size) || !sharing_add(nodes, root, 0)) {
+		HASH_CLEAR(hh, nodes->table);
 		free(root->id);
 		free(root);
 		free(nodes->slots);
+		*nodes = (struct inodes){0};
 		return -ENOMEM;
 	}
 	nodes->slots[0] = (struct inode_slot){0};
@@ -116,10 +139,12 @@ int inodes_init(struct inodes *nodes)
 void inodes_fini(struct inodes *nodes)
 {
 	HASH_CLEAR(hh, nodes->table);
+	HASH_CLEAR(hh_shared, nodes->sharing);
 	for (uint32_t i = 0; i < nodes->slot_count; i++) {
 		if (nodes->slots[i].node == NULL)
 			continue;
 		free(nodes->slots[i].node->id);
+		free(nodes->slots[i].node->last);
 		free(nodes->slots[i].node);
 	}
 	free(nodes->slots);
@@ -135,6 +160,17 @@ struct inode *inodes_find(const struct inodes *nodes, const struct place *place)
 		return nodes->root;
 	id_write(place, id);
 	HASH_FIND(hh, nodes->table, id, ID_HEAD + place->size, node);
+	return node;
+}
+
+struct inode *inodes_find_file(
+	const struct inodes *nodes, const struct place *place, uint64_t shared)
+{
+	struct inode *node;
+
+	if (shared == 0)
+		return inodes_find(nodes, place);
+	HASH_FIND(hh_shared, nodes->sharing, &shared, sizeof(shared), node);
 	return node;
 }
 
@@ -164,6 +200,83 @@ nomem:
 	return -ENOMEM;
 }
 
+int inodes_new(struct inodes *nodes, struct inode **ret_node)
+{
+	struct inode *node = calloc(1, sizeof(*node));
+
+	if (node == NULL || slots_grow(nodes) != 0) {
+		free(node);
+		return -ENOMEM;
+	}
+	node->kind = INODE_FILE;
+	slot_take(nodes, node);
+	*ret_node = node;
+	return 0;
+}
+
+int inodes_get_file(
+	struct inodes *nodes, const struct place *place, uint64_t shared, struct inode **ret_node)
+{
+	struct inode *node = inodes_find_file(nodes, place, shared);
+	int err = 0;
+
+	if (node == NULL)
+		err = inodes_get(nodes, place, &node);
+	if (err)
+		return err;
+	if (shared != 0) {
+		struct inode *outdated = inodes_find(nodes, place);
+
+		if (node->shared == 0) {
+			inodes_share(nodes, node, shared);
+		} else if (outdated != NULL) {
+			inodes_detach(nodes, outdated);
+			inodes_tidy(nodes, outdated);
+		}
+	}
+	*ret_node = node;
+	return 0;
+}
+
+bool inodes_any_shared(const struct inodes *nodes)
+{
+	return HASH_CNT(hh_shared, nodes->sharing) > 1; /* the root is one */
+}
+
+void inodes_share(struct inodes *nodes, struct inode *node, uint64_t shared)
+{
+	struct inode *parent = node->parent;
+	bool added;
+
+	assert(node->kind == INODE_FILE && node->shared == 0 && shared != 0);
+	inodes_detach(nodes, node);
+	inodes_tidy(nodes, parent);
+	added = sharing_add(nodes, node, shared);
+	assert(added);
+}
+
+void inodes_unshare(struct inodes *nodes, struct inode *node)
+{
+	assert(node->shared != 0);
+	HASH_DELETE(hh_shared, nodes->sharing, node);
+	node->shared = 0;
+	node->links = 0;
+}
+
+int inodes_attach(
+	struct inodes *nodes, struct inode *node, const struct place *place, unsigned char *id)
+{
+	assert(node->parent == NULL && node->shared == 0 && inodes_find(nodes, place) == NULL);
+	node->id = id;
+	if (!table_add(nodes, node, ID_HEAD + place->size)) {
+		node->id = NULL;
+		return -ENOMEM;
+	}
+	node->parent = place->parent;
+	node->parent->children++;
+	return 0;
+}
+
 static bool is_used(const struct inode *node)
 {
 	return node->lookups > 0 || node->opens > 0 || node->children > 0 || node->touched ||
@@ -176,7 +289,10 @@ void inodes_tidy(struct inodes *nodes, struct inode *node)
 		struct inode *parent = node->parent;
 
 		inodes_detach(nodes, node);
+		if (node->shared != 0)
+			inodes_unshare(nodes, node);
 		slot_give(nodes, node);
+		free(node->last);
 		free(node);
 		node = parent;
 	}
@@ -239,6 +355,19 @@ void inodes_move(
 	inodes_tidy(nodes, old_parent);
 }
 
+void inodes_swap(struct inodes *nodes, struct inode *a, struct inode *b, unsigned char *a_id,
+	unsigned char *b_id)
+{
+	size_t a_size = a->hh.keylen, b_size = b->hh.keylen;
+	struct inode *parent = a->parent;
+
+	assert(a != b && a->kind == b->kind && a->parent != NULL && b->parent != NULL);
+	table_rekey(nodes, a, a_id, b_size);
+	table_rekey(nodes, b, b_id, a_size);
+	a->parent = b->parent;
+	b->parent = parent;
+}
+
 /* ---- places and keys ------------------------------------------------------------------------- */
 
 bool inode_has_place(const struct inode *node)
@@ -250,7 +379,7 @@ bool inode_has_place(const struct inode *node)
 
 struct place inode_place(const struct inode *node)
 {
-	if (node->parent == NULL)
+	if (node->id == NULL)
 		return (struct place){.kind = INODE_DIR};
 	return (struct place){.parent = node->parent,
 		.kind = node->kind,
@@ -277,6 +406,7 @@ int place_key(char separator, const struct place *place, struct key *ret_key)
 
 	for (; at.parent != NULL; at = inode_place(at.parent))
 		size += at.size + (at.kind == INODE_DIR);
+	size += at.size;
 	if (place->parent != NULL && !inode_has_place(place->parent))
 		return -ENOENT;
 	if (size > KT_KEY_MAX)
@@ -284,6 +414,8 @@ int place_key(char separator, const struct place *place, struct key *ret_key)
 	ret_key->size = size;
 	for (at = *place; at.parent != NULL; at = inode_place(at.parent))
 		size -= prepend(separator, &at, ret_key->bytes + size);
+	if (at.size > 0)
+		memcpy(ret_key->bytes, at.bytes, at.size);
 	return 0;
 }
 
@@ -292,6 +424,29 @@ int inode_key(char separator, const struct inode *node, struct key *ret_key)
 	struct place place = inode_place(node);
 
 	return place_key(separator, &place, ret_key);
+}
+
+bool inode_has_name(const struct inode *node)
+{
+	return node->shared != 0 || inode_has_place(node);
+}
+
+int inode_entry(char separator, const struct inode *node, struct kt_txn *txn,
+	struct kt_txn **ret_tree, struct key *ret_key)
+{
+	*ret_tree = kt_tree(txn, node->shared != 0 ? KT_SHARED : KT_ENTRIES);
+	if (node->shared == 0)
+		return inode_key(separator, node, ret_key);
+	kt_id_key(node->shared, ret_key->bytes);
+	ret_key->size = KT_ID_KEY_SIZE;
+	return 0;
+}
+
+bool inode_begins_keys(const struct inode *directory)
+{
+	while (directory->kind == INODE_PIECE && directory->parent != NULL)
+		directory = directory->parent;
+	return directory->parent == NULL;
 }
 
 bool inode_is_below(const struct inode *node, const struct inode *directory)

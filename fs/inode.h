@@ -11,6 +11,9 @@
  * The value of a directory has the place of a file beside it, whatever name it is shown under: it
  * stays the same node when the key becomes a directory and when it turns back.
  *
+ * A file with several names is an entry that keys share. Its node has no place: it is known by the
+ * number of the entry, which stays as long as there is a name, so no name is more than another.
+ *
  * Nothing here is locked; the caller holds fs->lock.
  */
 #ifndef FS_INODE_H
@@ -24,6 +27,7 @@
 #include <stdint.h>
 
 struct content;
+struct known;
 
 enum inode_kind {
 	INODE_FILE,  /* an entry: the key that its place gives */
@@ -35,7 +39,8 @@ enum inode_kind {
 struct place {
 	struct inode *parent; /* a directory; NULL: of the root */
 	enum inode_kind kind;
-	const void *bytes; /* that its name stands for, at most NAMES_MAX */
+	const void *bytes; /* that its name stands for, at most NAMES_MAX; of the root, with which
+			      all keys begin */
 	size_t size;
 };
 
@@ -53,6 +58,11 @@ struct inode {
 	unsigned opens;	      /* open files on it */
 	enum inode_kind kind;
 
+	uint64_t shared; /* of a file that has or had several names: number of the entry; else 0 */
+	unsigned links;	 /* and how many names there were when it was last looked up */
+
+	bool plain; /* of a file: its last change found no privileges in it (fs_drop_privileges) */
+	struct known *last; /* what it was when it lost its place, if it has no content; or NULL */
 	struct content *content; /* of a file: what is not in the store under its key; or NULL */
 
 	/* of a directory */
@@ -63,6 +73,7 @@ struct inode {
 
 	unsigned char *id; /* key of the table: number of the parent, kind, bytes */
 	UT_hash_handle hh;
+	UT_hash_handle hh_shared;
 };
 
 struct inode_slot {
@@ -73,14 +84,17 @@ struct inode_slot {
 
 struct inodes {
 	struct inode *root;
-	struct inode *table; /* by id: the root, and all that have a place */
+	struct inode *table;   /* by id: the root, and all that have a place */
+	struct inode *sharing; /* by number of the entry: the root, and all that share one */
 	struct inode_slot *slots;
 	uint32_t slot_count, slot_capacity;
 	uint32_t first_free; /* 0: none */
 };
 
-/** @return 0; -ENOMEM */
-int inodes_init(struct inodes *nodes);
+/** Begin with the root alone.
+ *  @param prefix  the key of its record, with which the keys of all that is in it begin; borrowed
+ *  @return 0; -ENOMEM */
+int inodes_init(struct inodes *nodes, const struct key *prefix);
 
 /** Free all nodes. */
 void inodes_fini(struct inodes *nodes);
@@ -95,6 +109,36 @@ struct inode *inodes_find(const struct inodes *nodes, const struct place *place)
  * refers to it by then.
  *  @return 0; -ENOMEM */
 int inodes_get(struct inodes *nodes, const struct place *place, struct inode **ret_node);
+
+/** A new node of a file without a place. It goes as others do.
+ *  @return 0; -ENOMEM */
+int inodes_new(struct inodes *nodes, struct inode **ret_node);
+
+/** The node of a file at a place.
+ *  @param shared  number of its entry, if that is shared; else 0
+ *  @return the node or NULL */
+struct inode *inodes_find_file(
+	const struct inodes *nodes, const struct place *place, uint64_t shared);
+
+/** The same, made if need be. A node that has been at the place takes up the entry, if no other has
+ *  it. Else as inodes_get(). */
+int inodes_get_file(
+	struct inodes *nodes, const struct place *place, uint64_t shared, struct inode **ret_node);
+
+/** Is there any node whose entry is shared? */
+bool inodes_any_shared(const struct inodes *nodes);
+
+/** The entry of a node is shared from now on: it gives up its place. Cannot fail. */
+void inodes_share(struct inodes *nodes, struct inode *node, uint64_t shared);
+
+/** It is not any more; the node has no place. */
+void inodes_unshare(struct inodes *nodes, struct inode *node);
+
+/** Give a node without a place one that is free.
+ *  @param id  from inodes_prepare_move() for this place; taken
+ *  @return 0; -ENOMEM, and the id is not taken */
+int inodes_attach(
+	struct inodes *nodes, struct inode *node, const struct place *place, unsigned char *id);
 
 /** Free a node that nothing refers to, and then its parents likewise. NULL is allowed. */
 void inodes_tidy(struct inodes *nodes, struct inode *node);
@@ -112,6 +156,12 @@ int inodes_prepare_move(const struct place *place, unsigned char **ret_id);
 void inodes_move(
 	struct inodes *nodes, struct inode *node, const struct place *place, unsigned char *id);
 
+/** Exchange the places of two nodes of one kind. Cannot fail.
+ *  @param a_id  from inodes_prepare_move() for the place of b, where a goes; taken
+ *  @param b_id  likewise for the place of a; taken */
+void inodes_swap(struct inodes *nodes, struct inode *a, struct inode *b, unsigned char *a_id,
+	unsigned char *b_id);
+
 /** Has the node a place, and each directory above it? */
 bool inode_has_place(const struct inode *node);
 
@@ -125,6 +175,19 @@ int place_key(char separator, const struct place *place, struct key *ret_key);
 
 /** The key of a node's place. @return as place_key() */
 int inode_key(char separator, const struct inode *node, struct key *ret_key);
+
+/** Has a file an entry in the store, or is it to have one: has it a name? */
+bool inode_has_name(const struct inode *node);
+
+/** Where the entry of a file is in the store, under any of its names.
+ *  @param txn       any tree of a transaction
+ *  @param ret_tree  the tree it is in, to be used with ret_key
+ *  @return as place_key(), of the file's place */
+int inode_entry(char separator, const struct inode *node, struct kt_txn *txn,
+	struct kt_txn **ret_tree, struct key *ret_key);
+
+/** Are the names in a directory the first of keys: is it the root, or a piece in there? */
+bool inode_begins_keys(const struct inode *directory);
 
 /** Is the directory above the node, or the node itself? */
 bool inode_is_below(const struct inode *node, const struct inode *directory);

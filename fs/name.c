@@ -59,7 +59,7 @@ static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller 
 {
 	size_t size = making->value ? strlen(making->value) : 0;
 	struct known *known = &ret_found->known;
-	unsigned char blob[ATTR_FIXED_MAX];
+	struct attr_blob blob;
 	uint64_t ino;
 	int err;
 
@@ -74,21 +74,24 @@ static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller 
 	if (err)
 		return err;
 	known->size = size;
-	if (S_ISLNK(making->mode))
-		known->attr.mode = making->mode; /* umask is not for links */
 	if (making->rdev != 0) {
 		known->attr.fields |= ATTR_RDEV;
 		known->attr.rdev = making->rdev;
 	}
-	return kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, making->value, size,
-		blob, attr_encode(&known->attr, blob), known->mtime_ns);
+	err = attr_blob_init(&known->attr, &blob);
+	if (err)
+		return err;
+	err = kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, making->value, size,
+		blob.bytes, blob.size, known->mtime_ns);
+	attr_blob_fini(&blob);
+	return err;
 }
 
 static int make(struct fs *fs, const struct fs_caller *caller, const struct making *making,
 	uint64_t parent, const char *name, struct fs_entry *ret_entry)
 {
 	struct target target;
-	struct found found;
+	struct found found = {.recorded = false};
 	struct kt_txn *txn;
 	struct inode *node = NULL;
 	int err = change_begin(fs, &txn);
@@ -109,6 +112,7 @@ static int make(struct fs *fs, const struct fs_caller *caller, const struct maki
 	} else {
 		inodes_tidy(&fs->nodes, node);
 	}
+	entry_drop(&found.known);
 	return change_end(fs, err);
 }
 
@@ -164,7 +168,7 @@ int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
 	if (!err && found.kind != INODE_FILE)
 		err = -EISDIR;
 	if (!err)
-		err = remove_file(fs, txn, &target.place, &found.key, false, &removal);
+		err = remove_file(fs, txn, &target.place, &found, false, &removal);
 	if (!err)
 		err = directory_keep(fs, txn, target.directory);
 	err = change_commit(fs, txn, err);
@@ -196,6 +200,8 @@ int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
 	if (!err) {
 		struct inode *node = inodes_find(&fs->nodes, &target.place);
 
+		if (node != NULL && node->lookups > 0)
+			find_keep(node, &found);
 		inodes_detach(&fs->nodes, node);
 		inodes_tidy(&fs->nodes, node);
 		flusher_touch(fs, target.directory);

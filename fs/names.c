@@ -19,6 +19,7 @@
 #define DOT "%2E"
 #define DOT_DOT "%2E%2E"
 #define MORE "%+"
+#define SNAPSHOTS "%2Esnapshots"
 
 static const unsigned char name_bytes[] = {'\0', '/'};
 
@@ -38,16 +39,17 @@ static bool ends_with_more(const char *text, size_t size)
 }
 
 /* Does the text read like a special name with any number of "25" after its "%"? */
-static bool reads_special(const char *text, size_t size)
+static bool reads_special(bool in_root, const char *text, size_t size)
 {
-	static const char *const specials[] = {EMPTY, VALUE, DOT, DOT_DOT};
+	static const char *const specials[] = {EMPTY, VALUE, DOT, DOT_DOT, SNAPSHOTS};
+	size_t count = sizeof(specials) / sizeof(specials[0]) - !in_root;
 	size_t skip = 1;
 
 	if (size == 0 || text[0] != '%')
 		return false;
 	while (size - skip >= 2 && memcmp(text + skip, "25", 2) == 0)
 		skip += 2;
-	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (text_is(text + skip, size - skip, specials[i] + 1))
 			return true;
 	}
@@ -55,7 +57,7 @@ static bool reads_special(const char *text, size_t size)
 }
 
 /* The name of a component that is named otherwise, or NULL. */
-static const char *special_name(const unsigned char *bytes, size_t size)
+static const char *special_name(bool in_root, const unsigned char *bytes, size_t size)
 {
 	if (size == 0)
 		return EMPTY;
@@ -63,6 +65,8 @@ static const char *special_name(const unsigned char *bytes, size_t size)
 		return DOT;
 	if (size == 2 && bytes[0] == '.' && bytes[1] == '.')
 		return DOT_DOT;
+	if (in_root && text_is((const char *)bytes, size, NAMES_SNAPSHOTS))
+		return SNAPSHOTS;
 	return NULL;
 }
 
@@ -81,10 +85,10 @@ static size_t escape_some(struct escape_set set, const unsigned char *bytes, siz
 }
 
 /* Try to name all the bytes. Returns false if they must be cut. */
-static bool encode_whole(
-	struct escape_set set, const unsigned char *bytes, size_t size, char *ret_name)
+static bool encode_whole(struct escape_set set, bool in_root, const unsigned char *bytes,
+	size_t size, char *ret_name)
 {
-	const char *special = special_name(bytes, size);
+	const char *special = special_name(in_root, bytes, size);
 	size_t used, length;
 
 	if (special != NULL) {
@@ -94,7 +98,7 @@ static bool encode_whole(
 	length = escape_some(set, bytes, size, ret_name, NAMES_MAX, &used);
 	if (used < size || (length >= NAMES_PIECE_MAX && ends_with_more(ret_name, length)))
 		return false;
-	if (reads_special(ret_name, length)) {
+	if (reads_special(in_root, ret_name, length)) {
 		if (length + 2 > NAMES_MAX)
 			return false;
 		memmove(ret_name + 3, ret_name + 1, length - 1);
@@ -105,12 +109,13 @@ static bool encode_whole(
 	return true;
 }
 
-size_t names_encode(char separator, const void *rest, size_t size, char ret_name[NAMES_MAX + 1])
+size_t names_encode(
+	char separator, bool in_root, const void *rest, size_t size, char ret_name[NAMES_MAX + 1])
 {
 	struct escape_set set = name_set(separator);
 	size_t length, used;
 
-	if (encode_whole(set, rest, size, ret_name))
+	if (encode_whole(set, in_root, rest, size, ret_name))
 		return size;
 	length = escape_some(set, rest, size - 1, ret_name, NAMES_PIECE_MAX, &used);
 	strcpy(ret_name + length, MORE);
@@ -138,8 +143,8 @@ void names_encode_piece(
 }
 
 /* Decode a name by itself. The escapes of whole names first, then those in place. */
-static void decode_alone(
-	struct escape_set set, const char *name, size_t length, struct names_part *ret_part)
+static void decode_alone(struct escape_set set, bool in_root, const char *name, size_t length,
+	struct names_part *ret_part)
 {
 	char text[NAMES_MAX];
 
@@ -158,7 +163,11 @@ static void decode_alone(
 		ret_part->size = length / strlen(DOT);
 		memset(ret_part->bytes, '.', ret_part->size);
 		return;
-	} else if (reads_special(text, length)) {
+	} else if (in_root && text_is(text, length, SNAPSHOTS)) {
+		ret_part->size = strlen(NAMES_SNAPSHOTS);
+		memcpy(ret_part->bytes, NAMES_SNAPSHOTS, ret_part->size);
+		return;
+	} else if (reads_special(in_root, text, length)) {
 		length -= 2;
 		memmove(text + 1, text + 3, length - 1);
 	}
@@ -166,8 +175,8 @@ static void decode_alone(
 }
 
 /* Is the part what follows the piece, when both are cut together? */
-static bool follows_piece(
-	char separator, const void *piece, size_t piece_size, const struct names_part *part)
+static bool follows_piece(char separator, bool in_root, const void *piece, size_t piece_size,
+	const struct names_part *part)
 {
 	unsigned char both[NAMES_PIECE_MAX + NAMES_MAX];
 	char name[NAMES_MAX + 1];
@@ -177,11 +186,11 @@ static bool follows_piece(
 		return false;
 	memcpy(both, piece, piece_size);
 	memcpy(both + piece_size, part->bytes, part->size);
-	return names_encode(separator, both, piece_size + part->size, name) == piece_size;
+	return names_encode(separator, in_root, both, piece_size + part->size, name) == piece_size;
 }
 
-int names_decode(char separator, const void *piece, size_t piece_size, const char *name,
-	struct names_part *ret_part)
+int names_decode(char separator, bool in_root, const void *piece, size_t piece_size,
+	const char *name, struct names_part *ret_part)
 {
 	size_t length = strlen(name);
 
@@ -189,17 +198,19 @@ int names_decode(char separator, const void *piece, size_t piece_size, const cha
 		return -ENAMETOOLONG;
 	if (length == 0 || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
 		return -EINVAL;
-	decode_alone(name_set(separator), name, length, ret_part);
+	if (in_root && !strcmp(name, NAMES_SNAPSHOTS))
+		return -EINVAL;
+	decode_alone(name_set(separator), in_root, name, length, ret_part);
 	if (memchr(ret_part->bytes, separator, ret_part->size))
 		return -EINVAL;
-	if (piece != NULL && !follows_piece(separator, piece, piece_size, ret_part))
+	if (piece != NULL && !follows_piece(separator, in_root, piece, piece_size, ret_part))
 		return -EINVAL;
 	return 0;
 }
 
 /* Append the names of one component to a path that has used bytes. Returns how many it has then. */
-static size_t append_component(
-	char separator, const unsigned char *bytes, size_t size, char *path, size_t used)
+static size_t append_component(char separator, bool in_root, const unsigned char *bytes,
+	size_t size, char *path, size_t used)
 {
 	size_t done;
 
@@ -207,7 +218,7 @@ static size_t append_component(
 		char name[NAMES_MAX + 1];
 		size_t length;
 
-		done = names_encode(separator, bytes, size, name);
+		done = names_encode(separator, in_root, bytes, size, name);
 		if (used > 0)
 			path[used++] = '/';
 		length = strlen(name);
@@ -231,7 +242,7 @@ int names_path_of_key(char separator, const void *key, size_t key_size, bool val
 		const unsigned char *end = key_size ? memchr(bytes, separator, key_size) : NULL;
 		size_t size = end ? (size_t)(end - bytes) : key_size;
 
-		used = append_component(separator, bytes, size, ret_path, used);
+		used = append_component(separator, bytes == key, bytes, size, ret_path, used);
 		if (end == NULL)
 			break;
 		bytes += size + 1;
@@ -272,7 +283,7 @@ int names_key_of_path(
 {
 	struct names_part part, last = {.kind = NAMES_VALUE};
 	char name[NAMES_MAX + 1];
-	bool first = true;
+	bool first = true, in_root = true;
 	size_t size = 0;
 
 	for (;; path++) {
@@ -282,7 +293,9 @@ int names_key_of_path(
 		path = next_name(path, name);
 		if (path == NULL)
 			return -ENAMETOOLONG;
-		err = names_decode(separator, in_piece ? last.bytes : NULL, last.size, name, &part);
+		in_root = in_root && (first || in_piece);
+		err = names_decode(
+			separator, in_root, in_piece ? last.bytes : NULL, last.size, name, &part);
 		if (err)
 			return err;
 		if (part.kind == NAMES_VALUE && (first || *path != '\0'))

@@ -8,6 +8,7 @@
  *     byte '/', when it does not separate   %2F in place
  *     empty                                 %empty
  *     . and ..                              %2E and %2E%2E
+ *     .snapshots, the first of a key        %2Esnapshots
  *     value of a key that is a directory    %value in that directory; the root has none
  *     name over 255 bytes, or over 252      pieces: names of directories, each of as much as fits
  *     and ending in "%+"                    in 253 bytes and then "%+"; what is left is the last
@@ -19,14 +20,18 @@
  *
  * For each key k key(path(k)) == k. Each name of up to 255 bytes that a kernel may pass means a
  * component or a piece, so any file can be made anywhere, but for these, which are -EINVAL: %value
- * in the root and in a piece; a name with the separator, if that is not '/'; and in a piece a name
- * whose component would be cut otherwise. For each other path p path(key(p)) == p.
+ * in the root and in a piece; .snapshots in the root, where looking back begins (views.h), and in
+ * its pieces; a name with the separator, if that is not '/'; and in a piece a name whose component
+ * would be cut otherwise. For each other path p path(key(p)) == p.
  */
 #ifndef FS_NAMES_H
 #define FS_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/** The name in the root behind which snapshots are. No key has it there. */
+#define NAMES_SNAPSHOTS ".snapshots"
 
 /** Longest name, in bytes. */
 #define NAMES_MAX 255
@@ -53,10 +58,12 @@ struct names_part {
 
 /** The name of a component, or of its first piece.
  *  @param separator  that of the key
+ *  @param in_root    the component is the first of the key
  *  @param rest       the component, or what follows its pieces so far; without separator; borrowed
  *  @param ret_name   NUL-terminated
  *  @return how many bytes of rest the name stands for: all, or it is a piece */
-size_t names_encode(char separator, const void *rest, size_t size, char ret_name[NAMES_MAX + 1]);
+size_t names_encode(
+	char separator, bool in_root, const void *rest, size_t size, char ret_name[NAMES_MAX + 1]);
 
 /** How much of a component that goes on behind the given bytes its first piece takes.
  *  @param rest  not empty, at least one piece; borrowed */
@@ -68,10 +75,11 @@ void names_encode_piece(
 	char separator, const void *piece, size_t size, char ret_name[NAMES_MAX + 1]);
 
 /** What a name stands for in a directory.
- *  @param piece  the bytes of the directory, if that is a piece; else NULL; borrowed
+ *  @param in_root  the directory is the root, or it is a piece of a component in the root
+ *  @param piece    the bytes of the directory, if that is a piece; else NULL; borrowed
  *  @return 0; -ENAMETOOLONG; -EINVAL the name stands for nothing there */
-int names_decode(char separator, const void *piece, size_t piece_size, const char *name,
-	struct names_part *ret_part);
+int names_decode(char separator, bool in_root, const void *piece, size_t piece_size,
+	const char *name, struct names_part *ret_part);
 
 /** The path of a key, without a leading '/'.
  *  @param value     the key is a directory: the path of its value in there

@@ -9,45 +9,75 @@
 
 /* The file is open: keep its value in a nameless entry. */
 static int keep_value(
-	struct fs *fs, struct kt_txn *txn, const struct key *key, struct removal *removal)
+	struct fs *fs, struct kt_txn *txn, const struct found *at, struct removal *removal)
 {
-	unsigned char nameless[CONTENT_NAMELESS_KEY_SIZE];
 	struct found found;
 	int err;
 
 	assert(removal->node->opens > 0);
 	err = find_at_node(fs, txn, removal->node, &found);
-
 	if (err)
 		return err;
 	removal->known = found.known;
-	stat_keep_ino(INODE_FILE, key, &removal->known.attr);
-	err = kt_new_id(txn, &removal->nameless);
-	if (err)
-		return err;
+	stat_keep_ino(INODE_FILE, &at->key, &removal->known);
 	if (removal->node->content == NULL) {
 		err = content_begin(fs, removal->node, &removal->node->content);
 		removal->begun = err == 0;
 	}
-	content_nameless_key(removal->nameless, nameless);
 	if (!err)
-		err = kt_move(txn, key->bytes, key->size, kt_tree(txn, KT_NAMELESS), nameless,
-			sizeof(nameless));
+		err = kt_nameless_take(txn, at->key.bytes, at->key.size, &removal->nameless);
 	return err;
 }
 
-int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place, const struct key *key,
-	bool replaced, struct removal *ret_removal)
+/* The file has other names: they show that it has changed. */
+static int lose_name(
+	struct kt_txn *txn, const struct found *at, bool replaced, struct removal *removal)
 {
-	struct inode *node = inodes_find(&fs->nodes, place);
+	const struct key *key = &at->key;
+	struct attr_blob blob;
+	struct known known;
+	struct kt_stat stat;
+	int err = kt_stat(txn, key->bytes, key->size, &stat);
+
+	if (!err)
+		err = stat_known(&stat, &known);
+	if (err)
+		return err;
+	stat_keep_ino(INODE_FILE, key, &known);
+	stat_touch(&known);
+	removal->links = known.links - 1;
+	err = attr_blob_init(&known.attr, &blob);
+	if (err)
+		return err;
+	err = kt_set_attr(txn, key->bytes, key->size, blob.bytes, blob.size);
+	if (!err && !replaced)
+		err = kt_delete(txn, key->bytes, key->size, 0);
+	attr_blob_fini(&blob);
+	return err;
+}
+
+int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
+	const struct found *found, bool replaced, struct removal *ret_removal)
+{
+	struct inode *node = inodes_find_file(&fs->nodes, place, found->known.shared);
 	bool whole = node != NULL && node->content != NULL && node->content->whole;
 
-	*ret_removal = (struct removal){.node = node};
+	*ret_removal = (struct removal){.node = node, .found = *found};
+	/* what takes the key must not take over that it was shared */
+	replaced = replaced && found->known.shared == 0;
+	if (found->known.links > 1)
+		return lose_name(txn, found, replaced, ret_removal);
 	if (node != NULL && node->opens > 0 && !whole)
-		return keep_value(fs, txn, key, ret_removal);
+		return keep_value(fs, txn, found, ret_removal);
+	if (whole && node->opens == 0) {
+		int err = content_delete_nameless(node->content, txn);
+
+		if (err)
+			return err;
+	}
 	if (replaced)
 		return 0;
-	return kt_delete(txn, key->bytes, key->size, whole ? KT_MISSING_OK : 0);
+	return kt_delete(txn, found->key.bytes, found->key.size, whole ? KT_MISSING_OK : 0);
 }
 
 void remove_end(struct fs *fs, struct removal *removal, int err)
@@ -61,8 +91,22 @@ void remove_end(struct fs *fs, struct removal *removal, int err)
 			content_drop(node);
 		return;
 	}
+	if (removal->links > 0) {
+		node->links = removal->links;
+		if (node->content != NULL && node->content->whole)
+			content_touch(node->content);
+		return;
+	}
 	if (removal->nameless != 0)
 		content_lose_key(node->content, &removal->known, removal->nameless);
+	if (node->opens == 0)
+		content_drop(node);
+	if (node->content == NULL && node->lookups > 0)
+		find_keep(node, &removal->found);
+	if (node->content != NULL)
+		content_touch(node->content);
+	if (node->shared != 0)
+		inodes_unshare(&fs->nodes, node);
 	inodes_detach(&fs->nodes, node);
 	inodes_tidy(&fs->nodes, node);
 }

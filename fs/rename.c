@@ -8,8 +8,11 @@
 #include "content.h"
 #include "core.h"
 #include "directory.h"
+#include "exchange.h"
 #include "find.h"
+#include "move.h"
 #include "remove.h"
+#include "scratch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,10 +24,12 @@ struct renaming {
 	struct fs *fs;
 	struct kt_txn *txn;
 	struct target from, to;
+	const char *to_name;
 	struct found found;    /* at from */
 	struct found found_to; /* at to, if there is something: */
 	bool replaces;
-	bool same;		/* both names are one: nothing is to be done */
+	bool keeps;		/* a scratch file that stays one */
+	bool same;		/* both names are one, or of one file: nothing is to be done */
 	struct removal removal; /* of the file at to */
 	struct key key_to;
 	struct inode *node, *value; /* that move: of what is at from; of a directory's value */
@@ -44,15 +49,13 @@ static bool same_place(const struct place *a, const struct place *b)
 static int move_renamed(
 	struct kt_txn *txn, const struct key *from, const struct key *to, const struct known *known)
 {
-	struct attr attr = known->attr;
+	struct known renamed = *known;
 	struct attr_blob blob;
 	int err;
 
-	stat_keep_ino(INODE_FILE, from, &attr);
-	attr.fields |= ATTR_CTIME;
-	attr.ctime_ns = core_now_ns();
-	attr.mtime_ns = known->mtime_ns;
-	err = attr_blob_init(&attr, &blob);
+	stat_keep_ino(INODE_FILE, from, &renamed);
+	stat_touch(&renamed);
+	err = attr_blob_init(&renamed.attr, &blob);
 	if (err)
 		return err;
 	err = kt_move(txn, from->bytes, from->size, txn, to->bytes, to->size);
@@ -64,21 +67,39 @@ static int move_renamed(
 
 /* ---- a file ---------------------------------------------------------------------------------- */
 
+/* A scratch file gets another name of that kind: both keys, if there are any, are nobody's now. */
+static int forget_keys(struct renaming *r)
+{
+	const struct key *from = &r->found.key;
+	int err = kt_delete(r->txn, from->bytes, from->size, KT_MISSING_OK);
+
+	if (err)
+		return err;
+	return kt_delete(r->txn, r->key_to.bytes, r->key_to.size, KT_MISSING_OK);
+}
+
 /* Move the entry, or, if there is content that is to replace it, that. */
 static int move_file(struct renaming *r)
 {
 	const struct content *content = r->node != NULL ? r->node->content : NULL;
 	const struct key *from = &r->found.key;
+	struct kt_txn *tree;
+	struct key key;
 	int err = 0;
 
-	if (content != NULL && content->whole) {
+	if (r->keeps)
+		return forget_keys(r);
+	if (content != NULL && content->whole && r->node->shared == 0) {
 		err = content_store(content, r->txn, &r->key_to);
 		if (!err)
 			err = kt_delete(r->txn, from->bytes, from->size, KT_MISSING_OK);
 		return err;
 	}
-	if (content != NULL)
-		err = content_store(content, r->txn, from);
+	if (content != NULL) {
+		err = inode_entry(r->fs->separator, r->node, r->txn, &tree, &key);
+		if (!err)
+			err = content_store(content, tree, &key);
+	}
 	if (!err)
 		err = move_renamed(r->txn, from, &r->key_to, &r->found.known);
 	return err;
@@ -93,78 +114,19 @@ static int rename_file(struct renaming *r)
 	if (r->to.part.kind == NAMES_PIECE)
 		return -EINVAL;
 	r->place_to = r->to.place;
-	r->node = inodes_find(&r->fs->nodes, &r->from.place);
+	r->node = inodes_find_file(&r->fs->nodes, &r->from.place, r->found.known.shared);
+	r->keeps = r->node != NULL && scratch_is(r->node) &&
+		   r->node->content->fate == CONTENT_SCRATCH &&
+		   scratch_fate(r->fs, r->to_name) == CONTENT_SCRATCH;
 	err = place_key(r->fs->separator, &r->place_to, &r->key_to);
 	if (!err && r->replaces)
-		err = remove_file(r->fs, r->txn, &r->place_to, &r->key_to, true, &r->removal);
+		err = remove_file(r->fs, r->txn, &r->place_to, &r->found_to, true, &r->removal);
 	if (!err)
 		err = move_file(r);
 	return err;
 }
 
 /* ---- a directory ----------------------------------------------------------------------------- */
-
-/* Move one entry to where its directory goes. It keeps the inode number it shows; what has no blob
- * that can be decoded moves as it is. */
-static int move_entry(struct kt_txn *tree, const struct kt_stat *stat, const struct key *from,
-	const struct key *to)
-{
-	struct attr_blob blob = {.size = 0};
-	struct known known;
-	int err = 0;
-
-	if (stat != NULL && stat_known(stat, &known) == 0 && !(known.attr.fields & ATTR_INO)) {
-		stat_keep_ino(INODE_FILE, from, &known.attr);
-		err = attr_blob_init(&known.attr, &blob);
-	}
-	if (!err)
-		err = kt_move(tree, from->bytes, from->size, tree, to->bytes, to->size);
-	if (!err && blob.size > 0)
-		err = kt_set_attr(tree, to->bytes, to->size, blob.bytes, blob.size);
-	attr_blob_fini(&blob);
-	return err;
-}
-
-/* Put one prefix of a key in the place of another. @return 0; -ENAMETOOLONG */
-static int change_prefix(
-	const struct key *key, const struct key *from, const struct key *to, struct key *ret_key)
-{
-	size_t rest = key->size - from->size;
-
-	assert(key->size >= from->size && memcmp(key->bytes, from->bytes, from->size) == 0);
-	if (to->size + rest > KT_KEY_MAX)
-		return -ENAMETOOLONG;
-	memcpy(ret_key->bytes, to->bytes, to->size);
-	memcpy(ret_key->bytes + to->size, key->bytes + from->size, rest);
-	ret_key->size = to->size + rest;
-	return 0;
-}
-
-/* Move all keys of a tree that begin with a prefix. */
-static int move_tree(
-	struct kt_txn *txn, enum kt_tree_id id, const struct key *from, const struct key *to)
-{
-	struct kt_txn *tree = kt_tree(txn, id);
-	struct kt_cursor *cursor = NULL;
-	int err = kt_cursor_open(tree, &cursor);
-
-	if (!err)
-		err = kt_cursor_set_prefix(cursor, from->bytes, from->size);
-	while (!err && (err = kt_cursor_next(cursor)) == 0) {
-		struct kt_slice slice = kt_cursor_key(cursor);
-		struct key key = {.size = slice.size}, moved;
-		struct kt_stat stat;
-
-		memcpy(key.bytes, slice.data, slice.size);
-		err = change_prefix(&key, from, to, &moved);
-		if (!err)
-			err = kt_cursor_stat(cursor, &stat);
-		if (!err)
-			err = move_entry(tree, id == KT_ENTRIES ? &stat : NULL, &key, &moved);
-	}
-	kt_cursor_close(cursor);
-	return err == -ENOENT ? 0 : err;
-}
 
 /* Move the value of a directory, if it has one. */
 static int move_value(struct renaming *r)
@@ -179,24 +141,6 @@ static int move_value(struct renaming *r)
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	return move_entry(r->txn, &stat, &from, &to);
-}
-
-/* The record that the directory has from now on: it was named through the mount. */
-static int put_record(struct renaming *r)
-{
-	struct known known = r->found.known;
-
-	if (r->node != NULL && r->node->ino != 0 && !(known.attr.fields & ATTR_INO)) {
-		known.attr.fields |= ATTR_INO;
-		known.attr.ino = r->node->ino;
-	}
-	stat_keep_ino(INODE_DIR, &r->found.key, &known.attr);
-	if (r->node != NULL && r->node->touched_ns != 0)
-		known.mtime_ns = r->node->touched_ns;
-	known.attr.fields |= ATTR_CTIME;
-	known.attr.ctime_ns = core_now_ns();
-	known.attr.mtime_ns = known.mtime_ns;
-	return directory_put(r->txn, &r->key_to, &known);
 }
 
 static int rename_directory(struct renaming *r)
@@ -226,7 +170,7 @@ static int rename_directory(struct renaming *r)
 	if (!err)
 		err = move_value(r);
 	if (!err)
-		err = put_record(r);
+		err = move_record(r->txn, &r->found, r->node, &r->key_to);
 	return err;
 }
 
@@ -237,7 +181,7 @@ static int prepare_moves(struct renaming *r)
 {
 	int err = 0;
 
-	if (r->node != NULL)
+	if (r->node != NULL && r->node->shared == 0)
 		err = inodes_prepare_move(&r->place_to, &r->id);
 	if (!err && r->value != NULL)
 		err = inodes_prepare_move(&r->value_to, &r->value_id);
@@ -249,12 +193,14 @@ static void move_nodes(struct renaming *r)
 {
 	struct inode *file = r->found.kind == INODE_FILE ? r->node : NULL;
 
-	if (r->node != NULL)
+	if (r->node != NULL && r->node->shared == 0)
 		inodes_move(&r->fs->nodes, r->node, &r->place_to, r->id);
 	if (r->value != NULL)
 		inodes_move(&r->fs->nodes, r->value, &r->value_to, r->value_id);
 	r->id = r->value_id = NULL;
-	if (file != NULL) {
+	if (r->keeps) {
+		content_touch(file->content);
+	} else if (file != NULL) {
 		content_drop(file);
 		inodes_tidy(&r->fs->nodes, file);
 	}
@@ -271,7 +217,10 @@ static int rename_found(struct renaming *r, unsigned flags)
 	r->replaces = err == 0;
 	if (r->replaces && (flags & RENAME_NOREPLACE))
 		return -EEXIST;
-	r->same = r->replaces && same_place(&r->from.place, &r->to.place);
+	r->same =
+		r->replaces && (same_place(&r->from.place, &r->to.place) ||
+				       (r->found.known.shared != 0 &&
+					       r->found.known.shared == r->found_to.known.shared));
 	if (r->same)
 		return 0;
 	err = r->found.kind == INODE_FILE ? rename_file(r) : rename_directory(r);
@@ -285,9 +234,11 @@ static int rename_found(struct renaming *r, unsigned flags)
 int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
 	const char *new_name, unsigned flags)
 {
-	struct renaming r = {.fs = fs};
+	struct renaming r = {.fs = fs, .to_name = new_name};
 	int err;
 
+	if (flags == RENAME_EXCHANGE)
+		return exchange(fs, parent, name, new_parent, new_name);
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
 		return -EINVAL;
 	err = change_begin(fs, &r.txn);

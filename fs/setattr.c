@@ -1,22 +1,142 @@
-/* Changing attributes. Of a file whose content is in memory that is all in memory, too; else it is
- * one transaction. */
-#include "change.h"
-#include "content.h"
+/* Changing mode, owner, times and size; and the privileges that end with a change. */
+#include "acl.h"
+#include "amend.h"
 #include "core.h"
-#include "directory.h"
 #include "find.h"
+#include "point.h"
+#include "xattrs.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdlib.h>
+
+#define CAPABILITY "security.capability"
+
+/* ---- privileges ------------------------------------------------------------------------------ */
+
+static mode_t without_suid(mode_t mode)
+{
+	return mode & ~(mode_t)(S_ISUID | S_ISGID);
+}
+
+static bool has_capability(const struct attr *attr)
+{
+	struct kt_slice value;
+
+	return xattrs_find(attr->xattrs, CAPABILITY, &value);
+}
+
+/* End the privileges of a file.
+ * @param bare      the mode as it is to show
+ * @param ret_list  malloc'd, or NULL: what attr has as xattrs then */
+static int drop(struct attr *attr, mode_t bare, void **ret_list)
+{
+	struct kt_slice list;
+	int err;
+
+	*ret_list = NULL;
+	if (attr->fields & ATTR_MODE) /* else it shows one without such bits */
+		attr->mode = bare;
+	if (!has_capability(attr))
+		return 0;
+	err = xattrs_set(attr->xattrs, CAPABILITY, NULL, &list);
+	if (err)
+		return err;
+	attr_set_xattrs(attr, list);
+	*ret_list = (void *)list.data;
+	return 0;
+}
+
+struct dropping {
+	bool suid;
+	void *list;
+};
+
+static int change_drop(void *arg, mode_t mode, struct known *known)
+{
+	struct dropping *dropping = arg;
+	mode_t bare = dropping->suid ? without_suid(mode) : mode;
+
+	if (bare == mode && !has_capability(&known->attr))
+		return AMEND_NOTHING;
+	free(dropping->list);
+	stat_touch(known);
+	return drop(&known->attr, bare, &dropping->list);
+}
+
+/* Has a file privileges to lose? */
+static int look_for_privileges(struct fs *fs, uint64_t number, bool *ret_any)
+{
+	struct kt_txn *txn;
+	struct found found;
+	struct inode *node;
+	struct stat stat;
+	int err;
+
+	pthread_mutex_lock(&fs->lock);
+	*ret_any = false;
+	err = find_node(fs, number, &node);
+	if (!err && !node->plain) {
+		err = point_begin(fs, &txn);
+		if (!err) {
+			err = find_at_node(fs, txn, node, &found);
+			if (!err) {
+				find_stat(fs, node, &found, &stat);
+				*ret_any = without_suid(stat.st_mode) != stat.st_mode ||
+					   has_capability(&found.known.attr);
+				node->plain = !*ret_any;
+			}
+			kt_abort(txn);
+		}
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return err;
+}
+
+int fs_drop_privileges(struct fs *fs, uint64_t number, bool suid)
+{
+	struct dropping dropping = {.suid = suid};
+	struct stat stat;
+	bool any;
+	int err = look_for_privileges(fs, number, &any);
+
+	if (!err && any) {
+		err = amend(fs, number, change_drop, &dropping, &stat);
+		free(dropping.list);
+	}
+	/* if it is gone, whoever writes will hear */
+	return err == -ENOENT ? 0 : err;
+}
+
+/* ---- attributes ------------------------------------------------------------------------------ */
+
+struct setting {
+	const struct fs_setattr *set;
+	void *lists[2]; /* that known gets; malloc'd */
+};
+
+static void setting_fini(struct setting *setting)
+{
+	for (int i = 0; i < 2; i++) {
+		free(setting->lists[i]);
+		setting->lists[i] = NULL;
+	}
+}
 
 static int64_t time_of(const struct timespec *time, int64_t now_ns)
 {
 	return time->tv_nsec == UTIME_NOW ? now_ns : core_ns(time);
 }
 
-/* Change what is known of a file or directory.
- * @param mode  as it shows, with the file type */
-static void apply(const struct fs_setattr *set, mode_t mode, struct known *known)
+static int check_size(const struct fs_setattr *set, mode_t mode)
+{
+	if (!(set->what & FS_SET_SIZE))
+		return 0;
+	if (S_ISDIR(mode))
+		return -EISDIR;
+	return !S_ISREG(mode) || set->size < 0 ? -EINVAL : 0;
+}
+
+static void set_fields(const struct fs_setattr *set, mode_t mode, struct known *known)
 {
 	struct attr *attr = &known->attr;
 	int64_t now = core_now_ns();
@@ -43,152 +163,61 @@ static void apply(const struct fs_setattr *set, mode_t mode, struct known *known
 	}
 	if (set->what & FS_SET_MTIME)
 		known->mtime_ns = time_of(&set->mtime, now);
-	attr->fields |= ATTR_CTIME;
-	attr->ctime_ns = now;
-	attr->mtime_ns = known->mtime_ns;
 }
 
-static int check_size(const struct fs_setattr *set, mode_t mode)
+/* Nothing is set: a write is to follow. */
+static bool is_write(const struct fs_setattr *set)
 {
-	if (!(set->what & FS_SET_SIZE))
-		return 0;
-	if (S_ISDIR(mode))
-		return -EISDIR;
-	return !S_ISREG(mode) || set->size < 0 ? -EINVAL : 0;
+	return (set->what & ~(unsigned)FS_DROP_SUID) == 0;
 }
 
-/* Of a file that is in memory. */
-static void set_content(struct content *content, const struct fs_setattr *set, struct known *known)
+/* A new owner or size ends privileges, too, even if the caller may keep the bits. */
+static bool ends_privileges(const struct fs_setattr *set)
 {
-	if (set->what & FS_SET_SIZE)
-		content_resize(content, (uint64_t)set->size);
-	content->attr = known->attr;
-	content->mtime_ns = known->mtime_ns;
-	content_know(content, known);
+	return is_write(set) || (set->what & (FS_SET_UID | FS_SET_GID | FS_SET_SIZE));
 }
 
-/* What the store holds of a value that has changed. */
-static int find_stored(struct kt_txn *txn, const struct key *key, struct known *known)
+/* The mode that is left. Without permission to execute, set-group-id is a mark and no privilege; a
+ * writer whose group we do not know loses it all the same. */
+static mode_t bare_mode(const struct fs_setattr *set, mode_t mode)
 {
-	struct kt_stat stat;
-	int err = kt_stat(txn, key->bytes, key->size, &stat);
+	if (!(set->what & FS_DROP_SUID))
+		return mode;
+	if ((set->what & (FS_SET_UID | FS_SET_GID)) && !(mode & S_IXGRP))
+		return mode & ~(mode_t)S_ISUID;
+	return without_suid(mode);
+}
 
-	if (!err)
-		known->stored = stat.stored;
+static int change_set(void *arg, mode_t mode, struct known *known)
+{
+	struct setting *setting = arg;
+	const struct fs_setattr *set = setting->set;
+	int err = check_size(set, mode);
+
+	if (err)
+		return err;
+	setting_fini(setting);
+	if (is_write(set) && without_suid(mode) == mode && !has_capability(&known->attr))
+		return AMEND_NOTHING;
+	set_fields(set, mode, known);
+	if (set->what & FS_SET_MODE)
+		err = acl_follow_mode(&known->attr, &setting->lists[0]);
+	if (!err && !S_ISDIR(mode) && ends_privileges(set))
+		err = drop(&known->attr,
+			bare_mode(set, set->what & FS_SET_MODE ? known->attr.mode : mode),
+			&setting->lists[1]);
+	stat_touch(known);
 	return err;
-}
-
-/* Of an entry. What was gathered for its value goes first. */
-static int set_entry(struct kt_txn *txn, const struct inode *node, const struct fs_setattr *set,
-	struct found *found)
-{
-	const struct key *key = &found->key;
-	struct attr_blob blob;
-	int err = attr_blob_init(&found->known.attr, &blob);
-
-	if (err)
-		return err;
-	if (node->content != NULL)
-		err = content_store(node->content, txn, key);
-	if (!err && (set->what & FS_SET_SIZE))
-		err = kt_truncate(txn, key->bytes, key->size, (uint64_t)set->size);
-	if (!err)
-		err = kt_set_attr(txn, key->bytes, key->size, blob.bytes, blob.size);
-	if (!err)
-		err = kt_set_mtime(txn, key->bytes, key->size, found->known.mtime_ns);
-	if (!err && (node->content != NULL || (set->what & FS_SET_SIZE)))
-		err = find_stored(txn, key, &found->known);
-	attr_blob_fini(&blob);
-	return err;
-}
-
-/* Find a node and what it will be. */
-static int find_changed(struct fs *fs, struct kt_txn *txn, uint64_t number,
-	const struct fs_setattr *set, struct inode **ret_node, struct found *ret_found)
-{
-	struct inode *node;
-	struct stat stat;
-	int err = find_node(fs, number, &node);
-
-	if (!err)
-		err = find_at_node(fs, txn, node, ret_found);
-	if (err)
-		return err;
-	find_stat(fs, node, ret_found, &stat);
-	err = check_size(set, stat.st_mode);
-	if (err)
-		return err;
-	ret_found->known.attr.fields |= ATTR_INO;
-	ret_found->known.attr.ino = stat.st_ino;
-	if (node->touched_ns != 0)
-		ret_found->known.mtime_ns = node->touched_ns;
-	apply(set, stat.st_mode, &ret_found->known);
-	*ret_node = node;
-	return 0;
-}
-
-/* Change it in memory, if it is there. @return 0; -EAGAIN it is in the store */
-static int set_in_memory(
-	struct fs *fs, uint64_t number, const struct fs_setattr *set, struct stat *ret_stat)
-{
-	struct found found;
-	struct inode *node;
-	int err = find_node(fs, number, &node);
-
-	if (err)
-		return err;
-	if (node->content == NULL || !node->content->whole)
-		return -EAGAIN;
-	err = find_changed(fs, NULL, number, set, &node, &found);
-	if (err)
-		return err;
-	set_content(node->content, set, &found.known);
-	find_stat(fs, node, &found, ret_stat);
-	return 0;
-}
-
-static int set_in_store(struct fs *fs, struct kt_txn *txn, uint64_t number,
-	const struct fs_setattr *set, struct stat *ret_stat)
-{
-	struct found found;
-	struct inode *node = NULL;
-	int err = find_changed(fs, txn, number, set, &node, &found);
-
-	if (!err && found.kind == INODE_FILE)
-		err = set_entry(txn, node, set, &found);
-	else if (!err)
-		err = directory_put(txn, &found.key, &found.known);
-	err = change_commit(fs, txn, err);
-	if (err)
-		return err;
-	node->touched_ns = 0;
-	content_drop(node);
-	find_stat(fs, node, &found, ret_stat);
-	return 0;
 }
 
 int fs_setattr(struct fs *fs, uint64_t number, struct fs_file *file, const struct fs_setattr *set,
 	struct stat *ret_stat)
 {
-	struct kt_txn *txn;
+	struct setting setting = {.set = set};
 	int err;
 
 	(void)file; /* the node says it all */
-	if (fs->options.read_only)
-		return -EROFS;
-	pthread_mutex_lock(&fs->lock);
-	err = set_in_memory(fs, number, set, ret_stat);
-	pthread_mutex_unlock(&fs->lock);
-	if (err != -EAGAIN)
-		return err;
-	err = change_begin(fs, &txn);
-	if (err)
-		return err;
-	/* it may have come to memory meanwhile */
-	err = set_in_memory(fs, number, set, ret_stat);
-	if (err == -EAGAIN)
-		err = set_in_store(fs, txn, number, set, ret_stat);
-	else
-		kt_abort(txn);
-	return change_end(fs, err);
+	err = amend(fs, number, change_set, &setting, ret_stat);
+	setting_fini(&setting);
+	return err;
 }

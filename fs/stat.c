@@ -2,7 +2,8 @@
  *
  * Inode numbers of files made through the mount count up from 1 (ids.h). Those of entries that an
  * application wrote are a hash of the key with the top bit set, until an operation through the
- * mount gives the entry another key: then the number is kept in its blob.
+ * mount gives the entry another key: then the number is kept in its blob. Where keys share an
+ * entry, all show one number.
  */
 #include "stat.h"
 
@@ -14,10 +15,17 @@
 
 int stat_known(const struct kt_stat *stat, struct known *ret_known)
 {
+	int err;
+
 	ret_known->size = stat->size;
 	ret_known->stored = stat->stored;
 	ret_known->mtime_ns = stat->mtime_ns;
-	return attr_decode(stat->attr.data, stat->attr.size, &ret_known->attr);
+	ret_known->shared = stat->shared;
+	ret_known->links = stat->keys;
+	err = attr_decode(stat->attr.data, stat->attr.size, &ret_known->attr);
+	if (!err && stat->attr_copied) /* the number is that of the entry it shared before */
+		ret_known->attr.fields &= ~(unsigned)ATTR_INO;
+	return err;
 }
 
 uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key)
@@ -29,12 +37,26 @@ uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key)
 	return XXH3_64bits_withSeed(key->bytes, key->size, seed) | INO_DERIVED;
 }
 
-void stat_keep_ino(enum inode_kind kind, const struct key *key, struct attr *attr)
+static uint64_t show_ino(enum inode_kind kind, const struct key *key, const struct known *known)
 {
-	if (attr->fields & ATTR_INO)
-		return;
-	attr->fields |= ATTR_INO;
-	attr->ino = stat_derive_ino(kind, key);
+	if (known->attr.fields & ATTR_INO)
+		return known->attr.ino;
+	if (known->shared == 0)
+		return stat_derive_ino(kind, key);
+	return XXH3_64bits_withSeed(&known->shared, sizeof(known->shared), 2) | INO_DERIVED;
+}
+
+void stat_keep_ino(enum inode_kind kind, const struct key *key, struct known *known)
+{
+	known->attr.ino = show_ino(kind, key, known);
+	known->attr.fields |= ATTR_INO;
+}
+
+void stat_touch(struct known *known)
+{
+	known->attr.fields |= ATTR_CTIME;
+	known->attr.ctime_ns = core_now_ns();
+	known->attr.mtime_ns = known->mtime_ns;
 }
 
 static struct timespec timespec_of(int64_t ns)
@@ -67,9 +89,9 @@ void stat_fill(const struct fs *fs, enum inode_kind kind, const struct key *key,
 	bool written_since = !(attr->fields & ATTR_CTIME) || attr->mtime_ns != known->mtime_ns;
 
 	*ret_stat = (struct stat){
-		.st_ino = attr->fields & ATTR_INO ? attr->ino : stat_derive_ino(kind, key),
+		.st_ino = show_ino(kind, key, known),
 		.st_mode = mode_of(fs, kind, attr),
-		.st_nlink = 1,
+		.st_nlink = known->links > 1 ? known->links : 1,
 		.st_uid = attr->fields & ATTR_UID ? attr->uid : fs->options.uid,
 		.st_gid = attr->fields & ATTR_GID ? attr->gid : fs->options.gid,
 		.st_rdev = attr->fields & ATTR_RDEV ? attr->rdev : 0,
@@ -79,6 +101,7 @@ void stat_fill(const struct fs *fs, enum inode_kind kind, const struct key *key,
 		.st_mtim = timespec_of(known->mtime_ns),
 		.st_ctim = timespec_of(written_since ? known->mtime_ns : attr->ctime_ns),
 	};
+	ret_stat->st_ino ^= fs->options.ino_flip;
 	ret_stat->st_atim =
 		attr->fields & ATTR_ATIME ? timespec_of(attr->atime_ns) : ret_stat->st_mtim;
 }

@@ -17,6 +17,8 @@ struct known {
 	uint64_t size;
 	uint64_t stored;
 	int64_t mtime_ns;
+	uint64_t shared; /* number of the entry, if keys share it; else 0 */
+	unsigned links;	 /* how many keys; 0 is as good as 1 */
 };
 
 /** Decode what the store knows. @return as attr_decode() */
@@ -33,8 +35,11 @@ uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key);
 void stat_fill(const struct fs *fs, enum inode_kind kind, const struct key *key,
 	const struct known *known, struct stat *ret_stat);
 
+/** A file or directory has changed now: its ctime. */
+void stat_touch(struct known *known);
+
 /** Give attributes a value for each field that a file made outside has, before they are written
  *  to a blob: the inode number if it has none. The rest stays as the mount shows it. */
-void stat_keep_ino(enum inode_kind kind, const struct key *key, struct attr *attr);
+void stat_keep_ino(enum inode_kind kind, const struct key *key, struct known *known);
 
 #endif

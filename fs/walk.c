@@ -88,6 +88,8 @@ int walk_open(struct kt_txn *txn, char separator, const struct place *directory,
 	walk->txn = txn;
 	walk->separator = separator;
 	walk->prefix = prefix;
+	walk->in_root = directory->parent == NULL ||
+			(directory->kind == INODE_PIECE && inode_begins_keys(directory->parent));
 	walk->piece_size = directory->kind == INODE_PIECE ? directory->size : 0;
 	walk->entries = walk->directories = NULL;
 	walk->probe_entries = walk->probe_directories = NULL;
@@ -267,7 +269,7 @@ static bool is_elsewhere(const struct walk *walk, const struct met *met)
 		return true;
 	if (!met->complete)
 		return names_cut(walk->separator, whole, size) != walk->piece_size;
-	return names_encode(walk->separator, whole, size, name) != walk->piece_size;
+	return names_encode(walk->separator, walk->in_root, whole, size, name) != walk->piece_size;
 }
 
 /* What is known of a directory: its record if it is what was met, else when its first key was
@@ -333,8 +335,8 @@ int walk_next(struct walk *walk, struct walk_child *ret_child)
 		if (is_elsewhere(walk, &met)) {
 			err = leave(walk, &met);
 		} else {
-			used = met.complete ? names_encode(walk->separator, met.component, met.size,
-						      name)
+			used = met.complete ? names_encode(walk->separator, walk->in_root,
+						      met.component, met.size, name)
 					    : names_cut(walk->separator, met.component, met.size);
 			err = take(walk, &met, used, ret_child, &found);
 		}

@@ -31,6 +31,7 @@ struct walk {
 	struct kt_txn *txn;
 	char separator;
 	const struct key *prefix; /* of all keys in the directory; borrowed */
+	bool in_root;		  /* the directory's names are the first of keys */
 	size_t piece_size;	  /* of the prefix's end, if the directory is a piece; else 0 */
 	struct kt_cursor *entries, *directories;
 	struct kt_cursor *probe_entries, *probe_directories; /* opened when needed */

@@ -147,8 +147,9 @@ static int mount_by_fusermount(
 	char *argv[] = {FUSERMOUNT, "-o", words, "--", (char *)options->dir, NULL};
 	int sockets[2], fd, err;
 
-	snprintf(words, sizeof(words), "subtype=keytree,default_permissions%s%s,fsname=",
-		options->allow_other ? ",allow_other" : "", options->read_only ? ",ro" : "");
+	snprintf(words, sizeof(words), "subtype=keytree,default_permissions%s%s%s,fsname=",
+		options->allow_other ? ",allow_other" : "", options->read_only ? ",ro" : "",
+		options->no_exec ? ",noexec" : "");
 	append_escaped(words, sizeof(words), options->source);
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0)
 		return fail(ret_why, -errno, "%s", strerror(errno));
@@ -171,7 +172,8 @@ static int mount_by_fusermount(
 static int mount_directly(
 	const struct attach_options *options, int *ret_fd, struct attach_why *ret_why)
 {
-	unsigned long flags = MS_NOSUID | MS_NODEV | (options->read_only ? MS_RDONLY : 0);
+	unsigned long flags = MS_NOSUID | MS_NODEV | (options->read_only ? MS_RDONLY : 0) |
+			      (options->no_exec ? MS_NOEXEC : 0);
 	char data[128];
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	int err;

@@ -18,6 +18,7 @@ struct attach_options {
 	const char *source; /* shown as what is mounted there */
 	bool read_only;
 	bool allow_other; /* let other users in */
+	bool no_exec;	  /* programs in it cannot be run */
 };
 
 /** Mount.

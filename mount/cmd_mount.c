@@ -1,12 +1,14 @@
 /* keytree mount: show a store as a directory until it is unmounted. */
 #include "background.h"
+#include "coherence.h"
 #include "command.h"
 #include "dircache.h"
 #include "mountpoint.h"
+#include "notify.h"
 #include "options.h"
 #include "session.h"
 
-#include "fs.h"
+#include "views.h"
 #include "keytree.h"
 
 #include <errno.h>
@@ -41,29 +43,66 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
 		vfprintf(stderr, format, args);
 }
 
-static int serve(struct mount *mount, const struct attach_options *attach, struct fs *fs)
+static int serve(struct mount *mount, const struct attach_options *attach, struct views *views,
+	struct coherence *coherence)
 {
 	struct dircache dirs;
 	struct ops_context context = {
-		.fs = fs,
+		.views = views,
 		.read_only = mount->options.read_only,
 		.dirs = &dirs,
 	};
 	struct session *session;
 	struct attach_why why;
+	int err;
 
 	fuse_set_log_func(log_fuse);
 	dircache_init(&dirs);
 	if (session_open(attach, &context, mount->debug, &session, &why) != 0)
 		return complain(mount, mount->dir, "mount", why.text);
+	err = coherence != NULL ? coherence_start(coherence, session_fuse(session)) : 0;
+	if (err != 0)
+		complain(mount, mount->dir, "mount", strerror(-err));
 	if (!mount->foreground) {
 		background_ready(mount->ready_fd);
 		mount->background = true;
 	}
-	session_wait(session);
+	notify_manager("READY=1");
+	session_wait(session, coherence);
+	notify_manager("STOPPING=1");
 	session_close(session);
 	dircache_fini(&dirs);
 	return COMMAND_DONE;
+}
+
+/* Serve, and tell the kernel what others change. A snapshot does not change. */
+static int serve_coherently(struct mount *mount, const struct attach_options *attach,
+	struct kt_store *store, struct views *views)
+{
+	struct coherence *coherence = NULL;
+	struct view_node root;
+	int err = 0, status;
+
+	if (mount->options.snapshot == NULL) {
+		err = views_node(views, FS_ROOT, &root);
+		if (err == 0)
+			err = coherence_open(store, root.fs, &coherence);
+	}
+	if (err != 0)
+		return complain(mount, mount->store_path, "mount", kt_strerror(store, err));
+	status = serve(mount, attach, views, coherence);
+	coherence_close(coherence);
+	return status;
+}
+
+/* Why a store cannot be shown. */
+static const char *why_not(const struct options *options, int err)
+{
+	if (err == -ENOENT && options->snapshot != NULL)
+		return "no such snapshot";
+	if ((err == -ENOTDIR || err == -EINVAL) && options->subtree != NULL)
+		return "no such directory for subtree=";
+	return kt_strerror(NULL, err);
 }
 
 static int mount_store(struct mount *mount, struct kt_store *store, const char *dir)
@@ -76,6 +115,9 @@ static int mount_store(struct mount *mount, struct kt_store *store, const char *
 		.dir_mode = 0777 & ~options->umask,
 		.read_only = options->read_only,
 		.commit_seconds = options->commit_seconds,
+		.snapshot = options->snapshot,
+		.subtree = options->subtree,
+		.scratch = options->scratch,
 	};
 	char *source = realpath(mount->store_path, NULL);
 	struct attach_options attach = {
@@ -83,16 +125,17 @@ static int mount_store(struct mount *mount, struct kt_store *store, const char *
 		.source = source != NULL ? source : mount->store_path,
 		.read_only = options->read_only,
 		.allow_other = options->allow_other,
+		.no_exec = options->no_exec,
 	};
-	struct fs *fs;
+	struct views *views;
 	int err, status;
 
-	err = fs_open(store, &fs_options, &fs);
+	err = views_open(store, &fs_options, &views);
 	if (err != 0) {
-		status = complain(mount, mount->store_path, "mount", kt_strerror(NULL, err));
+		status = complain(mount, mount->store_path, "mount", why_not(options, err));
 	} else {
-		status = serve(mount, &attach, fs);
-		err = fs_close(fs);
+		status = serve_coherently(mount, &attach, store, views);
+		err = views_close(views);
 		if (err != 0)
 			status =
 				complain(mount, mount->store_path, "flush", kt_strerror(NULL, err));
@@ -110,7 +153,9 @@ static int open_and_mount(struct mount *mount, const char *dir)
 		command_open(mount->store_path, mount->options.read_only ? KT_READONLY : 0, &store);
 	if (status != COMMAND_DONE)
 		return status;
-	status = mount_store(mount, store, dir);
+	err = kt_set_max_size(store, mount->options.max_size);
+	status = err != 0 ? complain(mount, mount->store_path, "open", kt_strerror(store, err))
+			  : mount_store(mount, store, dir);
 	err = kt_close(store);
 	if (err != 0)
 		status = complain(mount, mount->store_path, "close", kt_strerror(NULL, err));
@@ -172,9 +217,17 @@ const struct command cmd_mount = {
 		"  -o   a list of options, separated by commas:\n"
 		"         ro            nothing can be changed\n"
 		"         allow_other   other users may enter, as the permissions say\n"
+		"         noexec        programs in it cannot be run\n"
 		"         uid=N gid=N   owner of entries without one of their own (default: you)\n"
 		"         umask=M       octal; bits missing in modes of entries without one of\n"
 		"                       their own (default: 022)\n"
-		"         commit=S      changes are on the disk after S seconds (default: 5)\n",
+		"         commit=S      changes are on the disk after S seconds (default: 5; sync: "
+		"0)\n"
+		"         max_size=N    the store's file gets no larger (bytes, or with K, M, G, "
+		"T)\n"
+		"         snapshot=NAME show a snapshot, read-only\n"
+		"         subtree=PATH  show one directory of the store\n"
+		"         scratch=P:P   patterns of names of files that are never saved\n"
+		"Snapshots can be looked at in DIR/.snapshots/NAME.\n",
 	.run = run,
 };

@@ -22,6 +22,9 @@ enum command_status {
 	COMMAND_FAILED = 3,
 };
 
+/** The present, where the name of a snapshot may stand. */
+#define COMMAND_NOW "now"
+
 struct command {
 	const char *name;
 	const char *operands; /* as in a usage line, options included */
@@ -30,16 +33,24 @@ struct command {
 	int (*run)(const struct command *command, int argc, char **argv);
 };
 
+extern const struct command cmd_backup;
 extern const struct command cmd_check;
+extern const struct command cmd_compact;
+extern const struct command cmd_collection;
 extern const struct command cmd_create;
 extern const struct command cmd_del;
+extern const struct command cmd_diff;
+extern const struct command cmd_export;
 extern const struct command cmd_get;
+extern const struct command cmd_import;
 extern const struct command cmd_ls;
 extern const struct command cmd_mount;
 extern const struct command cmd_put;
 extern const struct command cmd_scan;
+extern const struct command cmd_snapshot;
 extern const struct command cmd_stat;
 extern const struct command cmd_umount;
+extern const struct command cmd_watch;
 
 /** Next option of a command's arguments, as getopt_long() returns it.
  *  @param letters  as for getopt()

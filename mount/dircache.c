@@ -31,16 +31,19 @@ void dircache_put(
 	struct dircache *cache, struct fs *fs, uint64_t node, off_t offset, struct fs_dir *dir)
 {
 	struct fs_dir *old;
+	struct fs *old_fs;
 
 	pthread_mutex_lock(&cache->lock);
 	old = cache->places[cache->next].dir;
+	old_fs = cache->places[cache->next].fs;
 	cache->places[cache->next].dir = dir;
+	cache->places[cache->next].fs = fs;
 	cache->places[cache->next].node = node;
 	cache->places[cache->next].offset = offset;
 	cache->next = (cache->next + 1) % DIRCACHE_SIZE;
 	pthread_mutex_unlock(&cache->lock);
 	if (old != NULL)
-		fs_releasedir(fs, old);
+		fs_releasedir(old_fs, old);
 }
 
 void dircache_fini(struct dircache *cache)

@@ -21,6 +21,7 @@ struct dircache {
 	pthread_mutex_t lock;
 	struct {
 		struct fs_dir *dir; /* NULL: free */
+		struct fs *fs;	    /* of dir */
 		uint64_t node;
 		off_t offset; /* where it stopped */
 	} places[DIRCACHE_SIZE];
@@ -34,7 +35,7 @@ void dircache_init(struct dircache *cache);
 struct fs_dir *dircache_take(struct dircache *cache, uint64_t node, off_t offset);
 
 /** Keep a handle.
- *  @param fs   of the handles
+ *  @param fs   of the handle
  *  @param dir  taken */
 void dircache_put(
 	struct dircache *cache, struct fs *fs, uint64_t node, off_t offset, struct fs_dir *dir);

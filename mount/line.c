@@ -1,5 +1,6 @@
 /* Keys and names by escape.h of the file system, JSON by jansson. */
 #include "line.h"
+#include "base64.h"
 #include "command.h"
 
 #include "escape.h"
@@ -59,28 +60,9 @@ int line_write_name(const char *name)
 	return write_escaped(name_set, name, strlen(name));
 }
 
-static void base64_encode(const unsigned char *bytes, size_t size, char *text)
+int line_json_base64(json_t *object, const char *name, struct kt_slice bytes)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < size; i += 3) {
-		size_t rest = size - i;
-		uint32_t group = (uint32_t)bytes[i] << 16;
-
-		group |= rest > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
-		group |= rest > 2 ? bytes[i + 2] : 0;
-		*text++ = digits[group >> 18];
-		*text++ = digits[group >> 12 & 63];
-		*text++ = rest > 1 ? digits[group >> 6 & 63] : '=';
-		*text++ = rest > 2 ? digits[group & 63] : '=';
-	}
-	*text = '\0';
-}
-
-static int add_base64(json_t *object, const char *name, struct kt_slice bytes)
-{
-	char *text = malloc((bytes.size + 2) / 3 * 4 + 1);
+	char *text = malloc(BASE64_TEXT_SIZE(bytes.size));
 	char full_name[64];
 	int err;
 
@@ -93,13 +75,21 @@ static int add_base64(json_t *object, const char *name, struct kt_slice bytes)
 	return err != 0 ? -ENOMEM : 0;
 }
 
+bool line_is_text(struct kt_slice bytes)
+{
+	json_t *string = json_stringn(bytes.size > 0 ? bytes.data : "", bytes.size);
+
+	json_decref(string);
+	return string != NULL;
+}
+
 int line_json_bytes(json_t *object, const char *name, struct kt_slice bytes)
 {
 	const char *text = bytes.size > 0 ? bytes.data : "";
 	json_t *string = json_stringn(text, bytes.size);
 
 	if (string == NULL) /* not UTF-8 */
-		return add_base64(object, name, bytes);
+		return line_json_base64(object, name, bytes);
 	return json_object_set_new(object, name, string) != 0 ? -ENOMEM : 0;
 }
 

@@ -33,9 +33,16 @@ void line_read_name(char *text);
  *  @return 0; -EIO; -ENOMEM */
 int line_write_name(const char *name);
 
+/** Are bytes UTF-8? */
+bool line_is_text(struct kt_slice bytes);
+
 /** Add bytes to a JSON object: a string NAME if they are UTF-8, else NAME_base64.
  *  @return 0; -ENOMEM */
 int line_json_bytes(json_t *object, const char *name, struct kt_slice bytes);
+
+/** Add bytes to a JSON object, as NAME_base64 whatever they are.
+ *  @return 0; -ENOMEM */
+int line_json_base64(json_t *object, const char *name, struct kt_slice bytes);
 
 /** Add a number to a JSON object.
  *  @return 0; -ENOMEM */

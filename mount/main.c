@@ -3,13 +3,19 @@
  *     command.h      what a command is, and what all of them share
  *     cmd_NAME.c     one command each
  *     line.h         keys and JSON on a line
+ *     show.h         sizes and times for people
+ *     exchange.h     import and export; format_NAME.c one format each
+ *     progress.h     how far long work is
  *     options.h      the words behind mount -o
+ *     helper.h       the program as mount(8) calls it
+ *     notify.h       words to a service manager
  *     mountpoint.h   the directory a mount is put on
  *     attach.h       mount(2), or fusermount3 for those who may not
  *     session.h      the loop that serves the kernel, and its end
  *     ops.h          each request of the kernel, answered by the file system (fs/fs.h)
  */
 #include "command.h"
+#include "helper.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +29,16 @@ static const struct command *const commands[] = {
 	&cmd_del,
 	&cmd_ls,
 	&cmd_scan,
+	&cmd_snapshot,
+	&cmd_diff,
+	&cmd_watch,
+	&cmd_backup,
+	&cmd_collection,
+	&cmd_import,
+	&cmd_export,
 	&cmd_stat,
 	&cmd_check,
+	&cmd_compact,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -42,7 +56,7 @@ static int print_commands(void)
 {
 	puts("keytree keeps application state in one file and shows it as a directory.\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	puts("\nkeytree COMMAND --help says more about one, and keytree(1) about all of them.");
 	return COMMAND_DONE;
 }
@@ -96,6 +110,8 @@ int main(int argc, char **argv)
 {
 	int status;
 
+	if (helper_is(argv[0]))
+		return helper_run(argc, argv);
 	if (argc < 2) {
 		fputs("keytree: which command? (keytree help)\n", stderr);
 		return COMMAND_USAGE;

@@ -30,8 +30,11 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 	set_feature(conn, FUSE_CAP_CACHE_SYMLINKS, true);
 	/* Where OPEN is not sent, it cannot carry the truncation either. */
 	set_feature(conn, FUSE_CAP_ATOMIC_O_TRUNC, !context->read_only);
-	/* The kernel clears set-user-id bits itself, with SETATTR. */
+	/* The newer form of this is agreed on in wire.h. */
 	set_feature(conn, FUSE_CAP_HANDLE_KILLPRIV, false);
+	/* The kernel decides by access control lists; then the umask is for us to apply. */
+	set_feature(conn, FUSE_CAP_POSIX_ACL, true);
+	set_feature(conn, FUSE_CAP_DONT_MASK, true);
 	/* Splicing was measured slower everywhere. */
 	set_feature(conn, FUSE_CAP_SPLICE_READ, false);
 	set_feature(conn, FUSE_CAP_SPLICE_WRITE, false);
@@ -41,13 +44,16 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 
 /* ---- replies ---- */
 
-struct fuse_entry_param ops_entry(const struct fs_entry *entry)
+struct fuse_entry_param ops_entry(const struct view_node *in, const struct fs_entry *entry)
 {
+	/* A snapshot may be deleted, and another one get its name. */
+	bool is_snapshot = in->view != 0 && entry->node == FS_ROOT;
+
 	return (struct fuse_entry_param){
-		.ino = entry->node,
+		.ino = entry->node != 0 ? in->view | entry->node : 0,
 		.attr = entry->stat,
 		.attr_timeout = OPS_FOREVER,
-		.entry_timeout = OPS_FOREVER,
+		.entry_timeout = is_snapshot ? 0 : OPS_FOREVER,
 	};
 }
 
@@ -59,18 +65,19 @@ struct fs_caller ops_caller(fuse_req_t req)
 }
 
 /* Answer with an entry; if nobody takes the answer, give its reference back. */
-static void reply_entry(fuse_req_t req, int err, const struct fs_entry *entry)
+static void reply_entry(
+	fuse_req_t req, const struct view_node *in, int err, const struct fs_entry *entry)
 {
-	struct fs *fs = ops_fs(req);
+	struct views *views = ops_context(req)->views;
 	struct fuse_entry_param param;
 
 	if (err != 0) {
 		ops_reply(req, err);
 		return;
 	}
-	param = ops_entry(entry);
+	param = ops_entry(in, entry);
 	if (fuse_reply_entry(req, &param) != 0)
-		fs_forget(fs, entry->node, 1);
+		views_forget(views, param.ino, 1);
 }
 
 static void reply_attr(fuse_req_t req, int err, const struct stat *stat)
@@ -87,58 +94,65 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const struct fuse_entry_param missing = {.entry_timeout = OPS_FOREVER};
 	struct fs_entry entry;
-	int err = fs_lookup(ops_fs(req), parent, name, &entry);
+	struct view_node in;
+	int err = views_lookup(ops_context(req)->views, parent, name, &in, &entry);
 
-	if (err == -ENOENT)
-		fuse_reply_entry(req, &missing); /* that it does not exist may be kept too */
+	/* That it does not exist may be kept too; not of a snapshot, which may be taken any time.
+	 */
+	if (err == -ENOENT && !ops_at(req, parent).is_list)
+		fuse_reply_entry(req, &missing);
 	else
-		reply_entry(req, err, &entry);
+		reply_entry(req, &in, err, &entry);
 }
 
 static void forget(fuse_req_t req, fuse_ino_t node, uint64_t count)
 {
-	fs_forget(ops_fs(req), node, count);
+	views_forget(ops_context(req)->views, node, count);
 	fuse_reply_none(req);
 }
 
 static void forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 {
 	for (size_t i = 0; i < count; i++)
-		fs_forget(ops_fs(req), forgets[i].ino, forgets[i].nlookup);
+		views_forget(ops_context(req)->views, forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 
 static void mknod_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
 	struct fs_caller caller = ops_caller(req);
+	struct view_node at = ops_at(req, parent);
 	struct fs_entry entry;
-	int err = fs_mknod(ops_fs(req), &caller, parent, name, mode, rdev, &entry);
+	int err = fs_mknod(at.fs, &caller, at.node, name, mode, rdev, &entry);
 
-	reply_entry(req, err, &entry);
+	reply_entry(req, &at, err, &entry);
 }
 
 static void mkdir_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct fs_caller caller = ops_caller(req);
+	struct view_node at = ops_at(req, parent);
 	struct fs_entry entry;
-	int err = fs_mkdir(ops_fs(req), &caller, parent, name, mode, &entry);
+	int err = fs_mkdir(at.fs, &caller, at.node, name, mode, &entry);
 
-	reply_entry(req, err, &entry);
+	reply_entry(req, &at, err, &entry);
 }
 
 static void symlink_(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
 	struct fs_caller caller = ops_caller(req);
+	struct view_node at = ops_at(req, parent);
 	struct fs_entry entry;
-	int err = fs_symlink(ops_fs(req), &caller, target, parent, name, &entry);
+	int err = fs_symlink(at.fs, &caller, target, at.node, name, &entry);
 
-	reply_entry(req, err, &entry);
+	reply_entry(req, &at, err, &entry);
 }
 
 static void readlink_(fuse_req_t req, fuse_ino_t node)
 {
 	char *target;
-	int err = fs_readlink(ops_fs(req), node, &target);
+	struct view_node at = ops_at(req, node);
+	int err = fs_readlink(at.fs, at.node, &target);
 
 	if (err != 0) {
 		ops_reply(req, err);
@@ -150,37 +164,49 @@ static void readlink_(fuse_req_t req, fuse_ino_t node)
 
 static void unlink_(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	ops_reply(req, fs_unlink(ops_fs(req), parent, name));
+	struct view_node at = ops_at(req, parent);
+
+	ops_reply(req, fs_unlink(at.fs, at.node, name));
 }
 
 static void rmdir_(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	ops_reply(req, fs_rmdir(ops_fs(req), parent, name));
+	struct view_node at = ops_at(req, parent);
+
+	ops_reply(req, fs_rmdir(at.fs, at.node, name));
 }
 
 static void rename_(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 	const char *new_name, unsigned flags)
 {
-	ops_reply(req, fs_rename(ops_fs(req), parent, name, new_parent, new_name, flags));
+	struct view_node from = ops_at(req, parent), to = ops_at(req, new_parent);
+
+	if (from.fs != to.fs)
+		ops_reply(req, -EXDEV);
+	else
+		ops_reply(req, fs_rename(from.fs, from.node, name, to.node, new_name, flags));
 }
 
-/* One value, one key: there are no hard links. */
 static void link_(fuse_req_t req, fuse_ino_t node, fuse_ino_t new_parent, const char *new_name)
 {
-	(void)node;
-	(void)new_parent;
-	(void)new_name;
-	ops_reply(req, -EPERM);
+	struct view_node from = ops_at(req, node), at = ops_at(req, new_parent);
+	struct fs_entry entry;
+	int err = -EXDEV;
+
+	if (from.fs == at.fs)
+		err = fs_link(at.fs, from.node, at.node, new_name, &entry);
+	reply_entry(req, &at, err, &entry);
 }
 
 /* ---- attributes ---- */
 
 static void getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
+	struct view_node at = ops_at(req, node);
 	struct stat stat;
 
 	(void)fi;
-	reply_attr(req, fs_getattr(ops_fs(req), node, &stat), &stat);
+	reply_attr(req, fs_getattr(at.fs, at.node, &stat), &stat);
 }
 
 static struct fs_setattr translate_setattr(const struct stat *attr, int to_set)
@@ -216,13 +242,20 @@ static struct fs_setattr translate_setattr(const struct stat *attr, int to_set)
 	return set;
 }
 
+/* When the kernel is about to write to a file that has privileges, it sends this with nothing to
+ * set, and the mode in the answer is what it shows from then on. */
 static void setattr(
 	fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set, struct fuse_file_info *fi)
 {
 	struct fs_setattr set = translate_setattr(attr, to_set);
+	bool drop = set.what == 0 ? ops_caller(req).uid != 0 : wire_now()->drop_suid;
 	struct fs_file *file = fi != NULL ? (struct fs_file *)(uintptr_t)fi->fh : NULL;
+	struct view_node at = ops_at(req, node);
 	struct stat stat;
-	int err = fs_setattr(ops_fs(req), node, file, &set, &stat);
+	int err;
+
+	set.what |= drop ? FS_DROP_SUID : 0;
+	err = fs_setattr(at.fs, at.node, file, &set, &stat);
 
 	reply_attr(req, err, &stat);
 }
@@ -230,7 +263,7 @@ static void setattr(
 static void statfs_(fuse_req_t req, fuse_ino_t node)
 {
 	struct statvfs stat;
-	int err = fs_statfs(ops_fs(req), &stat);
+	int err = fs_statfs(ops_at(req, 0).fs, &stat);
 
 	(void)node;
 	if (err != 0)
@@ -240,7 +273,7 @@ static void statfs_(fuse_req_t req, fuse_ino_t node)
 }
 
 /* What is missing here is answered with ENOSYS by libfuse, and the kernel asks once: access (it
- * checks permissions itself), extended attributes, locks (it keeps them itself), fallocate. */
+ * checks permissions itself), locks (it keeps them itself). */
 static const struct fuse_lowlevel_ops table = {
 	.init = init,
 	.lookup = lookup,
@@ -257,6 +290,10 @@ static const struct fuse_lowlevel_ops table = {
 	.rename = rename_,
 	.link = link_,
 	.statfs = statfs_,
+	.setxattr = ops_setxattr,
+	.getxattr = ops_getxattr,
+	.listxattr = ops_listxattr,
+	.removexattr = ops_removexattr,
 	.create = ops_create,
 	.open = ops_open,
 	.read = ops_read,
@@ -264,6 +301,9 @@ static const struct fuse_lowlevel_ops table = {
 	.flush = ops_flush,
 	.fsync = ops_fsync,
 	.release = ops_release,
+	.lseek = ops_lseek,
+	.fallocate = ops_fallocate,
+	.copy_file_range = ops_copy_file_range,
 	.opendir = ops_opendir,
 	.readdir = ops_readdir,
 	.readdirplus = ops_readdirplus,

@@ -2,31 +2,35 @@
  * fs.h meet.
  *
  * The kernel may keep everything it is told for ever: names, names that do not exist, attributes,
- * file contents and listings. It invalidates by itself what its own requests change, and there is
- * no other writer yet. Every request is answered exactly once, by the handler that got it.
+ * file contents and listings. It invalidates by itself what its own requests change, and is told
+ * what others do (coherence.h). Every request is answered exactly once, by the handler that got it.
  *
- *     ops.c       agreement on features; names and attributes
- *     ops_file.c  open files
- *     ops_dir.c   open directories
+ *     ops.c        agreement on features; names and attributes
+ *     ops_xattr.c  extended attributes
+ *     ops_file.c   open files
+ *     ops_dir.c    open directories
  */
 #ifndef MOUNT_OPS_H
 #define MOUNT_OPS_H
 
 #define FUSE_USE_VERSION 314
+#include "wire.h"
+
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 
-struct fs;
 struct dircache;
+struct views;
 
 /** Largest write the kernel sends in one request, and largest read it asks for. */
 #define OPS_MAX_WRITE ((size_t)1024 * 1024)
 
 /** What the handlers work on: the user data of the session. */
 struct ops_context {
-	struct fs *fs;
+	struct views *views;
 	bool read_only;	       /* the kernel then opens files and directories without asking */
 	struct dircache *dirs; /* listings in progress, if read-only */
+	struct wire wire;
 };
 
 /** The handlers, for fuse_session_new(). */

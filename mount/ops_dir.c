@@ -13,24 +13,25 @@ static struct fs_dir *dir_of(const struct fuse_file_info *fi)
 
 void ops_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	struct fs *fs = ops_fs(req);
+	struct view_node at = ops_at(req, node);
 	struct fs_dir *dir;
-	int err = ops_context(req)->read_only ? -ENOSYS : fs_opendir(fs, node, &dir);
+	int err = ops_context(req)->read_only ? -ENOSYS : fs_opendir(at.fs, at.node, &dir);
 
 	if (err != 0) {
 		ops_reply(req, err);
 		return;
 	}
 	fi->fh = (uintptr_t)dir;
-	fi->cache_readdir = 1;
-	fi->keep_cache = 1;
+	fi->cache_readdir = !at.is_list;
+	fi->keep_cache = !at.is_list;
 	if (fuse_reply_open(req, fi) != 0)
-		fs_releasedir(fs, dir);
+		fs_releasedir(at.fs, dir);
 }
 
 /* A reply in the making. */
 struct listing {
 	fuse_req_t req;
+	struct view_node at;
 	bool plus;
 	char *buf;
 	size_t size, used;
@@ -44,7 +45,7 @@ static bool add_entry(void *arg, const char *name, const struct fs_entry *entry,
 	size_t room = listing->size - listing->used, need;
 
 	if (listing->plus) {
-		struct fuse_entry_param param = ops_entry(entry);
+		struct fuse_entry_param param = ops_entry(&listing->at, entry);
 
 		need = fuse_add_direntry_plus(listing->req, end, room, name, &param, offset);
 	} else {
@@ -57,34 +58,54 @@ static bool add_entry(void *arg, const char *name, const struct fs_entry *entry,
 	return true;
 }
 
+/* List from an open directory. A snapshot's node is known when its name is looked up. */
+static int list_opened(struct listing *listing, off_t offset, struct fs_dir *dir)
+{
+	bool plus = listing->plus && !listing->at.is_list;
+
+	return fs_readdir(listing->at.fs, dir, offset, plus, add_entry, listing);
+}
+
 /* List a directory that the kernel has not opened. */
 static int list_unopened(struct listing *listing, fuse_ino_t node, off_t offset)
 {
 	const struct ops_context *context = ops_context(listing->req);
+	struct fs *fs = listing->at.fs;
 	struct fs_dir *dir = dircache_take(context->dirs, node, offset);
-	int err = dir != NULL ? 0 : fs_opendir(context->fs, node, &dir);
+	int err = dir != NULL ? 0 : fs_opendir(fs, listing->at.node, &dir);
 
 	if (err != 0)
 		return err;
-	err = fs_readdir(context->fs, dir, offset, listing->plus, add_entry, listing);
+	err = list_opened(listing, offset, dir);
 	if (err == 0 && listing->used > 0)
-		dircache_put(context->dirs, context->fs, node, listing->offset, dir);
+		dircache_put(context->dirs, fs, node, listing->offset, dir);
 	else
-		fs_releasedir(context->fs, dir);
+		fs_releasedir(fs, dir);
 	return err;
 }
 
 static int list(struct listing *listing, fuse_ino_t node, off_t offset, struct fs_dir *dir)
 {
-	if (dir == NULL)
-		return list_unopened(listing, node, offset);
-	return fs_readdir(ops_fs(listing->req), dir, offset, listing->plus, add_entry, listing);
+	int err = listing->at.is_list && offset == 0
+			  ? views_refresh(ops_context(listing->req)->views)
+			  : 0;
+
+	if (err != 0)
+		return err;
+	return dir == NULL ? list_unopened(listing, node, offset)
+			   : list_opened(listing, offset, dir);
 }
 
 static void reply_listing(
 	fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fs_dir *dir, bool plus)
 {
-	struct listing listing = {.req = req, .plus = plus, .size = size, .buf = malloc(size)};
+	struct listing listing = {
+		.req = req,
+		.at = ops_at(req, node),
+		.plus = plus,
+		.size = size,
+		.buf = malloc(size),
+	};
 	int err = listing.buf != NULL ? list(&listing, node, offset, dir) : -ENOMEM;
 
 	if (err != 0 && listing.used == 0)
@@ -108,16 +129,14 @@ void ops_readdirplus(
 
 void ops_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	(void)node;
 	if (dir_of(fi) != NULL)
-		fs_releasedir(ops_fs(req), dir_of(fi));
+		fs_releasedir(ops_at(req, node).fs, dir_of(fi));
 	ops_reply(req, 0);
 }
 
 void ops_fsyncdir(fuse_req_t req, fuse_ino_t node, int data_only, struct fuse_file_info *fi)
 {
-	(void)node;
 	(void)data_only;
 	(void)fi;
-	ops_reply(req, fs_fsync(ops_fs(req), NULL));
+	ops_reply(req, fs_fsync(ops_at(req, node).fs, NULL));
 }

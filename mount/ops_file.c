@@ -22,39 +22,45 @@ static void set_file(struct fuse_file_info *fi, struct fs_file *file)
 void ops_create(
 	fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
-	struct fs *fs = ops_fs(req);
+	struct view_node at = ops_at(req, parent);
 	struct fs_caller caller = ops_caller(req);
 	struct fuse_entry_param param;
 	struct fs_entry entry;
 	struct fs_file *file;
-	int err = fs_create(fs, &caller, parent, name, mode, fi->flags, &entry, &file);
+	int err =
+		wire_now()->tmpfile
+			? fs_tmpfile(at.fs, &caller, at.node, mode, fi->flags, &entry, &file)
+			: fs_create(at.fs, &caller, at.node, name, mode, fi->flags, &entry, &file);
 
 	if (err != 0) {
 		ops_reply(req, err);
 		return;
 	}
 	set_file(fi, file);
-	param = ops_entry(&entry);
+	param = ops_entry(&at, &entry);
 	if (fuse_reply_create(req, &param, fi) != 0) { /* nobody waits for it any more */
-		fs_release(fs, file);
-		fs_forget(fs, entry.node, 1);
+		fs_release(at.fs, file);
+		fs_forget(at.fs, entry.node, 1);
 	}
 }
 
 void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	struct fs *fs = ops_fs(req);
+	struct view_node at = ops_at(req, node);
 	struct fs_file *file;
-	int err;
+	int err = -ENOSYS;
 
-	err = ops_context(req)->read_only ? -ENOSYS : fs_open_file(fs, node, fi->flags, &file);
+	if (!ops_context(req)->read_only)
+		err = fs_open_file(at.fs, at.node, fi->flags, &file);
+	if (err == 0 && (fi->flags & O_TRUNC))
+		fs_drop_privileges(at.fs, at.node, wire_now()->drop_suid);
 	if (err != 0) {
 		ops_reply(req, err);
 		return;
 	}
 	set_file(fi, file);
 	if (fuse_reply_open(req, fi) != 0)
-		fs_release(fs, file);
+		fs_release(at.fs, file);
 }
 
 /* For one read; made when a thread serves its first one. */
@@ -68,7 +74,7 @@ void ops_end_thread(void)
 
 void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	struct fs *fs = ops_fs(req);
+	struct view_node at = ops_at(req, node);
 	struct fs_file *file = file_of(fi);
 	size_t got = 0;
 	int err;
@@ -79,23 +85,25 @@ void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct
 	if (size > OPS_MAX_WRITE)
 		size = OPS_MAX_WRITE;
 	if (err == 0 && file == NULL)
-		err = fs_open_file(fs, node, O_RDONLY, &file);
+		err = fs_open_file(at.fs, at.node, O_RDONLY, &file);
 	if (err == 0)
-		err = fs_read(fs, file, offset, read_buffer, size, &got);
+		err = fs_read(at.fs, file, offset, read_buffer, size, &got);
 	if (err != 0)
 		ops_reply(req, err);
 	else
 		fuse_reply_buf(req, read_buffer, got);
 	if (file_of(fi) == NULL && file != NULL)
-		fs_release(fs, file);
+		fs_release(at.fs, file);
 }
 
 void ops_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t offset,
 	struct fuse_file_info *fi)
 {
-	int err = fs_write(ops_fs(req), file_of(fi), offset, data, size);
+	struct view_node at = ops_at(req, node);
+	int err = fs_drop_privileges(at.fs, at.node, wire_now()->drop_suid);
 
-	(void)node;
+	if (err == 0)
+		err = fs_write(at.fs, file_of(fi), offset, data, size);
 	if (err != 0)
 		ops_reply(req, err);
 	else
@@ -104,24 +112,64 @@ void ops_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, o
 
 void ops_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	(void)node;
 	if (ops_context(req)->read_only)
 		ops_reply(req, -ENOSYS);
 	else
-		ops_reply(req, fs_flush(ops_fs(req), file_of(fi)));
+		ops_reply(req, fs_flush(ops_at(req, node).fs, file_of(fi)));
 }
 
 void ops_fsync(fuse_req_t req, fuse_ino_t node, int data_only, struct fuse_file_info *fi)
 {
-	(void)node;
 	(void)data_only;
-	ops_reply(req, fs_fsync(ops_fs(req), file_of(fi)));
+	ops_reply(req, fs_fsync(ops_at(req, node).fs, file_of(fi)));
+}
+
+void ops_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence, struct fuse_file_info *fi)
+{
+	struct view_node at = ops_at(req, node);
+	struct fs_file *file = file_of(fi);
+	off_t found;
+	int err = 0;
+
+	if (file == NULL)
+		err = fs_open_file(at.fs, at.node, O_RDONLY, &file);
+	if (err == 0)
+		err = fs_lseek(at.fs, file, offset, whence, &found);
+	if (err != 0)
+		ops_reply(req, err);
+	else
+		fuse_reply_lseek(req, found);
+	if (file_of(fi) == NULL && file != NULL)
+		fs_release(at.fs, file);
+}
+
+void ops_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t offset, off_t size,
+	struct fuse_file_info *fi)
+{
+	ops_reply(req, fs_fallocate(ops_at(req, node).fs, file_of(fi), mode, offset, size));
+}
+
+/* Between the present and a snapshot the kernel copies by itself. */
+void ops_copy_file_range(fuse_req_t req, fuse_ino_t node, off_t offset, struct fuse_file_info *fi,
+	fuse_ino_t to_node, off_t to_offset, struct fuse_file_info *to_fi, size_t size, int flags)
+{
+	struct view_node from = ops_at(req, node), to = ops_at(req, to_node);
+	size_t copied;
+	int err = -EXDEV;
+
+	(void)flags;
+	if (from.fs == to.fs)
+		err = fs_copy(
+			from.fs, file_of(fi), offset, file_of(to_fi), to_offset, size, &copied);
+	if (err != 0)
+		ops_reply(req, err);
+	else
+		fuse_reply_write(req, copied);
 }
 
 void ops_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	(void)node;
 	if (file_of(fi) != NULL)
-		fs_release(ops_fs(req), file_of(fi));
+		fs_release(ops_at(req, node).fs, file_of(fi));
 	ops_reply(req, 0);
 }

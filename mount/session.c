@@ -1,5 +1,6 @@
 /* The loop around libfuse's low-level session, and its orderly end. */
 #include "session.h"
+#include "coherence.h"
 #include "mountinfo.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@
 struct session {
 	const struct attach_options *attach;
 	struct fuse_session *fuse;
+	struct wire *wire;
 	int fuse_fd;	 /* owned by fuse */
 	int stop_fd;	 /* eventfd; readable from when serving is to end */
 	int idle_fd;	 /* eventfd; readable after a thread went idle, while draining */
@@ -129,10 +131,10 @@ static void drain(struct session *session)
 static bool serve_one(struct session *session, char *mem)
 {
 	ssize_t size = read(session->fuse_fd, mem, REQUEST_SIZE);
-	struct fuse_buf buf = {.mem = mem};
+	struct fuse_buf buf = {0};
 
 	if (size > 0) {
-		buf.size = (size_t)size;
+		buf.mem = wire_receive(session->wire, mem, (size_t)size, &buf.size);
 		fuse_session_process_buf(session->fuse, &buf);
 		return true;
 	}
@@ -289,16 +291,33 @@ static void unmount(struct session *session)
 	attach_unmount(dir, true, &why);
 }
 
+static ssize_t write_reply(int fd, struct iovec *iov, int count, void *userdata)
+{
+	struct ops_context *context = userdata;
+
+	return wire_writev(&context->wire, fd, iov, count);
+}
+
+/* libfuse asks for this, and it is never called: requests are received here. */
+static ssize_t read_request(int fd, void *buf, size_t size, void *userdata)
+{
+	(void)userdata;
+	return read(fd, buf, size);
+}
+
 static int begin(struct session *session, struct attach_why *ret_why)
 {
-	char device[32];
+	static const struct fuse_custom_io io = {.writev = write_reply, .read = read_request};
 	int err;
 
 	err = attach_mount(session->attach, &session->fuse_fd, ret_why);
 	if (err != 0)
 		return err;
-	snprintf(device, sizeof(device), "/dev/fd/%d", session->fuse_fd);
-	err = fuse_session_mount(session->fuse, device) == 0 ? find_device(session) : -EIO;
+	err = fuse_session_custom_io(session->fuse, &io, session->fuse_fd);
+	if (err != 0)
+		close(session->fuse_fd);
+	else
+		err = find_device(session);
 	if (err == 0)
 		err = serve_first(session);
 	if (err == 0)
@@ -325,6 +344,7 @@ int session_open(const struct attach_options *attach, struct ops_context *contex
 	if (session == NULL)
 		return err;
 	session->attach = attach;
+	session->wire = &context->wire;
 	session->stop_fd = eventfd(0, EFD_CLOEXEC);
 	session->idle_fd = eventfd(0, EFD_CLOEXEC);
 	session->fuse = fuse_session_new(&args, ops_table(), sizeof(*ops_table()), context);
@@ -358,7 +378,12 @@ static void join_threads(struct session *session)
 	session->threads = 0;
 }
 
-void session_wait(struct session *session)
+struct fuse_session *session_fuse(const struct session *session)
+{
+	return session->fuse;
+}
+
+void session_wait(struct session *session, struct coherence *coherence)
 {
 	sigset_t set;
 	int signal_fd;
@@ -369,6 +394,8 @@ void session_wait(struct session *session)
 	if (signal_fd >= 0)
 		close(signal_fd);
 	unmount(session);
+	if (coherence != NULL)
+		coherence_stop(coherence);
 	stop_threads(session);
 	join_threads(session);
 }

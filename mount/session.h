@@ -16,6 +16,7 @@
 #include "attach.h"
 #include "ops.h"
 
+struct coherence;
 struct session;
 
 /** Hold back the signals that end a mount, for session_wait(). Call it while the process has one
@@ -32,9 +33,13 @@ void session_block_signals(void);
 int session_open(const struct attach_options *attach, struct ops_context *context, bool debug,
 	struct session **ret_session, struct attach_why *ret_why);
 
+/** What notices to the kernel are sent through. */
+struct fuse_session *session_fuse(const struct session *session);
+
 /** Serve until the directory is unmounted, or until SIGTERM, SIGINT or SIGHUP: then unmount it,
- *  if need be while files in it are open. When it returns, no request is being served. */
-void session_wait(struct session *session);
+ *  if need be while files in it are open. When it returns, no request is being served.
+ *  @param coherence  stopped while requests are still served; may be NULL */
+void session_wait(struct session *session, struct coherence *coherence);
 
 /** End. @param session  taken; NULL is allowed */
 void session_close(struct session *session);

@@ -77,6 +77,7 @@ static void parse_value(struct reader *reader, struct value *value)
 		break;
 	default:
 		value->root = load64(take(reader, 8));
+		value->blocks = load64(take(reader, 8));
 		break;
 	}
 }
@@ -97,6 +98,7 @@ bool cell_parse(const uint8_t *at, size_t room, struct cell *cell)
 		cell->version = load48(take(&reader, 6));
 		cell->mtime_ns = (int64_t)load64(take(&reader, 8));
 	}
+	cell->keys = cell->flags & CELL_SHARED ? load32(take(&reader, 4)) : 0;
 	cell->attr_size = 0;
 	cell->attr_overflow = 0;
 	if (cell->flags & CELL_ATTR_SPILLED) {
@@ -131,6 +133,8 @@ size_t cell_overhead(const struct cell *cell)
 
 	if (cell->flags & CELL_STAMPED)
 		size += 14;
+	if (cell->flags & CELL_SHARED)
+		size += 4;
 	if (cell->flags & CELL_ATTR_SPILLED)
 		size += 12;
 	else if (cell->flags & CELL_ATTR)
@@ -156,7 +160,8 @@ static uint8_t *put_value(uint8_t *at, const struct value *value)
 		return at + 25;
 	default:
 		store64(at, value->root);
-		return at + 8;
+		store64(at + 8, value->blocks);
+		return at + 16;
 	}
 }
 
@@ -180,6 +185,10 @@ void cell_image(const struct cell *cell, struct image_buffer *buffer, struct ima
 		store48(at, cell->version);
 		store64(at + 6, (uint64_t)cell->mtime_ns);
 		at += 14;
+	}
+	if (cell->flags & CELL_SHARED) {
+		store32(at, cell->keys);
+		at += 4;
 	}
 	if (cell->flags & CELL_ATTR_SPILLED) {
 		store32(at, cell->attr_size);

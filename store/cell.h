@@ -18,7 +18,7 @@ struct value {
 	uint8_t kind;	     /* CELL_INLINE, CELL_EXTENT, CELL_TREE, CELL_LINK */
 	uint8_t depth;	     /* CELL_TREE: of its extent tree; 0: all hole */
 	uint64_t size;	     /* bytes */
-	uint64_t blocks;     /* CELL_EXTENT, CELL_TREE: blocks stored */
+	uint64_t blocks;     /* CELL_EXTENT, CELL_TREE: blocks stored; CELL_LINK: of the link */
 	uint64_t root;	     /* CELL_TREE: of its extent tree; CELL_LINK: id */
 	const uint8_t *data; /* CELL_INLINE: the bytes; CELL_EXTENT: the record */
 };
@@ -33,6 +33,7 @@ struct cell {
 	bool spilled;
 	uint64_t version;
 	int64_t mtime_ns;
+	uint32_t keys; /* with CELL_SHARED */
 	uint32_t attr_size;
 	uint64_t attr_overflow; /* with CELL_ATTR_SPILLED */
 	const uint8_t *attr;	/* with CELL_ATTR */
@@ -54,7 +55,7 @@ struct image {
 
 #define IMAGE_FIXED_MAX 10 /* child and suffix size of a branch cell */
 #define IMAGE_TAIL_MAX                                                                             \
-	(10 + 14 + 12 + 8 + EXTENT_SIZE(EXTENT_CELL_BLOCKS) + ATTR_INLINE_MAX + INLINE_MAX)
+	(10 + 14 + 4 + 12 + 8 + EXTENT_SIZE(EXTENT_CELL_BLOCKS) + ATTR_INLINE_MAX + INLINE_MAX)
 
 /** Room for the bytes of an image. */
 struct image_buffer {

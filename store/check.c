@@ -6,13 +6,14 @@
  * dead but kept, or in the free space. A page of a snapshot must be one of the first two, and a
  * dead one must be of the snapshot that keeps it.
  */
+#include "current.h"
 #include "error.h"
 #include "extent.h"
 #include "node.h"
 #include "overflow.h"
+#include "shared.h"
 #include "space.h"
 #include "spacelog.h"
-#include "store.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -26,9 +27,11 @@ struct checker {
 	kt_check_fn *found;
 	void *arg;
 	uint64_t findings;
-	uint8_t *marked; /* a bit per page: of this commit, dead, or free */
-	uint8_t *walked; /* the same: of the trees that are being walked */
-	uint64_t newest; /* nothing in these trees is younger than this commit */
+	uint8_t *marked;	 /* a bit per page: of this commit, dead, or free */
+	uint8_t *walked;	 /* the same: of the trees that are being walked */
+	uint64_t newest;	 /* nothing in these trees is younger than this commit */
+	struct kt_txn *txn;	 /* holds what is checked */
+	struct format_slot slot; /* of that commit */
 };
 
 /* A key while a tree is walked. */
@@ -46,6 +49,7 @@ struct walk {
 	uint64_t entries, key_bytes, value_bytes;
 	uint64_t end;	 /* extents: block behind the last one */
 	uint64_t blocks; /* extents: so far */
+	uint64_t *links; /* counts links; NULL: none may be here */
 };
 
 static void report(struct checker *checker, uint64_t page, const char *format, ...)
@@ -189,10 +193,6 @@ static void check_value(struct checker *checker, uint64_t page, const struct val
 
 	if (value->kind == CELL_INLINE)
 		return;
-	if (value->kind == CELL_LINK) {
-		report(checker, page, "a link where none may be");
-		return;
-	}
 	if (value->kind == CELL_EXTENT)
 		check_record(&walk, page, 0, value->data, EXTENT_SIZE(value->blocks));
 	else if (value->depth > 0)
@@ -238,7 +238,12 @@ static void check_leaf_cell(
 		report(checker, page, "written after the last commit");
 	if (cell->flags & CELL_ATTR_SPILLED)
 		check_overflow(checker, cell->attr_overflow, cell->attr_size);
-	check_value(checker, page, &cell->value);
+	if (cell->value.kind != CELL_LINK)
+		check_value(checker, page, &cell->value);
+	else if (walk->links != NULL)
+		++*walk->links;
+	else
+		report(checker, page, "a link where none may be");
 }
 
 /* Check the cell at an index. key: of it; next: of the cell behind, or the node's upper bound. */
@@ -311,7 +316,7 @@ static void check_node(struct walk *walk, uint64_t ref, unsigned level, const st
 	free(keys);
 }
 
-static void check_tree(struct checker *checker, const struct format_tree *tree)
+static void check_tree(struct checker *checker, const struct format_tree *tree, uint64_t *links)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 	struct check_key none = {.set = false};
@@ -321,6 +326,7 @@ static void check_tree(struct checker *checker, const struct format_tree *tree)
 		return;
 	}
 	walk->checker = checker;
+	walk->links = links;
 	if (tree->depth > DEPTH_MAX || (tree->depth == 0) != (tree->root == 0))
 		report(checker, ref_page(tree->root), "impossible depth of a tree");
 	else if (tree->depth > 0)
@@ -331,6 +337,57 @@ static void check_tree(struct checker *checker, const struct format_tree *tree)
 			"a tree holds %llu entries instead of %llu, or other sums of sizes",
 			(unsigned long long)walk->entries, (unsigned long long)tree->entries);
 	free(walk);
+}
+
+/* ---- shared entries -------------------------------------------------------------------------- */
+
+static void report_shared(void *arg, const char *message)
+{
+	report(arg, 0, "%s", message);
+}
+
+/* Check the trees of a commit.
+ * ret_links: how many links there are; none if the trees are damaged, which are not walked again */
+static void check_trees(struct checker *checker, const struct format_tree *trees, unsigned count,
+	uint64_t *ret_links, bool *ret_sound)
+{
+	uint64_t before = checker->findings;
+
+	*ret_links = 0;
+	for (unsigned i = 0; i < count; i++)
+		check_tree(checker, &trees[i], i == TREE_ENTRIES ? ret_links : NULL);
+	*ret_sound = checker->findings == before;
+}
+
+/* Check that keys and shared entries agree in the commit that is read. */
+static int check_current(struct checker *checker)
+{
+	uint64_t links;
+	bool sound;
+
+	check_trees(checker, checker->slot.trees, TREE_COUNT, &links, &sound);
+	return sound ? shared_check(checker->txn, links, report_shared, checker) : 0;
+}
+
+/* The same of a snapshot. */
+static int check_kept(struct checker *checker, const struct format_snapshot *kept)
+{
+	struct kt_txn *txn;
+	uint64_t links;
+	bool sound;
+	int err;
+
+	check_trees(checker, kept->trees, SNAPSHOT_TREES, &links, &sound);
+	if (!sound || (links == 0 && kept->trees[TREE_SHARED].root == 0))
+		return 0;
+	err = kt_begin(checker->store, KT_READ, &txn);
+	if (err != 0)
+		return err;
+	err = txn_show(txn->txn, kept->txn, kept->trees);
+	if (err == 0)
+		err = shared_check(txn, links, report_shared, checker);
+	kt_abort(txn);
+	return err;
 }
 
 /* ---- free space ------------------------------------------------------------------------------ */
@@ -371,29 +428,16 @@ static int mark_free(void *arg, struct run run, bool pending)
 	return 0;
 }
 
-static int read_log_page(void *arg, uint64_t ref, const struct page_header **ret_page)
-{
-	const uint8_t *page;
-	int err = pager_page(arg, ref, &page);
-
-	if (err == 0)
-		*ret_page = node_header(page);
-	return err;
-}
-
 /* Load the free space anew from the file, and mark it. */
 static int check_space(struct checker *checker)
 {
-	const struct format_slot *slot = &checker->store->slot;
-	struct spacelog_source source = {.txn = slot->txn,
-		.page_count = slot->page_count,
-		.space = &slot->space,
-		.tail = slot->tail,
-		.slot_page = slot->page,
-		.read = read_log_page,
-		.arg = &checker->pager};
+	const struct format_slot *slot = &checker->slot;
+	struct spacelog_source source;
 	struct space *space;
-	int err = spacelog_load(&source, &space);
+	int err;
+
+	commit_log_source(slot, &checker->pager, &source);
+	err = spacelog_load(&source, &space);
 
 	if (err == -EUCLEAN) {
 		report(checker, slot->page, "%s", error_detail(err));
@@ -411,38 +455,31 @@ static int check_space(struct checker *checker)
 
 /* ---- dropped trees --------------------------------------------------------------------------- */
 
+static int check_dropped_tree(void *arg, const struct format_reclaim *record)
+{
+	struct check_key none = {.set = false};
+	struct walk *walk = calloc(1, sizeof(*walk));
+	uint64_t links = 0; /* what they lead to was dropped, too */
+
+	if (walk == NULL)
+		return -ENOMEM;
+	walk->checker = arg;
+	walk->links = &links;
+	check_node(walk, record->root, record->depth - 1, &none, &none);
+	free(walk);
+	return 0;
+}
+
 /* Walk what kt_clear() left to be freed. */
 static int check_dropped(struct checker *checker)
 {
-	struct check_key none = {.set = false};
-	struct kt_cursor *cursor = NULL;
-	struct kt_txn *txn, tree;
-	int err = kt_begin(checker->store, KT_READ, &txn);
+	int err = reclaim_each(checker->txn->txn, check_dropped_tree, checker);
 
-	if (err != 0)
-		return err;
-	tree = (struct kt_txn){txn->txn, TREE_RECLAIM};
-	err = kt_cursor_open(&tree, &cursor);
-	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
-		struct format_reclaim record;
-		struct kt_slice value;
-		struct walk *walk = calloc(1, sizeof(*walk));
-
-		err = walk == NULL ? -ENOMEM : kt_cursor_value(cursor, &value);
-		if (err == 0 && value.size == sizeof(record)) {
-			walk->checker = checker;
-			memcpy(&record, value.data, sizeof(record));
-			if (record.depth > 0 && record.depth <= DEPTH_MAX)
-				check_node(walk, record.root, record.depth - 1, &none, &none);
-			else
-				report(checker, ref_page(record.root),
-					"impossible depth of a tree");
-		}
-		free(walk);
+	if (err == -EUCLEAN) {
+		report(checker, 0, "%s", error_detail(err));
+		err = 0;
 	}
-	kt_cursor_close(cursor);
-	kt_abort(txn);
-	return err == -ENOENT ? 0 : err;
+	return err;
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------- */
@@ -480,9 +517,9 @@ static int check_snapshot(void *arg, struct kt_txn *txn, const struct format_sna
 	if (checker->walked == NULL)
 		return -ENOMEM;
 	checker->newest = kept->txn;
-	for (unsigned i = 0; i < SNAPSHOT_TREES; i++)
-		check_tree(checker, &kept->trees[i]);
-	err = snapshot_each_dead(txn, kept->txn, find_dead, checker);
+	err = check_kept(checker, kept);
+	if (err == 0)
+		err = snapshot_each_dead(txn, kept->txn, find_dead, checker);
 	free(checker->walked);
 	return err;
 }
@@ -491,15 +528,10 @@ static int check_snapshot(void *arg, struct kt_txn *txn, const struct format_sna
  * pages that a later one keeps. */
 static int check_snapshots(struct checker *checker)
 {
-	struct kt_txn *txn;
-	int err = kt_begin(checker->store, KT_READ, &txn);
+	int err = snapshot_each(checker->txn, mark_dead_of, checker);
 
-	if (err != 0)
-		return err;
-	err = snapshot_each(txn, mark_dead_of, checker);
 	if (err == 0)
-		err = snapshot_each(txn, check_snapshot, checker);
-	kt_abort(txn);
+		err = snapshot_each(checker->txn, check_snapshot, checker);
 	if (err == -EUCLEAN) {
 		report(checker, 0, "%s", error_detail(err));
 		err = 0;
@@ -511,36 +543,89 @@ static int check_snapshots(struct checker *checker)
 
 static int check_store(struct checker *checker)
 {
-	const struct root *root = atomic_load(&checker->store->root);
+	const struct format_slot *slot = &checker->slot;
 	int err;
 
 	checker->pager = (struct pager){.map = checker->store->map,
-		.page_count = root->page_count,
+		.page_count = slot->page_count,
 		.seed = checker->store->seed,
 		.seen = checker->store->seen};
-	checker->marked = calloc(root->page_count / 8 + 1, 1);
+	checker->marked = calloc(slot->page_count / 8 + 1, 1);
 	if (checker->marked == NULL)
 		return -ENOMEM;
 	checker->walked = checker->marked;
-	checker->newest = root->txn;
-	for (unsigned i = 0; i < TREE_COUNT; i++)
-		check_tree(checker, &root->trees[i]);
-	check_log(checker, &checker->store->slot.space);
-	err = check_dropped(checker);
+	checker->newest = slot->txn;
+	err = check_current(checker);
+	check_log(checker, &slot->space);
+	if (err == 0)
+		err = check_dropped(checker);
 	if (err == 0)
 		err = check_snapshots(checker);
 	return err != 0 ? err : check_space(checker);
 }
 
-int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings)
+/* The slot of the commit that is being read. @return 0; -EAGAIN it has been written over */
+static int find_slot(struct checker *checker)
 {
-	struct checker checker = {.store = store, .found = found, .arg = arg};
-	int err = turn_take(store, false);
+	const struct kt_store *store = checker->store;
+	const struct root *root = atomic_load(&store->root);
+	uint64_t txn = kt_txn_id(checker->txn);
+
+	/* A failed sync has wiped the slots, and nobody writes any more. */
+	if (current_is_poisoned(store)) {
+		checker->slot = store->slot;
+		return store->slot.txn == txn ? 0 : -EIO;
+	}
+	/* The root is not freed before what is pinned. */
+	if (root->txn != txn)
+		return -EAGAIN;
+	return current_slot(store, root->published, &checker->slot);
+}
+
+/* Begin to read the current commit, and find its slot. Where others commit all the time, it may be
+ * written over before it is found. */
+static int pin_slot(struct checker *checker)
+{
+	int err;
+
+	do {
+		err = kt_begin(checker->store, KT_READ, &checker->txn);
+		if (err != 0)
+			return err;
+		err = find_slot(checker);
+		if (err != 0)
+			kt_abort(checker->txn);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/* What is read, one commit, is held by a transaction; or, in memory, where no slots are written,
+ * by the turn. */
+static int check_one(struct checker *checker)
+{
+	struct kt_store *store = checker->store;
+	int err = store->io->durable ? pin_slot(checker) : turn_take(store, false);
 
 	if (err != 0)
 		return err;
-	err = check_store(&checker);
-	turn_give(store);
+	if (!store->io->durable) {
+		checker->slot = store->slot;
+		err = kt_begin(store, KT_READ, &checker->txn);
+	}
+	if (err == 0) {
+		err = check_store(checker);
+		kt_abort(checker->txn);
+	}
+	if (!store->io->durable)
+		turn_give(store);
+	return err;
+}
+
+int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings)
+{
+	struct checker checker = {.store = store, .found = found, .arg = arg};
+	int err = check_one(&checker);
+
 	free(checker.marked);
 	if (err == 0)
 		*ret_findings = checker.findings;

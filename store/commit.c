@@ -6,22 +6,19 @@
  * state before. Pages and slot of a flushed commit need one sync, because the slot's digest proves
  * the pages; only when there are too many of them they are synced before.
  */
-#include "store.h"
+#include "current.h"
 
 #include "error.h"
 #include "io.h"
 #include "place.h"
 #include "space.h"
 #include "spacelog.h"
+#include "step.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Pages that are kept free for the day the disk is full. A delete writes new pages before it frees
- * old ones: where the file cannot grow, it may have these. */
-#define RESERVE_PAGES 16
 
 /* ---- before the first write ------------------------------------------------------------------ */
 
@@ -35,12 +32,23 @@ static int read_log_page(void *arg, uint64_t ref, const struct page_header **ret
 	return err;
 }
 
-/* No slot may count in this boot that tells of pages which the failed sync has lost. */
-static void poison(struct kt_store *store, int err)
+void commit_log_source(
+	const struct format_slot *slot, struct pager *pager, struct spacelog_source *ret_source)
 {
-	atomic_store(&store->poisoned, err);
-	pager_doubt(store->seen);
-	if (store->proved)
+	*ret_source = (struct spacelog_source){.txn = slot->txn,
+		.page_count = slot->page_count,
+		.space = &slot->space,
+		.tail = slot->tail,
+		.slot_page = slot->page,
+		.read = read_log_page,
+		.arg = pager};
+}
+
+/* No slot may count in this boot that tells of pages which the failed sync has lost. */
+static void poison(struct kt_store *store)
+{
+	current_poison(store);
+	if (current_is_proved(store))
 		slot_wipe(store->io, store->durable_page);
 	else
 		slot_renew(store->io, store->map, store->durable_page, store->seed);
@@ -51,42 +59,66 @@ static int sync_store(struct kt_store *store)
 	int err = io_sync(store->io);
 
 	if (err != 0)
-		poison(store, err);
+		poison(store);
 	else
-		store->proved = true;
+		atomic_store(&store->area->proved_txn, store->slot_txn);
 	return err;
+}
+
+/* A store in memory has no disk that may be full, unless it was given a limit. */
+static bool has_reserve(const struct kt_store *store)
+{
+	return store->io->durable || atomic_load(&store->max_pages) != PAGE_MAX;
+}
+
+/* The limits may be set at any time; and nothing is written behind what is mapped. */
+static void set_limits(struct kt_store *store)
+{
+	uint64_t pages = atomic_load(&store->max_pages);
+	uint64_t frugal_pages = atomic_load(&store->frugal_pages);
+
+	space_set_limit(store->space, pages < store->map_pages ? pages : store->map_pages,
+		frugal_pages < store->map_pages ? frugal_pages : store->map_pages);
+	space_set_reserve(store->space, has_reserve(store) ? RESERVE_PAGES : 0);
+}
+
+/* Bring the free space up to the current commit: by what others have logged, or from the start. */
+static int prepare_space(struct kt_store *store)
+{
+	struct pager pager = {.map = store->map,
+		.page_count = store->slot.page_count,
+		.seed = store->seed,
+		.seen = store->seen};
+	struct spacelog_source source;
+
+	commit_log_source(&store->slot, &pager, &source);
+	if (store->space != NULL && spacelog_catch_up(store->space, &source) == 0)
+		return 0;
+	STEP("space-anew");
+	space_close(store->space);
+	store->space = NULL;
+	return spacelog_load(&source, &store->space);
 }
 
 int commit_prepare_store(struct kt_store *store)
 {
-	const struct root *root = atomic_load(&store->root);
-	struct pager pager = {.map = store->map,
-		.page_count = root->page_count,
-		.seed = store->seed,
-		.seen = store->seen};
-	struct spacelog_source source = {.txn = root->txn,
-		.page_count = root->page_count,
-		.space = &store->slot.space,
-		.tail = store->slot.tail,
-		.slot_page = store->slot.page,
-		.read = read_log_page,
-		.arg = &pager};
+	bool wiped = false;
+	int err = 0;
 
+	if (store->space == NULL && store->io->durable)
+		err = slot_wipe_newer(store->io, store->map, store->slot.txn, store->seed, &wiped);
 	/* The digest proved that the newest durable commit is there, but perhaps only in memory. */
-	if (!store->proved) {
-		int err = sync_store(store);
-
-		if (err != 0)
-			return err;
+	if (err == 0 && (wiped || !current_is_proved(store)))
+		err = sync_store(store);
+	if (err == 0 && store->behind) {
+		err = snapshot_newest(store, &store->snapshot);
+		if (err == 0)
+			err = prepare_space(store);
 	}
-	if (store->space == NULL) {
-		int err = spacelog_load(&source, &store->space);
-
-		if (err != 0)
-			return err;
-		space_set_reserve(store->space, store->io->durable ? RESERVE_PAGES : 0);
-		return snapshot_newest(store, &store->snapshot);
-	}
+	if (err != 0)
+		return err;
+	store->behind = false;
+	set_limits(store);
 	return 0;
 }
 
@@ -155,14 +187,18 @@ static int extend_file(struct kt_store *store, uint64_t pages)
 	uint64_t size;
 	int err;
 
-	if (pages <= store->file_pages)
+	if (pages <= atomic_load(&store->root)->page_count)
 		return 0;
 	err = io_size(store->io, &size);
 	if (err == 0 && size < pages * PAGE_SIZE)
 		err = io_truncate(store->io, pages * PAGE_SIZE);
-	if (err == 0)
-		store->file_pages = pages;
 	return err;
+}
+
+bool commit_should_spill(const struct pager *pager)
+{
+	return pager->dirty_live > SPILL_PAGES ||
+	       (pager->appended >= SPILL_APPENDED && pager->appended >= pager->dirty_live / 4 * 3);
 }
 
 int commit_spill(struct txn *txn)
@@ -180,6 +216,7 @@ int commit_spill(struct txn *txn)
 	}
 	txn->generation++;
 	txn->pager.last_append = 0;
+	txn->pager.appended = 0;
 	free(placed);
 	return err;
 }
@@ -189,12 +226,17 @@ int commit_spill(struct txn *txn)
 static void fill_slot(const struct kt_store *store, const struct root *root,
 	const struct spacelog_delta *delta, struct format_slot *slot)
 {
+	struct space_counts counts;
+
 	*slot = (struct format_slot){.txn = root->txn,
 		.time_ns = root->time_ns,
 		.durable_txn = store->slot_txn,
 		.page_count = root->page_count,
 		.next_id = root->next_id,
 		.space = delta->space};
+	space_count(store->space, &counts);
+	slot->free_pages = counts.free;
+	slot->pending_pages = counts.pending;
 	memcpy(slot->boot_id, store->boot_id, sizeof(slot->boot_id));
 	memcpy(slot->trees, root->trees, sizeof(slot->trees));
 	memcpy(slot->tail, delta->tail, sizeof(slot->tail));
@@ -205,33 +247,45 @@ static int write_durable(struct kt_store *store, struct format_slot *slot)
 {
 	unsigned page = store->durable_page == PAGE_DURABLE ? PAGE_DURABLE + 1 : PAGE_DURABLE;
 	bool digest = written_digest(
-		&store->written, store->map, slot->space.tail_seq, store->seed, slot);
+		&store->area->written, store->map, slot->space.tail_seq, store->seed, slot);
 	int err = 0;
 
+	atomic_store(&store->area->last_writer, store->id_here);
 	if (!digest)
 		err = sync_store(store);
 	if (err != 0)
 		return err;
 	slot->durable_txn = slot->txn;
+	STEP("durable");
 	err = slot_write(store->io, slot, page, store->seed);
+	STEP("durable-written");
 	if (err != 0) /* it may have reached the disk all the same */
-		poison(store, err);
+		poison(store);
 	else
 		err = sync_store(store);
 	if (err != 0)
 		return err;
+	STEP("durable-synced");
 	store->durable_page = page;
 	store->slot_txn = slot->txn;
-	written_clear(&store->written);
+	written_clear(&store->area->written);
+	atomic_store(&store->area->proved_txn, slot->txn);
 	return 0;
 }
 
 static int write_weak(struct kt_store *store, struct format_slot *slot)
 {
-	int err = slot_write(store->io, slot, PAGE_WEAK + slot->txn % 2, store->seed);
+	uint64_t page = PAGE_WEAK + slot->txn % 2;
+	int err;
 
+	atomic_store(&store->area->last_writer, store->id_here);
+	STEP("weak");
+	err = slot_write(store->io, slot, page, store->seed);
+	STEP("weak-written");
 	if (err == 0)
 		store->witnessed_txn = slot->durable_txn;
+	else if (slot_erase(store->io, page) != 0) /* all of it that counts may be there */
+		poison(store);
 	return err;
 }
 
@@ -251,11 +305,11 @@ int commit_flush(struct kt_store *store)
 {
 	const struct root *root = atomic_load(&store->root);
 	struct format_slot slot;
-	int err = atomic_load(&store->poisoned);
+	int err;
 
-	if (err != 0)
+	if (current_is_poisoned(store))
 		return error_set(-EIO, "an earlier flush failed; open the store again");
-	if (!store->io->durable || (root->txn == store->slot_txn && store->proved))
+	if (!store->io->durable || (root->txn == store->slot_txn && current_is_proved(store)))
 		return 0;
 	if (root->txn == store->slot_txn)
 		return sync_store(store);
@@ -264,8 +318,29 @@ int commit_flush(struct kt_store *store)
 	if (err != 0)
 		return err;
 	store->slot = slot;
-	atomic_store(&store->durable_txn, slot.txn);
+	atomic_store(&store->area->durable_txn, slot.txn);
 	return 0;
+}
+
+/* No slot tells of pages behind those of a root that is on the disk: the newest durable slot is its
+ * own, and no older one counts any more. Nor does a reader that is not older than the cut. */
+int commit_trim(struct kt_store *store, bool *ret_early)
+{
+	const struct root *root = atomic_load(&store->root);
+	uint64_t end = root->page_count * PAGE_SIZE;
+	uint64_t cut = atomic_load(&store->area->cut_txn);
+	uint64_t size;
+	int err = commit_flush(store);
+
+	if (cut == 0) /* before the lock area was made */
+		cut = root->txn;
+
+	if (err == 0)
+		err = io_size(store->io, &size);
+	if (err != 0)
+		return err;
+	*ret_early = size > end && reader_bound(store, cut) < cut;
+	return size <= end || *ret_early ? 0 : io_truncate(store->io, end);
 }
 
 /* ---- a full disk ---------------------------------------------------------------------------- */
@@ -298,7 +373,7 @@ static int fill_reserve(struct txn *txn)
 	int err;
 
 	space_count(pager->space, &counts);
-	if (!txn->store->io->durable || counts.free + counts.pending >= RESERVE_PAGES)
+	if (!has_reserve(txn->store) || counts.free + counts.pending >= RESERVE_PAGES)
 		return 0;
 	for (unsigned i = 0; i < RESERVE_PAGES; i++)
 		parts[i] = (struct iovec){(void *)zeros, PAGE_SIZE};
@@ -310,37 +385,11 @@ static int fill_reserve(struct txn *txn)
 
 /* ---- the commit ------------------------------------------------------------------------------ */
 
-/* Free the roots that no reader can have any more. */
-static void free_roots(struct kt_store *store)
-{
-	uint64_t oldest = reader_oldest(store, NULL);
-	struct root **link = &store->replaced;
-
-	while (*link != NULL && (*link)->txn >= oldest)
-		link = &(*link)->older;
-	while (*link != NULL) {
-		struct root *root = *link;
-
-		*link = root->older;
-		free(root);
-	}
-}
-
-static void publish(struct kt_store *store, struct root *root)
-{
-	struct root *old = atomic_load(&store->root);
-
-	atomic_store(&store->root, root);
-	old->older = store->replaced;
-	store->replaced = old;
-	free_roots(store);
-}
-
 /* Everything is in the file but the slot. */
 static int write_slot(struct kt_store *store, struct format_slot *slot, bool flush)
 {
 	if (!store->io->durable) {
-		written_clear(&store->written);
+		written_clear(&store->area->written);
 		return 0;
 	}
 	return flush ? write_durable(store, slot) : write_weak(store, slot);
@@ -360,10 +409,9 @@ int commit_txn(struct txn *txn, bool flush)
 	struct kt_store *store = txn->store;
 	struct placed *placed = NULL;
 	struct spacelog_delta delta;
-	struct space_counts counts;
 	struct format_slot slot;
 	size_t count = 0;
-	bool frugal = makes_room(txn);
+	bool frugal = txn->packing || makes_room(txn);
 	int err = 0;
 
 	if (frugal) {
@@ -372,18 +420,20 @@ int commit_txn(struct txn *txn, bool flush)
 	} else {
 		err = fill_reserve(txn);
 	}
-	if (err == 0)
+	if (err == 0 && (frugal || !txn->cleared))
 		err = reclaim_step(txn);
 	if (err == 0)
 		err = snapshot_store_dead(txn);
 	if (err == 0)
 		err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
+	STEP("commit-placed");
 	if (err == 0)
 		err = spacelog_prepare(store->space, store->seed, &delta);
 	if (err == 0)
 		err = write_pages(&txn->pager, placed, count, &delta);
 	if (err == 0)
 		err = extend_file(store, delta.page_count);
+	STEP("commit-pages");
 	if (err == 0) {
 		txn->own->page_count = delta.page_count;
 		fill_slot(store, txn->own, &delta, &slot);
@@ -399,16 +449,14 @@ int commit_txn(struct txn *txn, bool flush)
 	store->snapshot = txn->snapshot;
 	if (delta.page_count > atomic_load(&store->root)->page_count)
 		store->full = false;
+	else if (delta.page_count < atomic_load(&store->root)->page_count)
+		atomic_store(&store->area->cut_txn, txn->number);
 	settle(txn, placed, count, &delta);
 	space_commit(store->space);
-	space_count(store->space, &counts);
-	atomic_store(&store->space_free, counts.free);
-	atomic_store(&store->space_pending, counts.pending);
-	publish(store, txn->own);
-	/* Only now: readers pin this number before they take the root (readers.c), and may not pin
-	 * one that is newer than the root they get. */
+	atomic_store(&store->own_txn, slot.txn);
+	current_publish(store, txn->own);
 	if (flush || !store->io->durable)
-		atomic_store(&store->durable_txn, slot.txn);
+		atomic_store(&store->area->durable_txn, slot.txn);
 	txn->own = NULL;
 	free(placed);
 	return 0;

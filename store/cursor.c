@@ -1,13 +1,14 @@
 /* Cursors: walking a tree in both directions, within bounds.
  *
  * When a cursor enters a leaf it finds the range of indexes [begin, end) that lies within its
- * bounds; a step inside that range then compares nothing. The key is put together when it is asked
- * for, unless the transaction writes: then it is kept, so that the cursor can find its place again
- * after a change.
+ * bounds; a step inside that range then compares nothing. The cell is parsed and the key put
+ * together when they are asked for, unless the transaction writes: then the key is kept, so that
+ * the cursor can find its place again after a change.
  */
 #include "entry.h"
 #include "error.h"
 #include "node.h"
+#include "overflow.h"
 #include "store.h"
 #include "tree.h"
 
@@ -23,6 +24,8 @@ enum state {
 	AFTER, /* behind the last */
 };
 
+#define PREFETCH_CELLS 4 /* how far ahead */
+
 /* A bound of the range, or none. */
 struct bound {
 	uint8_t *key; /* NULL: none */
@@ -32,12 +35,17 @@ struct bound {
 struct kt_cursor {
 	struct txn *txn;
 	const struct format_tree *tree;
+	const uint8_t *prefix; /* of a collection: callers leave it out of their keys */
+	size_t prefix_size;
 	struct bound from, to;
 	enum state state;
 	struct path path;
 	unsigned begin, end; /* indexes of the leaf that are in the range */
 	uint64_t generation; /* of the transaction when the path was made */
-	bool has_key;
+	bool has_cell;	     /* cell is that of the path */
+	struct cell cell;
+	bool has_key;		  /* key is that of the path */
+	const uint8_t *prefix_of; /* node whose prefix key begins with, or NULL */
 	size_t key_size;
 	uint8_t key[KT_KEY_MAX];
 };
@@ -45,14 +53,21 @@ struct kt_cursor {
 int kt_cursor_open(struct kt_txn *handle, struct kt_cursor **ret_cursor)
 {
 	struct kt_cursor *cursor = malloc(sizeof(*cursor));
+	int err;
 
 	if (cursor == NULL)
 		return -ENOMEM;
 	memset(cursor, 0, offsetof(struct kt_cursor, key));
 	cursor->txn = handle->txn;
 	cursor->tree = &handle->txn->trees[handle->tree];
-	*ret_cursor = cursor;
-	return 0;
+	cursor->prefix = handle->prefix;
+	cursor->prefix_size = handle->prefix_size;
+	err = kt_cursor_set_prefix(cursor, NULL, 0);
+	if (err != 0)
+		kt_cursor_close(cursor);
+	else
+		*ret_cursor = cursor;
+	return err;
 }
 
 void kt_cursor_close(struct kt_cursor *cursor)
@@ -66,61 +81,103 @@ void kt_cursor_close(struct kt_cursor *cursor)
 
 /* ---- bounds ---------------------------------------------------------------------------------- */
 
-static int set_bound(struct bound *bound, const void *key, size_t size)
+/* Make a key, behind the collection's prefix, a bound; with neither, there is none. */
+static int set_bound(struct kt_cursor *cursor, struct bound *bound, const void *key, size_t size)
 {
+	size_t whole = cursor->prefix_size + size;
 	uint8_t *copy = NULL;
 
-	if (key != NULL) {
-		copy = malloc(size > 0 ? size : 1);
+	if (key != NULL || whole > 0) {
+		copy = malloc(whole > 0 ? whole : 1);
 		if (copy == NULL)
 			return -ENOMEM;
-		memcpy(copy, key, size);
+		if (cursor->prefix_size > 0)
+			memcpy(copy, cursor->prefix, cursor->prefix_size);
+		if (size > 0)
+			memcpy(copy + cursor->prefix_size, key, size);
 	}
 	free(bound->key);
 	bound->key = copy;
-	bound->size = size;
+	bound->size = whole;
 	return 0;
+}
+
+/* Make a bound behind all keys that begin with it: its last byte that is not 0xff is increased, and
+ * what follows that byte cut off. */
+static void raise_bound(struct bound *bound)
+{
+	while (bound->size > 0 && bound->key[bound->size - 1] == 0xff)
+		bound->size--;
+	if (bound->size > 0) {
+		bound->key[bound->size - 1]++;
+		return;
+	}
+	free(bound->key);
+	bound->key = NULL;
 }
 
 int kt_cursor_set_range(struct kt_cursor *cursor, const void *from, size_t from_size,
 	const void *to, size_t to_size)
 {
-	int err = set_bound(&cursor->from, from, from_size);
+	int err = set_bound(cursor, &cursor->from, from, from != NULL ? from_size : 0);
 
 	if (err == 0)
-		err = set_bound(&cursor->to, to, to_size);
+		err = set_bound(cursor, &cursor->to, to, to != NULL ? to_size : 0);
+	if (err == 0 && to == NULL)
+		raise_bound(&cursor->to);
 	cursor->state = NOWHERE;
 	return err;
 }
 
 int kt_cursor_set_prefix(struct kt_cursor *cursor, const void *prefix, size_t size)
 {
-	/* The keys with a prefix end before the prefix with its last byte that is not 0xff
-	 * increased, and what follows that byte cut off. */
-	size_t to_size = size;
-	int err = kt_cursor_set_range(cursor, size > 0 ? prefix : NULL, size, NULL, 0);
+	int err = set_bound(cursor, &cursor->from, size > 0 ? prefix : NULL, size);
 
-	while (to_size > 0 && ((const uint8_t *)prefix)[to_size - 1] == 0xff)
-		to_size--;
-	if (err != 0 || to_size == 0)
-		return err;
-	err = set_bound(&cursor->to, prefix, to_size);
 	if (err == 0)
-		cursor->to.key[to_size - 1]++;
+		err = set_bound(cursor, &cursor->to, size > 0 ? prefix : NULL, size);
+	if (err == 0)
+		raise_bound(&cursor->to);
+	cursor->state = NOWHERE;
 	return err;
 }
 
 /* ---- positions ------------------------------------------------------------------------------- */
 
-/* Put the key of the cursor's cell together. */
-static int load_key(struct kt_cursor *cursor)
+/* Parse the cell the path leads to. */
+static int load_cell(struct kt_cursor *cursor)
 {
 	int err;
 
+	if (cursor->has_cell)
+		return 0;
+	err = tree_cell(&cursor->path, &cursor->cell);
+	cursor->has_cell = err == 0;
+	return err;
+}
+
+/* Put the key of the cursor's cell together. The prefix is that of the cell before, most times. */
+static int load_key(struct kt_cursor *cursor)
+{
+	const uint8_t *node = cursor->path.level[0].node;
+	int err = 0;
+
 	if (cursor->has_key)
 		return 0;
-	err = node_key(&cursor->txn->pager, cursor->path.level[0].node, cursor->path.level[0].index,
-		cursor->key, &cursor->key_size);
+	err = load_cell(cursor);
+	if (err != 0)
+		return err;
+	if (cursor->cell.spilled) {
+		cursor->prefix_of = NULL;
+		cursor->key_size = cursor->cell.key_size;
+		err = overflow_read(&cursor->txn->pager, cursor->cell.key_overflow, cursor->key,
+			cursor->key_size);
+	} else {
+		if (cursor->prefix_of != node)
+			memcpy(cursor->key, node_prefix(node), node_header(node)->prefix);
+		cursor->prefix_of = node;
+		cursor->key_size = node_suffix_held(node, cursor->path.level[0].index,
+			&cursor->cell, cursor->key + node_header(node)->prefix);
+	}
 	cursor->has_key = err == 0;
 	return err;
 }
@@ -135,10 +192,26 @@ static bool is_spilled(const struct kt_cursor *cursor)
 	       (load16(node + at + LEAF_REST_AT - 2) & SUFFIX_SPILLED) != 0;
 }
 
+/* Cells lie in their leaf in the order in which they came, so the processor does not see by itself
+ * which it will need. */
+static void prefetch_cell(const struct kt_cursor *cursor, unsigned index)
+{
+	const uint8_t *node = cursor->path.level[0].node;
+
+	if (index < cursor->end) {
+		const uint8_t *cell = node + node_slots(node)[index] % PAGE_SIZE;
+
+		__builtin_prefetch(cell);
+		__builtin_prefetch(cell + 64);
+	}
+}
+
 /* Note where the cursor stands now. */
 static int arrive(struct kt_cursor *cursor)
 {
+	prefetch_cell(cursor, cursor->path.level[0].index + PREFETCH_CELLS);
 	cursor->state = ON;
+	cursor->has_cell = false;
 	cursor->has_key = false;
 	cursor->generation = cursor->txn->generation;
 	return cursor->txn->writing || is_spilled(cursor) ? load_key(cursor) : 0;
@@ -151,6 +224,7 @@ static int enter_leaf(struct kt_cursor *cursor)
 	bool exact;
 	int err = 0;
 
+	cursor->prefix_of = NULL;
 	cursor->begin = 0;
 	cursor->end = node_header(node)->count;
 	if (cursor->from.key != NULL)
@@ -221,14 +295,30 @@ static int find(struct kt_cursor *cursor, const void *key, size_t size, bool *re
 	return err == 0 && cursor->path.depth == 0 ? -ENOENT : err;
 }
 
-int kt_cursor_seek(struct kt_cursor *cursor, const void *key, size_t key_size)
+/* Go to the first cell of the range whose key is >= key, with the prefix of the collection. */
+static int seek(struct kt_cursor *cursor, const void *key, size_t size)
 {
 	bool exact;
-	int err = find(cursor, key_size > 0 ? key : "", key_size, &exact);
+	int err = find(cursor, key, size, &exact);
 
 	if (err == -ENOENT)
 		return leave(cursor, AFTER);
 	return err != 0 ? err : settle_forward(cursor);
+}
+
+int kt_cursor_seek(struct kt_cursor *cursor, const void *key, size_t key_size)
+{
+	/* No key is longer than KT_KEY_MAX: cut behind one byte more, it sorts the same. */
+	uint8_t whole[KT_KEY_MAX + 1];
+	size_t most = sizeof(whole) - cursor->prefix_size;
+	size_t size = key_size < most ? key_size : most;
+
+	if (cursor->prefix_size == 0)
+		return seek(cursor, key_size > 0 ? key : "", key_size);
+	memcpy(whole, cursor->prefix, cursor->prefix_size);
+	if (size > 0)
+		memcpy(whole + cursor->prefix_size, key, size);
+	return seek(cursor, whole, cursor->prefix_size + size);
 }
 
 int kt_cursor_first(struct kt_cursor *cursor)
@@ -236,7 +326,7 @@ int kt_cursor_first(struct kt_cursor *cursor)
 	int err;
 
 	if (cursor->from.key != NULL)
-		return kt_cursor_seek(cursor, cursor->from.key, cursor->from.size);
+		return seek(cursor, cursor->from.key, cursor->from.size);
 	err = tree_edge(&cursor->txn->pager, cursor->tree, false, &cursor->path);
 	if (err == -ENOENT)
 		return leave(cursor, AFTER);
@@ -340,13 +430,16 @@ struct kt_slice kt_cursor_key(const struct kt_cursor *cursor)
 	struct kt_cursor *self = (struct kt_cursor *)cursor; /* the key is put together late */
 
 	assert(cursor->state == ON);
-	if (load_key(self) != 0) /* only a spilled key can fail, and arrive() loaded it */
+	/* Only a spilled key can fail, and arrive() loaded it. Keys that are out of order in the
+	 * file may not have the collection's prefix. */
+	if (load_key(self) != 0 || cursor->key_size < cursor->prefix_size)
 		return (struct kt_slice){NULL, 0};
-	return (struct kt_slice){cursor->key, cursor->key_size};
+	return (struct kt_slice){
+		cursor->key + cursor->prefix_size, cursor->key_size - cursor->prefix_size};
 }
 
-/* The cell the cursor stands on. */
-static int current_cell(struct kt_cursor *cursor, struct cell *cell)
+/* Have the cell the cursor stands on. */
+static int current_cell(struct kt_cursor *cursor)
 {
 	bool exact = true;
 	int err = 0;
@@ -357,26 +450,25 @@ static int current_cell(struct kt_cursor *cursor, struct cell *cell)
 		err = find_again(cursor, &exact);
 		if (err == 0 && exact) {
 			err = enter_leaf(cursor);
+			cursor->has_cell = false;
 			cursor->generation = cursor->txn->generation;
 		}
 	}
 	if (err == 0 && !exact)
 		err = -ENOENT;
-	return err != 0 ? err : tree_cell(&cursor->path, cell);
+	return err != 0 ? err : load_cell(cursor);
 }
 
 int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value)
 {
-	struct cell cell;
-	int err = current_cell(cursor, &cell);
+	int err = current_cell(cursor);
 
-	return err != 0 ? err : entry_value(cursor->txn, &cell, ret_value);
+	return err != 0 ? err : entry_value(cursor->txn, &cursor->cell, ret_value);
 }
 
 int kt_cursor_stat(struct kt_cursor *cursor, struct kt_stat *ret_stat)
 {
-	struct cell cell;
-	int err = current_cell(cursor, &cell);
+	int err = current_cell(cursor);
 
-	return err != 0 ? err : entry_stat(cursor->txn, &cell, ret_stat);
+	return err != 0 ? err : entry_stat(cursor->txn, &cursor->cell, ret_stat);
 }

@@ -1,4 +1,4 @@
-/* The difference of two points in time, and going back to one (kt_diff, kt_restore).
+/* The difference of two points in time (kt_diff).
  *
  * Both trees are walked side by side. An item is a subtree or a cell; where both walks stand before
  * subtrees with the same reference, these hold the same and are passed over unread. So the cost
@@ -6,6 +6,10 @@
  *
  *     from:  [ A ][ B ][ C ]        A, C: the same references, passed over
  *     to:    [ A ][ B'][ C ]        B, B': entered, cell by cell
+ *
+ * An entry that keys share may have changed while the leaves of these keys have not. So first the
+ * shared entries are compared in the same way; the keys of those that differ are awaited, and told
+ * in their turn.
  */
 #include "entry.h"
 #include "error.h"
@@ -28,15 +32,6 @@ struct walk {
 	unsigned at;
 	bool done;
 };
-
-static void walk_begin(struct walk *walk, struct kt_txn *handle)
-{
-	walk->txn = handle->txn;
-	walk->tree = &handle->txn->trees[handle->tree];
-	walk->path.depth = walk->tree->depth;
-	walk->at = walk->tree->depth;
-	walk->done = walk->tree->depth == 0;
-}
 
 /* Reference of the subtree a walk stands before. */
 static uint64_t walk_ref(const struct walk *walk)
@@ -76,6 +71,27 @@ static void walk_pass(struct walk *walk)
 	walk->done = true;
 }
 
+/* Begin before the whole tree, or at the first key of a collection. */
+static int walk_begin(struct walk *walk, struct kt_txn *handle)
+{
+	bool exact;
+	int err;
+
+	walk->txn = handle->txn;
+	walk->tree = &handle->txn->trees[handle->tree];
+	walk->path.depth = walk->tree->depth;
+	walk->at = walk->tree->depth;
+	walk->done = walk->tree->depth == 0;
+	if (walk->done || handle->prefix_size == 0)
+		return 0;
+	err = tree_find(&walk->txn->pager, walk->tree, handle->prefix, handle->prefix_size,
+		&walk->path, &exact);
+	walk->at = 0;
+	if (err == 0 && walk->path.level[0].index == node_header(walk->path.level[0].node)->count)
+		walk_pass(walk);
+	return err;
+}
+
 /* A lower bound of the keys of the item; of a cell its key. Size 0: none. */
 static int walk_low(struct walk *walk, uint8_t key[KT_KEY_MAX], size_t *ret_size)
 {
@@ -89,11 +105,27 @@ static int walk_low(struct walk *walk, uint8_t key[KT_KEY_MAX], size_t *ret_size
 
 /* ---- the difference -------------------------------------------------------------------------- */
 
+/* A key whose entry differs wherever it stands. */
+struct awaited {
+	size_t size;
+	uint8_t key[];
+};
+
 struct diff {
 	struct walk from, to;
+	const struct kt_txn *part; /* with the prefix of the keys that are told */
 	kt_diff_fn *each;
 	void *arg;
+	struct awaited **awaited; /* in order */
+	size_t awaited_count, awaited_room, awaited_next;
 };
+
+static int compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
+{
+	int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
+
+	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
+}
 
 static int compare_low(
 	struct diff *diff, int *ret_order, struct kt_slice *ret_key, uint8_t bytes[2][KT_KEY_MAX])
@@ -105,9 +137,7 @@ static int compare_low(
 		err = walk_low(&diff->to, bytes[1], &sizes[1]);
 	if (err != 0)
 		return err;
-	*ret_order = memcmp(bytes[0], bytes[1], sizes[0] < sizes[1] ? sizes[0] : sizes[1]);
-	if (*ret_order == 0)
-		*ret_order = (sizes[0] > sizes[1]) - (sizes[0] < sizes[1]);
+	*ret_order = compare_keys(bytes[0], sizes[0], bytes[1], sizes[1]);
 	*ret_key = *ret_order <= 0 ? (struct kt_slice){bytes[0], sizes[0]}
 				   : (struct kt_slice){bytes[1], sizes[1]};
 	return 0;
@@ -121,16 +151,63 @@ static int cell_stat(struct walk *walk, struct kt_stat *stat)
 	return err != 0 ? err : entry_stat(walk->txn, &cell, stat);
 }
 
-/* Tell of the entries of one key; either walk may have none. */
-static int tell(struct diff *diff, const struct kt_slice *key, bool in_from, bool in_to)
+/* Tell of a key that was awaited, unless it has another entry now: then the walks tell it. */
+static int tell_awaited(struct diff *diff, const struct awaited *awaited)
 {
-	struct kt_stat from, to;
-	int err = in_from ? cell_stat(&diff->from, &from) : 0;
+	size_t prefix = diff->part->prefix_size;
+	struct kt_txn from = {.txn = diff->from.txn}, to = {.txn = diff->to.txn};
+	struct kt_slice key = {awaited->key + prefix, awaited->size - prefix};
+	struct kt_stat before, after;
+	int err = kt_stat(&from, awaited->key, awaited->size, &before);
 
+	if (err == 0)
+		err = kt_stat(&to, awaited->key, awaited->size, &after);
+	if (err != 0 || before.version == after.version)
+		return err == -ENOENT ? 0 : err;
+	return diff->each(diff->arg, &key, &before, &after);
+}
+
+/* Tell of the keys awaited before another, which the walks have come to; NULL: of all. */
+static int tell_before(struct diff *diff, const struct kt_slice *key)
+{
+	int err = 0;
+
+	while (err == 0 && diff->awaited_next < diff->awaited_count) {
+		const struct awaited *awaited = diff->awaited[diff->awaited_next];
+		int order = key == NULL ? -1
+					: compare_keys(awaited->key, awaited->size, key->data,
+						  key->size);
+
+		if (order > 0)
+			break;
+		diff->awaited_next++;
+		if (order < 0)
+			err = tell_awaited(diff, awaited);
+	}
+	return err;
+}
+
+/* Tell of the entries of one key; either walk may have none. */
+static int tell(struct diff *diff, const struct kt_slice *whole, bool in_from, bool in_to)
+{
+	size_t prefix = diff->part->prefix_size;
+	struct kt_slice key;
+	struct kt_stat from, to;
+	int err;
+
+	if (prefix > 0 &&
+		(whole->size < prefix || memcmp(whole->data, diff->part->prefix, prefix) != 0)) {
+		diff->from.done = diff->to.done = true; /* behind the collection */
+		return 0;
+	}
+	key = (struct kt_slice){(const uint8_t *)whole->data + prefix, whole->size - prefix};
+	err = tell_before(diff, whole);
+	if (err == 0 && in_from)
+		err = cell_stat(&diff->from, &from);
 	if (err == 0 && in_to)
 		err = cell_stat(&diff->to, &to);
 	if (err == 0 && !(in_from && in_to && from.version == to.version))
-		err = diff->each(diff->arg, key, in_from ? &from : NULL, in_to ? &to : NULL);
+		err = diff->each(diff->arg, &key, in_from ? &from : NULL, in_to ? &to : NULL);
 	if (in_from)
 		walk_pass(&diff->from);
 	if (in_to)
@@ -185,110 +262,124 @@ static int rest(struct diff *diff, struct walk *walk)
 	return err;
 }
 
+static bool is_same_part(const struct kt_txn *a, const struct kt_txn *b)
+{
+	return a->prefix_size == b->prefix_size &&
+	       (a->prefix_size == 0 || memcmp(a->prefix, b->prefix, a->prefix_size) == 0);
+}
+
+/* Compare two trees. */
+static int compare_trees(struct diff *diff, struct kt_txn *from, struct kt_txn *to)
+{
+	int err = walk_begin(&diff->from, from);
+
+	if (err == 0)
+		err = walk_begin(&diff->to, to);
+	while (err == 0 && !diff->from.done && !diff->to.done)
+		err = step(diff);
+	if (err == 0)
+		err = rest(diff, &diff->from);
+	if (err == 0)
+		err = rest(diff, &diff->to);
+	return err != 0 ? err : tell_before(diff, NULL);
+}
+
+/* ---- keys that share entries ----------------------------------------------------------------- */
+
+static int await(struct diff *diff, const struct kt_slice *key)
+{
+	size_t prefix = diff->part->prefix_size;
+	struct awaited *awaited;
+
+	if (key->size < prefix ||
+		(prefix > 0 && memcmp(key->data, diff->part->prefix, prefix) != 0))
+		return 0;
+	if (diff->awaited_count == diff->awaited_room) {
+		size_t room = diff->awaited_room > 0 ? 2 * diff->awaited_room : 16;
+		struct awaited **more = realloc(diff->awaited, room * sizeof(*more));
+
+		if (more == NULL)
+			return -ENOMEM;
+		diff->awaited = more;
+		diff->awaited_room = room;
+	}
+	awaited = malloc(sizeof(*awaited) + key->size);
+	if (awaited == NULL)
+		return -ENOMEM;
+	awaited->size = key->size;
+	if (key->size > 0)
+		memcpy(awaited->key, key->data, key->size);
+	diff->awaited[diff->awaited_count++] = awaited;
+	return 0;
+}
+
+static int compare_awaited(const void *a, const void *b)
+{
+	const struct awaited *x = *(struct awaited *const *)a, *y = *(struct awaited *const *)b;
+
+	return compare_keys(x->key, x->size, y->key, y->size);
+}
+
+/* A shared entry differs: its keys are awaited. One that has not been its key both times has
+ * another cell, which the walks meet. */
+static int await_keys(
+	void *arg, const struct kt_slice *id, const struct kt_stat *from, const struct kt_stat *to)
+{
+	struct diff *diff = arg;
+	struct kt_txn tree = {.txn = diff->to.txn, .tree = TREE_SHARED};
+	struct kt_cursor *cursor;
+	int err;
+
+	if (id->size != sizeof(uint64_t) || from == NULL || to == NULL)
+		return 0;
+	err = kt_cursor_open(&tree, &cursor);
+	if (err != 0)
+		return err;
+	err = kt_cursor_set_prefix(cursor, id->data, id->size);
+	if (err == 0)
+		err = kt_cursor_first(cursor); /* the entry itself */
+	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+		struct kt_stat stat;
+
+		err = kt_cursor_stat(cursor, &stat);
+		if (err == 0)
+			err = await(diff, &stat.attr);
+	}
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Compare the shared entries. */
+static int await_shared(struct diff *diff, struct txn *from_txn, struct txn *to_txn)
+{
+	struct kt_txn from = {.txn = from_txn, .tree = TREE_SHARED};
+	struct kt_txn to = {.txn = to_txn, .tree = TREE_SHARED};
+	struct diff shared = {.part = &from, .each = await_keys, .arg = diff};
+	int err;
+
+	diff->from.txn = from_txn;
+	diff->to.txn = to_txn;
+	err = compare_trees(&shared, &from, &to);
+	if (diff->awaited_count > 1)
+		qsort(diff->awaited, diff->awaited_count, sizeof(*diff->awaited), compare_awaited);
+	return err;
+}
+
+/* ---- public ---------------------------------------------------------------------------------- */
+
 int kt_diff(struct kt_txn *from, struct kt_txn *to, kt_diff_fn *each, void *arg)
 {
-	struct diff diff = {.each = each, .arg = arg};
+	struct diff diff = {.part = from, .each = each, .arg = arg};
 	int err = 0;
 
-	if (from->txn->store != to->txn->store || from->tree != to->tree)
+	if (from->txn->store != to->txn->store || from->tree != to->tree || !is_same_part(from, to))
 		return -EINVAL;
-	walk_begin(&diff.from, from);
-	walk_begin(&diff.to, to);
-	while (err == 0 && !diff.from.done && !diff.to.done)
-		err = step(&diff);
+	if (from->tree == TREE_ENTRIES)
+		err = await_shared(&diff, from->txn, to->txn);
 	if (err == 0)
-		err = rest(&diff, &diff.from);
-	return err != 0 ? err : rest(&diff, &diff.to);
-}
-
-/* ---- going back ------------------------------------------------------------------------------ */
-
-struct restore {
-	struct kt_txn *point, *to; /* trees */
-	uint8_t *buf;
-};
-
-#define COPY_BYTES ((size_t)1 << 20)
-
-/* Copy the stored ranges of a large value. */
-static int copy_ranges(struct restore *restore, const struct kt_slice *key, uint64_t size)
-{
-	uint64_t at = 0, end = 0;
-	int err = kt_truncate(restore->to, key->data, key->size, size);
-
-	while (err == 0) {
-		size_t part, got;
-
-		if (at == end)
-			err = kt_next_data(restore->point, key->data, key->size, at, &at, &end);
-		if (err != 0)
-			break;
-		part = end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
-		err = kt_read(restore->point, key->data, key->size, at, restore->buf, part, &got);
-		if (err == 0)
-			err = kt_write(restore->to, key->data, key->size, at, restore->buf, got);
-		at += part;
-	}
-	return err == -ENXIO ? 0 : err;
-}
-
-static int copy_entry(
-	struct restore *restore, const struct kt_slice *key, const struct kt_stat *stat)
-{
-	struct kt_slice value = {NULL, 0};
-	bool large = stat->size > COPY_BYTES;
-	int err = large ? 0 : kt_get(restore->point, key->data, key->size, &value);
-
-	if (err == 0)
-		err = kt_put_entry(restore->to, key->data, key->size, value.data, value.size,
-			stat->attr.data, stat->attr.size, stat->mtime_ns);
-	if (err == 0 && large)
-		err = copy_ranges(restore, key, stat->size);
-	if (err == 0 && large)
-		err = kt_set_mtime(restore->to, key->data, key->size, stat->mtime_ns);
-	return err;
-}
-
-static int apply(void *arg, const struct kt_slice *key, const struct kt_stat *now,
-	const struct kt_stat *then)
-{
-	struct restore *restore = arg;
-
-	(void)now;
-	if (then == NULL)
-		return kt_delete(restore->to, key->data, key->size, 0);
-	return copy_entry(restore, key, then);
-}
-
-/* Apply the difference between the last commit and a point in time to a write transaction. */
-static int go_back(struct kt_txn *last, struct kt_txn *point, struct kt_txn *to)
-{
-	struct restore restore = {.buf = malloc(COPY_BYTES)};
-	int err = restore.buf == NULL ? -ENOMEM : 0;
-
-	for (unsigned tree = KT_ENTRIES; err == 0 && tree <= KT_DIRECTORIES; tree++) {
-		restore.point = kt_tree(point, tree);
-		restore.to = kt_tree(to, tree);
-		err = kt_diff(kt_tree(last, tree), restore.point, apply, &restore);
-	}
-	free(restore.buf);
-	return err;
-}
-
-int kt_restore(struct kt_store *store, struct kt_txn *point)
-{
-	struct kt_txn *last = NULL, *to = NULL;
-	int err = point->txn->writing || point->txn->store != store
-			  ? -EINVAL
-			  : kt_begin(store, KT_WRITE, &to);
-
-	if (err == 0)
-		err = kt_begin(store, KT_READ, &last);
-	if (err == 0)
-		err = go_back(last, point, to);
-	kt_abort(last);
-	if (err == 0)
-		return kt_commit(to, 0);
-	kt_abort(to);
+		err = compare_trees(&diff, from, to);
+	for (size_t i = 0; i < diff.awaited_count; i++)
+		free(diff.awaited[i]);
+	free(diff.awaited);
 	return err;
 }

@@ -3,36 +3,36 @@
 
 #include "error.h"
 #include "overflow.h"
+#include "shared.h"
 #include "store.h"
-#include "tree.h"
-#include "value.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* An entry on its way out of or into a tree: its cell, and memory for what the cell points to. */
-struct entry {
-	struct txn *txn;
-	struct format_tree *tree;
-	const void *key;
-	size_t key_size;
-	struct path path;
-	bool exists;
-	struct cell cell;
-	struct value_buffer buffer;
-};
-
 /* ---- common ---------------------------------------------------------------------------------- */
 
-static int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+bool entry_is_too_long(const struct kt_txn *handle, size_t key_size)
+{
+	return key_size > KT_KEY_MAX - handle->prefix_size;
+}
+
+int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
 	int err;
 
 	entry->txn = handle->txn;
 	entry->tree = &handle->txn->trees[handle->tree];
+	entry->exists = false;
 	entry->key = key_size > 0 ? key : "";
-	entry->key_size = key_size;
-	err = tree_find(&entry->txn->pager, entry->tree, entry->key, key_size, &entry->path,
+	entry->key_size = key_size + handle->prefix_size;
+	if (entry_is_too_long(handle, key_size))
+		return 0;
+	if (handle->prefix_size > 0) {
+		memcpy(entry->whole, handle->prefix, handle->prefix_size);
+		memcpy(entry->whole + handle->prefix_size, entry->key, key_size);
+		entry->key = entry->whole;
+	}
+	err = tree_find(&entry->txn->pager, entry->tree, entry->key, entry->key_size, &entry->path,
 		&entry->exists);
 	if (err == 0 && entry->exists)
 		err = tree_cell(&entry->path, &entry->cell);
@@ -47,17 +47,24 @@ static int entry_read(struct kt_txn *handle, const void *key, size_t key_size, s
 	return err == 0 && !entry->exists ? -ENOENT : err;
 }
 
-/* Remember that a change failed half-way: the transaction cannot be committed any more. */
-static int fail(struct txn *txn, int err)
+/* Find an entry to read a part of it. */
+static int read_part(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	int err = entry_read(handle, key, key_size, entry);
+
+	if (err == 0 && entry->cell.value.kind == CELL_LINK)
+		err = shared_follow(handle->txn, &entry->cell, &entry->cell);
+	return err;
+}
+
+int entry_fail(struct txn *txn, int err)
 {
 	if (err != 0 && txn->failed == 0)
 		txn->failed = err;
 	return err;
 }
 
-/* Find an entry to change it, in a transaction that may be changed. A missing one is fresh and
- * empty. */
-static int entry_open(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+int entry_open(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
 	int err = entry_find(handle, key, key_size, entry);
 
@@ -65,21 +72,51 @@ static int entry_open(struct kt_txn *handle, const void *key, size_t key_size, s
 		memset(&entry->cell, 0, sizeof(entry->cell));
 		entry->cell.flags = CELL_STAMPED;
 	}
-	return fail(handle->txn, err);
+	return entry_fail(handle->txn, err);
 }
 
-/* Begin a change. Errors before entry_open() leave the transaction usable. */
-static int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
 	struct txn *txn = handle->txn;
+	int err;
 
 	if (!txn->writing)
 		return -EROFS;
-	if (key_size > KT_KEY_MAX)
+	if (entry_is_too_long(handle, key_size))
 		return -ENAMETOOLONG;
-	if (txn->failed == 0 && txn->pager.dirty_live > SPILL_PAGES)
-		fail(txn, commit_spill(txn));
-	return txn->failed != 0 ? txn->failed : entry_open(handle, key, key_size, entry);
+	if (io_forked(txn->store->io))
+		return entry_fail(txn, -ECHILD);
+	if (txn->failed == 0 && commit_should_spill(&txn->pager))
+		entry_fail(txn, commit_spill(txn));
+	if (txn->failed != 0)
+		return txn->failed;
+	err = entry_open(handle, key, key_size, entry);
+	if (err == 0 && handle->tree == TREE_SHARED &&
+		(!entry->exists || entry->key_size != sizeof(uint64_t)))
+		err = -ENOENT;
+	return err;
+}
+
+/* Begin to change a part of an entry, which all of its keys will show. */
+static int edit_part(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	int err = entry_edit(handle, key, key_size, entry);
+
+	if (err == 0 && entry->exists && entry->cell.value.kind == CELL_LINK)
+		err = entry_fail(
+			handle->txn, shared_open(handle->txn, entry->cell.value.root, entry));
+	return err;
+}
+
+/* Begin to replace the entry of one key. keep_attr: but for its attributes. */
+static int edit_whole(struct kt_txn *handle, const void *key, size_t key_size, bool keep_attr,
+	struct entry *entry)
+{
+	int err = entry_edit(handle, key, key_size, entry);
+
+	if (err == 0 && entry->exists && entry->cell.value.kind == CELL_LINK)
+		err = entry_fail(handle->txn, shared_part(entry, keep_attr));
+	return err;
 }
 
 /* Bytes the cell has room for an inline value. */
@@ -93,15 +130,16 @@ static size_t inline_room(const struct entry *entry)
 	return CELL_MAX - used < INLINE_MAX ? CELL_MAX - used : INLINE_MAX;
 }
 
-/* Put the changed cell into its tree. old_size: of the value there was. */
-static int entry_store(struct entry *entry, uint64_t old_size)
+int entry_store(struct entry *entry, uint64_t old_size)
 {
 	struct image_buffer buffer;
 	struct image image;
 
 	entry->cell.spilled = false;
-	entry->cell.flags |= CELL_STAMPED;
-	entry->cell.version = entry->txn->number;
+	if (entry->cell.value.kind != CELL_LINK) {
+		entry->cell.flags |= CELL_STAMPED;
+		entry->cell.version = entry->txn->number;
+	}
 	entry->txn->generation++;
 	cell_image(&entry->cell, &buffer, &image);
 	image.key = entry->key;
@@ -114,20 +152,35 @@ static int entry_store(struct entry *entry, uint64_t old_size)
 	return tree_put(&entry->txn->pager, entry->tree, &entry->path, entry->exists, &image);
 }
 
-/* Free what a cell refers to, but for its key. */
-static int free_content(struct pager *pager, const struct cell *cell)
+int entry_remove(struct entry *entry)
 {
-	int err = value_free(pager, &cell->value);
+	entry->txn->generation++;
+	entry->tree->entries--;
+	entry->tree->key_bytes -= entry->key_size;
+	entry->tree->value_bytes -= entry->cell.value.size;
+	return tree_remove(&entry->txn->pager, entry->tree, &entry->path);
+}
+
+int entry_free(struct txn *txn, const struct cell *cell)
+{
+	int err = cell->value.kind == CELL_LINK ? shared_leave(txn, cell)
+						: value_free(&txn->pager, &cell->value);
 
 	if (err == 0 && (cell->flags & CELL_ATTR_SPILLED))
-		err = overflow_free(pager, cell->attr_overflow, cell->attr_size);
+		err = overflow_free(&txn->pager, cell->attr_overflow, cell->attr_size);
 	return err;
+}
+
+int entry_delete(struct entry *entry)
+{
+	int err = entry_free(entry->txn, &entry->cell);
+
+	return err != 0 ? err : entry_remove(entry);
 }
 
 /* ---- attributes ------------------------------------------------------------------------------ */
 
-/* Give the cell an attribute blob. The bytes are borrowed until the entry is stored. */
-static int set_attr(struct entry *entry, const void *attr, size_t size)
+int entry_set_attr(struct entry *entry, const void *attr, size_t size)
 {
 	struct cell *cell = &entry->cell;
 	struct pager *pager = &entry->txn->pager;
@@ -135,7 +188,7 @@ static int set_attr(struct entry *entry, const void *attr, size_t size)
 
 	if (cell->flags & CELL_ATTR_SPILLED)
 		err = overflow_free(pager, cell->attr_overflow, cell->attr_size);
-	cell->flags &= (uint8_t) ~(CELL_ATTR | CELL_ATTR_SPILLED);
+	cell->flags &= (uint8_t) ~(CELL_ATTR | CELL_ATTR_SPILLED | CELL_ATTR_COPIED);
 	cell->attr_size = (uint32_t)size;
 	cell->attr = attr;
 	if (size > ATTR_INLINE_MAX) {
@@ -148,8 +201,7 @@ static int set_attr(struct entry *entry, const void *attr, size_t size)
 	return err;
 }
 
-/* The blob may have grown: a value that was inline may have to move out. */
-static int fit_value(struct entry *entry)
+int entry_fit(struct entry *entry)
 {
 	struct value *value = &entry->cell.value;
 	size_t room = inline_room(entry);
@@ -160,7 +212,7 @@ static int fit_value(struct entry *entry)
 		&entry->txn->pager, value->data, value->size, room, &entry->buffer, value);
 }
 
-static int get_attr(struct txn *txn, const struct cell *cell, struct kt_slice *ret_attr)
+int entry_attr(struct txn *txn, const struct cell *cell, struct kt_slice *ret_attr)
 {
 	void *bytes;
 	int err;
@@ -184,11 +236,17 @@ static int get_attr(struct txn *txn, const struct cell *cell, struct kt_slice *r
 int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_value)
 {
 	const struct value *value = &cell->value;
+	struct cell shared;
 	const void *view;
 	size_t got;
 	void *bytes;
-	int err = value_view(&txn->pager, value, &view);
+	int err;
 
+	if (value->kind == CELL_LINK) {
+		err = shared_follow(txn, cell, &shared);
+		return err != 0 ? err : entry_value(txn, &shared, ret_value);
+	}
+	err = value_view(&txn->pager, value, &view);
 	if (err == 0 && view == NULL) {
 		bytes = txn_gather(txn, value->size);
 		if (bytes == NULL)
@@ -208,9 +266,21 @@ int entry_stat(struct txn *txn, const struct cell *cell, struct kt_stat *ret_sta
 	struct kt_stat stat = {.size = cell->value.size,
 		.stored = value_stored(&cell->value),
 		.version = cell->version,
-		.mtime_ns = cell->mtime_ns};
-	int err = get_attr(txn, cell, &stat.attr);
+		.mtime_ns = cell->mtime_ns,
+		.attr_copied = (cell->flags & CELL_ATTR_COPIED) != 0,
+		.keys = cell->flags & CELL_SHARED ? cell->keys : 1};
+	struct cell shared;
+	int err;
 
+	if (cell->value.kind == CELL_LINK) {
+		err = shared_follow(txn, cell, &shared);
+		if (err == 0)
+			err = entry_stat(txn, &shared, ret_stat);
+		if (err == 0)
+			ret_stat->shared = cell->value.root;
+		return err;
+	}
+	err = entry_attr(txn, cell, &stat.attr);
 	if (err == 0)
 		*ret_stat = stat;
 	return err;
@@ -239,14 +309,18 @@ int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct kt_stat
 	struct entry entry;
 	int err = entry_read(txn, key, key_size, &entry);
 
-	return err != 0 ? err : entry_stat(txn->txn, &entry.cell, ret_stat);
+	if (err == 0)
+		err = entry_stat(txn->txn, &entry.cell, ret_stat);
+	if (err == 0 && txn->tree == TREE_SHARED && entry.key_size == sizeof(uint64_t))
+		ret_stat->shared = __builtin_bswap64(load64(entry.key));
+	return err;
 }
 
 int kt_read(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset, void *buf,
 	size_t size, size_t *ret_read)
 {
 	struct entry entry;
-	int err = entry_read(txn, key, key_size, &entry);
+	int err = read_part(txn, key, key_size, &entry);
 
 	return err != 0 ? err
 			: value_read(
@@ -257,7 +331,7 @@ int kt_next_data(struct kt_txn *txn, const void *key, size_t key_size, uint64_t 
 	uint64_t *ret_begin, uint64_t *ret_end)
 {
 	struct entry entry;
-	int err = entry_read(txn, key, key_size, &entry);
+	int err = read_part(txn, key, key_size, &entry);
 
 	return err != 0 ? err
 			: value_next_data(
@@ -282,12 +356,12 @@ int kt_put(
 	struct kt_txn *txn, const void *key, size_t key_size, const void *value, size_t value_size)
 {
 	struct entry entry;
-	int err = entry_edit(txn, key, key_size, &entry);
+	int err = edit_whole(txn, key, key_size, true, &entry);
 
 	if (err != 0)
 		return err;
 	entry.cell.mtime_ns = txn->txn->now_ns;
-	return fail(txn->txn, put_value(&entry, value, value_size));
+	return entry_fail(txn->txn, put_value(&entry, value, value_size));
 }
 
 int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
@@ -298,14 +372,14 @@ int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const voi
 
 	if (attr_size > KT_ATTR_MAX)
 		return -E2BIG;
-	err = entry_edit(txn, key, key_size, &entry);
+	err = edit_whole(txn, key, key_size, false, &entry);
 	if (err != 0)
 		return err;
 	entry.cell.mtime_ns = mtime_ns;
-	err = set_attr(&entry, attr, attr_size);
+	err = entry_set_attr(&entry, attr, attr_size);
 	if (err == 0)
 		err = put_value(&entry, value, value_size);
-	return fail(txn->txn, err);
+	return entry_fail(txn->txn, err);
 }
 
 int kt_set_attr(
@@ -316,52 +390,52 @@ int kt_set_attr(
 
 	if (attr_size > KT_ATTR_MAX)
 		return -E2BIG;
-	err = entry_edit(txn, key, key_size, &entry);
+	err = edit_part(txn, key, key_size, &entry);
 	if (err == 0 && !entry.exists)
 		return -ENOENT;
 	if (err == 0)
-		err = set_attr(&entry, attr, attr_size);
+		err = entry_set_attr(&entry, attr, attr_size);
 	if (err == 0)
-		err = fit_value(&entry);
+		err = entry_fit(&entry);
 	if (err == 0)
 		err = entry_store(&entry, entry.cell.value.size);
-	return fail(txn->txn, err);
+	return entry_fail(txn->txn, err);
+}
+
+int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size)
+{
+	struct entry entry;
+	int err = edit_part(handle, key, key_size, &entry);
+
+	if (err == 0 && !entry.exists)
+		return -ENOENT;
+	if (err != 0)
+		return err;
+	entry.cell.flags |= CELL_ATTR_COPIED;
+	return entry_fail(handle->txn, entry_store(&entry, entry.cell.value.size));
 }
 
 int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, int64_t mtime_ns)
 {
 	struct entry entry;
-	int err = entry_edit(txn, key, key_size, &entry);
+	int err = edit_part(txn, key, key_size, &entry);
 
 	if (err == 0 && !entry.exists)
 		return -ENOENT;
 	if (err != 0)
 		return err;
 	entry.cell.mtime_ns = mtime_ns;
-	return fail(txn->txn, entry_store(&entry, entry.cell.value.size));
-}
-
-/* Delete an entry that exists. */
-static int entry_delete(struct entry *entry)
-{
-	struct pager *pager = &entry->txn->pager;
-	int err = free_content(pager, &entry->cell);
-
-	entry->txn->generation++;
-	entry->tree->entries--;
-	entry->tree->key_bytes -= entry->key_size;
-	entry->tree->value_bytes -= entry->cell.value.size;
-	return err != 0 ? err : tree_remove(pager, entry->tree, &entry->path);
+	return entry_fail(txn->txn, entry_store(&entry, entry.cell.value.size));
 }
 
 int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned flags)
 {
 	struct entry entry;
-	int err = entry_edit(txn, key, key_size, &entry);
+	int err = txn->tree == TREE_SHARED ? -EINVAL : entry_edit(txn, key, key_size, &entry);
 
 	if (err == 0 && !entry.exists)
 		return flags & KT_MISSING_OK ? 0 : -ENOENT;
-	return err != 0 ? err : fail(txn->txn, entry_delete(&entry));
+	return err != 0 ? err : entry_fail(txn->txn, entry_delete(&entry));
 }
 
 int kt_write(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset,
@@ -373,7 +447,7 @@ int kt_write(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offs
 
 	if (offset > INT64_MAX || size > INT64_MAX - offset)
 		return -EFBIG;
-	err = entry_edit(txn, key, key_size, &entry);
+	err = edit_part(txn, key, key_size, &entry);
 	if (err != 0)
 		return err;
 	old_size = entry.cell.value.size;
@@ -382,7 +456,7 @@ int kt_write(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offs
 		inline_room(&entry), &entry.buffer);
 	if (err == 0)
 		err = entry_store(&entry, old_size);
-	return fail(txn->txn, err);
+	return entry_fail(txn->txn, err);
 }
 
 int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t size)
@@ -393,7 +467,7 @@ int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t s
 
 	if (size > INT64_MAX)
 		return -EFBIG;
-	err = entry_edit(txn, key, key_size, &entry);
+	err = edit_part(txn, key, key_size, &entry);
 	if (err == 0 && !entry.exists)
 		return -ENOENT;
 	if (err != 0)
@@ -404,13 +478,13 @@ int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t s
 		&txn->txn->pager, &entry.cell.value, size, inline_room(&entry), &entry.buffer);
 	if (err == 0)
 		err = entry_store(&entry, old_size);
-	return fail(txn->txn, err);
+	return entry_fail(txn->txn, err);
 }
 
 int kt_punch(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset, uint64_t size)
 {
 	struct entry entry;
-	int err = entry_edit(txn, key, key_size, &entry);
+	int err = edit_part(txn, key, key_size, &entry);
 
 	if (err == 0 && !entry.exists)
 		return -ENOENT;
@@ -421,75 +495,5 @@ int kt_punch(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offs
 		&entry.buffer);
 	if (err == 0)
 		err = entry_store(&entry, entry.cell.value.size);
-	return fail(txn->txn, err);
-}
-
-/* ---- moving ---------------------------------------------------------------------------------- */
-
-/* What a moved cell points to, out of the node it leaves. */
-struct luggage {
-	uint8_t attr[ATTR_INLINE_MAX];
-	uint8_t value[INLINE_MAX];
-};
-
-static void pack(struct cell *cell, struct luggage *luggage)
-{
-	if (cell->flags & CELL_ATTR)
-		cell->attr = memcpy(luggage->attr, cell->attr, cell->attr_size);
-	if (cell->value.kind == CELL_INLINE)
-		cell->value.data = memcpy(luggage->value, cell->value.data, cell->value.size);
-	else if (cell->value.kind == CELL_EXTENT)
-		cell->value.data =
-			memcpy(luggage->value, cell->value.data, EXTENT_SIZE(cell->value.blocks));
-}
-
-static int move(struct entry *source, struct kt_txn *to, const void *key, size_t key_size)
-{
-	struct txn *txn = source->txn;
-	struct cell cell = source->cell;
-	struct luggage luggage;
-	struct entry target;
-	int err;
-
-	if (cell.attr_size > ATTR_INLINE_MAX && !(cell.flags & CELL_ATTR_SPILLED))
-		return error_damaged(0, "an attribute blob that is too long");
-	if (cell.value.kind == CELL_INLINE && cell.value.size > INLINE_MAX)
-		return error_damaged(0, "an inline value that is too long");
-	pack(&cell, &luggage);
-	txn->generation++;
-	source->tree->entries--;
-	source->tree->key_bytes -= source->key_size;
-	source->tree->value_bytes -= cell.value.size;
-	err = tree_remove(&txn->pager, source->tree, &source->path);
-	if (err == 0)
-		err = entry_open(to, key, key_size, &target);
-	if (err == 0 && target.exists) {
-		err = entry_delete(&target);
-		if (err == 0)
-			err = entry_open(to, key, key_size, &target);
-	}
-	if (err != 0)
-		return err;
-	target.cell = cell;
-	err = fit_value(&target);
-	return err != 0 ? err : entry_store(&target, 0);
-}
-
-int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
-	const void *to_key, size_t to_size)
-{
-	struct entry source;
-	int err;
-
-	if (to_size > KT_KEY_MAX)
-		return -ENAMETOOLONG;
-	err = entry_edit(from, from_key, from_size, &source);
-	if (err == 0 && !source.exists)
-		return -ENOENT;
-	if (err != 0)
-		return err;
-	if (from->tree == to->tree && from_size == to_size &&
-		memcmp(from_key, to_key, to_size) == 0)
-		return 0;
-	return fail(from->txn, move(&source, to, to_key, to_size));
+	return entry_fail(txn->txn, err);
 }

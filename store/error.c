@@ -50,6 +50,8 @@ static const char *error_words(int err)
 		return "not a keytree store";
 	case -EBUSY:
 		return "in use";
+	case -ECHILD:
+		return "not usable here";
 	case -ENOTSUP:
 		return "not supported";
 	default:

@@ -3,7 +3,7 @@
 #include "error.h"
 #include "node.h"
 #include "pager.h"
-#include "tree.h"
+#include "tree_edit.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -90,8 +90,7 @@ static int extent_at(struct pager *pager, const struct path *path, struct extent
 		pager, __builtin_bswap64(load64(key)), cell.value.data, cell.value.size, extent);
 }
 
-/* As extent_find(), with the path to it. */
-static int find(struct pager *pager, const struct format_tree *tree, uint64_t block,
+int extent_path(struct pager *pager, const struct format_tree *tree, uint64_t block,
 	struct path *path, struct extent *extent)
 {
 	uint8_t key[8];
@@ -126,7 +125,7 @@ int extent_find(
 	struct format_tree tree = tree_of(value);
 	struct path path;
 
-	return find(pager, &tree, block, &path, extent);
+	return extent_path(pager, &tree, block, &path, extent);
 }
 
 /* Write a record at its key. */
@@ -180,6 +179,26 @@ int extent_add(struct pager *pager, struct value *value, const struct extent *ex
 	return put_record(pager, value, extent);
 }
 
+int extent_add_run(struct pager *pager, struct value *value, uint64_t block, const struct run *run,
+	const uint32_t *sums)
+{
+	for (uint64_t done = 0; done < run->count;) {
+		uint64_t left = run->count - done;
+		struct extent extent = {.block = block + done,
+			.page = run->start + done,
+			.count = left < EXTENT_MAX_BLOCKS ? left : EXTENT_MAX_BLOCKS,
+			.birth = pager->txn};
+		int err;
+
+		memcpy(extent.sums, sums + done, 4 * extent.count);
+		err = extent_add(pager, value, &extent);
+		if (err != 0)
+			return err;
+		done += extent.count;
+	}
+	return 0;
+}
+
 int extent_update(struct pager *pager, struct value *value, const struct extent *extent)
 {
 	return put_record(pager, value, extent);
@@ -220,7 +239,7 @@ int extent_remove(struct pager *pager, struct value *value, uint64_t from, uint6
 		struct format_tree tree = tree_of(value);
 		struct extent extent;
 		struct path path;
-		int err = find(pager, &tree, from, &path, &extent);
+		int err = extent_path(pager, &tree, from, &path, &extent);
 
 		if (err == -ENOENT || (err == 0 && extent.block >= to))
 			return 0;

@@ -7,8 +7,10 @@
 #define STORE_EXTENT_H
 
 #include "cell.h"
+#include "page.h"
 
 struct pager;
+struct path;
 
 /** An extent record, taken apart. */
 struct extent {
@@ -39,8 +41,18 @@ void extent_slice(struct extent *extent, uint64_t from, uint64_t to);
 int extent_find(
 	struct pager *pager, const struct value *value, uint64_t block, struct extent *ret_extent);
 
+/** The same, with the path to its record.
+ *  @param tree  the value's */
+int extent_path(struct pager *pager, const struct format_tree *tree, uint64_t block,
+	struct path *ret_path, struct extent *ret_extent);
+
 /** Add an extent to a value's tree, where there is a hole. value->blocks follows. */
 int extent_add(struct pager *pager, struct value *value, const struct extent *extent);
+
+/** Add a run of pages that this transaction wrote, as records of the greatest size.
+ *  @param sums  run->count checksums */
+int extent_add_run(struct pager *pager, struct value *value, uint64_t block, const struct run *run,
+	const uint32_t *sums);
 
 /** Replace the checksums of an extent that is in a value's tree. */
 int extent_update(struct pager *pager, struct value *value, const struct extent *extent);

@@ -72,8 +72,10 @@ enum {
 	TREE_ENTRIES = 0,
 	TREE_DIRECTORIES = 1,
 	TREE_NAMELESS = 2,
-	TREE_SNAPSHOTS = 3, /* named snapshots: roots, transaction, dead list */
-	TREE_RECLAIM = 4,   /* roots of dropped trees whose pages are freed in steps */
+	TREE_SHARED = 3,    /* entries that several keys of TREE_ENTRIES share */
+	TREE_SNAPSHOTS = 4, /* named snapshots: roots, transaction, dead list */
+	TREE_RECLAIM = 5,   /* roots of dropped trees whose pages are freed in steps */
+	TREE_OWNERS = 6,    /* which nameless entry belongs to whom */
 	TREE_COUNT = 8,
 };
 
@@ -102,7 +104,7 @@ struct format_space {
 enum {
 	SNAPSHOT_RECORD = 's',
 	SNAPSHOT_DEAD = 'd',
-	SNAPSHOT_TREES = 3, /* the first trees are kept: entries, directories, nameless */
+	SNAPSHOT_TREES = 4, /* the first trees are kept: up to the shared entries */
 };
 
 struct format_snapshot {
@@ -123,6 +125,19 @@ struct format_reclaim {
 	uint64_t snapshot; /* the newest when it was dropped; 0: there was none */
 	uint32_t depth;	   /* levels; 1: a leaf */
 	uint32_t reserved;
+};
+
+/* TREE_SHARED: key u64 id, big-endian: an entry that keys share; its cell has CELL_SHARED. Behind
+ * it, for each of these keys, this as a key, and an empty value with the key as attribute blob. */
+struct format_link {
+	uint64_t id;   /* as in the cell of the key, both big-endian */
+	uint64_t link; /* likewise */
+};
+
+/* TREE_OWNERS: this is a key, its value is empty. Both are big-endian. */
+struct format_owned {
+	uint64_t owner; /* number of an open store (nameless.h) */
+	uint64_t id;	/* key in TREE_NAMELESS of an entry that belongs to it */
 };
 
 #define SLOT_RUNS 224
@@ -148,7 +163,9 @@ struct format_slot {
 	uint32_t run_count;
 	struct format_space space;
 	struct format_tree trees[TREE_COUNT];
-	uint64_t reserved[7];
+	uint64_t free_pages;	/* of page_count, for information */
+	uint64_t pending_pages; /* freed by this commit or before, not free yet */
+	uint64_t reserved[5];
 	uint64_t runs[SLOT_RUNS]; /* ascending; bits 0-39 first page, 40-62 pages, 63 RUN_BLOCKS */
 	uint8_t tail[SLOT_TAIL];  /* the newest bytes of the free-space log */
 };
@@ -200,11 +217,12 @@ struct page_header {
  *
  * Leaf cell:    u8 flags  u16 suffix  rest  [SUFFIX_SPILLED: u16 key size, u64 overflow]
  *     [CELL_STAMPED: u48 version, i64 mtime]
+ *     [CELL_SHARED: u32 keys that share the entry]
  *     [CELL_ATTR: u16 size  or  CELL_ATTR_SPILLED: u32 size, u64 overflow]
  *     value: CELL_INLINE   u16 size
  *            CELL_EXTENT   u64 size, extent record
  *            CELL_TREE     u64 size, u64 stored blocks, u64 root, u8 depth
- *            CELL_LINK     u64 id of a nameless entry
+ *            CELL_LINK     u64 id of a shared entry, u64 number of the link to it
  *     [CELL_ATTR: attr bytes]  [CELL_INLINE: value bytes]
  *
  * Extent record: u64 first page | blocks << 40, u48 birth, u32 checksum[blocks] (low half of the
@@ -229,7 +247,10 @@ enum {
 	CELL_STAMPED = 1 << 2,
 	CELL_ATTR = 1 << 3,
 	CELL_ATTR_SPILLED = 1 << 4,
-	CELL_KNOWN = 31,
+	CELL_SHARED = 1 << 5,
+	CELL_ATTR_COPIED =
+		1 << 6, /* the blob is a copy of that of an entry the key shared before */
+	CELL_KNOWN = 127,
 };
 
 #define EXTENT_SIZE(blocks) (14 + 4 * (uint64_t)(blocks))

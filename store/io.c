@@ -21,6 +21,8 @@ int io_write(struct io *io, uint64_t offset, const struct iovec *parts, size_t c
 {
 	if (io->readonly)
 		return -EROFS;
+	if (io_forked(io))
+		return -ECHILD;
 	return io->ops->write(io, offset, parts, count);
 }
 
@@ -38,6 +40,8 @@ int io_truncate(struct io *io, uint64_t size)
 {
 	if (io->readonly)
 		return -EROFS;
+	if (io_forked(io))
+		return -ECHILD;
 	return io->ops->truncate(io, size);
 }
 
@@ -48,10 +52,35 @@ int io_map(struct io *io, uint64_t least, uint64_t most, const void **ret_base, 
 	return io->ops->map(io, least, most, ret_base, ret_size);
 }
 
-int io_lock(struct io *io, bool write)
+int io_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait)
 {
-	assert(!(write && io->readonly));
-	return io->ops->lock(io, write);
+	assert(!(kind == IO_EXCLUSIVE && io->readonly));
+	if (io_forked(io))
+		return -ECHILD;
+	return io->ops->lock(io, kind, range, wait);
+}
+
+bool io_locked(struct io *io, const struct io_range *range, struct io_range *ret_by)
+{
+	struct io_range by;
+
+	return range->count > 0 && io->ops->locked(io, range, ret_by != NULL ? ret_by : &by);
+}
+
+int io_area(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number)
+{
+	return io->ops->area(io, size, create, ret_area, ret_number);
+}
+
+int io_area_clear(struct io *io, uint64_t offset, uint64_t size)
+{
+	assert(offset % PAGE_SIZE == 0 && size % PAGE_SIZE == 0);
+	return io->ops->area_clear(io, offset, size);
+}
+
+int io_watch(struct io *io)
+{
+	return io->ops->watch(io);
 }
 
 int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)

@@ -10,12 +10,26 @@
 #ifndef STORE_IO_H
 #define STORE_IO_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
 struct io;
+
+/** Kinds of locks. */
+enum io_lock {
+	IO_UNLOCKED,
+	IO_SHARED,    /* with other shared ones */
+	IO_EXCLUSIVE, /* with nobody */
+};
+
+/** Bytes that are locked. They need not be in the file, and only name something. */
+struct io_range {
+	uint64_t start;
+	uint64_t count;
+};
 
 /* What the functions do is said at io_read() and its like, which call them. */
 struct io_ops {
@@ -26,7 +40,11 @@ struct io_ops {
 	int (*truncate)(struct io *io, uint64_t size);
 	int (*map)(struct io *io, uint64_t least, uint64_t most, const void **ret_base,
 		uint64_t *ret_size);
-	int (*lock)(struct io *io, bool write);
+	int (*lock)(struct io *io, enum io_lock kind, const struct io_range *range, bool wait);
+	bool (*locked)(struct io *io, const struct io_range *range, struct io_range *ret_by);
+	int (*area)(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number);
+	int (*area_clear)(struct io *io, uint64_t offset, uint64_t size);
+	int (*watch)(struct io *io);
 	int (*statfs)(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
 	void (*close)(struct io *io);
 };
@@ -36,7 +54,16 @@ struct io {
 	const struct io_ops *ops;
 	bool durable;  /* false: in memory; io_sync() does nothing, and nothing need be proved */
 	bool readonly; /* io_write() and io_truncate() give -EROFS */
+	const _Atomic char *mark; /* 0 in the child of a fork; NULL: that is not looked at */
 };
+
+/** Is this the child of a process that opened the file and forked? A file, its locks and its lock
+ *  area belong to the process that opened it: in the child nothing may be done with them, since the
+ *  parent still uses them. */
+static inline bool io_forked(const struct io *io)
+{
+	return io->mark != NULL && atomic_load_explicit(io->mark, memory_order_relaxed) == 0;
+}
 
 /** Fills a new file with its first content; see io_file_create().
  *  @param arg  what was given to io_file_create()
@@ -55,8 +82,7 @@ typedef int io_fill_fn(void *arg, struct io *io);
 int io_file_open(const char *path, bool readonly, struct io **ret_io);
 
 /** Create a file, complete or not at all (I7): in a temporary file of the same directory, which is
- *  filled, synced and given its name, then the directory is synced. A lock that fill takes is kept,
- *  so nobody else can lock the file before its creator.
+ *  filled, synced and given its name, then the directory is synced.
  *  @param path    borrowed
  *  @param fill    writes the first content
  *  @param arg     given to fill
@@ -64,6 +90,10 @@ int io_file_open(const char *path, bool readonly, struct io **ret_io);
  *  @return 0; -EEXIST there is something of that name, which is untouched; what fill returned; any
  *          errno of open(2), rename(2), fsync(2) */
 int io_file_create(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io);
+
+/** The same, but a file that has the name is replaced at the end, at once. A directory is not.
+ *  @return as io_file_create(); -EISDIR */
+int io_file_replace(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io);
 
 /** Make an empty file in memory that ends with io_close().
  *  @param name    for /proc/PID/maps; borrowed
@@ -104,11 +134,38 @@ int io_truncate(struct io *io, uint64_t size);
  *  @return 0; -ENOTSUP the file system has no shared maps; -ENOMEM */
 int io_map(struct io *io, uint64_t least, uint64_t most, const void **ret_base, uint64_t *ret_size);
 
-/** Lock the whole file against other open files, here or in another process, without waiting. The
- *  lock ends with io_close() or the process. A second call changes the kind.
- *  @param write  exclusive; else shared with other shared ones
- *  @return 0; -EBUSY somebody else has it; -ENOTSUP the file system has no locks */
-int io_lock(struct io *io, bool write);
+/** Lock a range, change the kind of lock, or unlock. A lock belongs to this opening of the file,
+ * also against another one of the same process, and ends with io_close() or with the process,
+ * however that ends.
+ *  @param kind   exclusive ones need a file that is open for writing
+ *  @param range  borrowed
+ *  @param wait   for those who have it; else fail
+ *  @return 0; -EAGAIN somebody else has it; -ENOTSUP the file system has no locks; -ECHILD after a
+ *          fork */
+int io_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait);
+
+/** Does anybody else have a lock in a range?
+ *  @param range   borrowed
+ *  @param ret_by  one such lock; may be NULL */
+bool io_locked(struct io *io, const struct io_range *range, struct io_range *ret_by);
+
+/** Map the memory that all who have the file open share (lockarea.h), once.
+ *  @param size        bytes; a part beyond what was written to it may not be touched until
+ *                     io_area_clear() has been called for it
+ *  @param create      make it if there is none. Nobody else may do this at the same time
+ *  @param ret_area    readable and writable, page-aligned, valid until io_close()
+ *  @param ret_number  names it: another one has another number
+ *  @return 0; -ENOENT there is none; -EACCES, -EROFS it may not be written; any errno of open(2) */
+int io_area(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number);
+
+/** Fill part of the shared memory with zeros, and make sure that it is there: writing to it later
+ *  cannot meet a full disk.
+ *  @param offset  a multiple of the page size, as is size */
+int io_area_clear(struct io *io, uint64_t offset, uint64_t size);
+
+/** A descriptor that becomes readable when the file has been written, by whomever.
+ *  @return it, to be closed; -ENOTSUP and others */
+int io_watch(struct io *io);
 
 /** Room where the file lies, bytes.
  *  @param ret_free   that an unprivileged user may still take

@@ -24,6 +24,29 @@
 #define MAP_LIMIT UINT64_MAX
 #endif
 
+/* A page that the kernel fills with zeros in the child of a fork. Looking at it costs less than
+ * asking who one is. */
+static const _Atomic char *mark_new(void)
+{
+	_Atomic char *mark =
+		mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (mark == MAP_FAILED)
+		return NULL;
+	if (madvise((void *)mark, PAGE_SIZE, MADV_WIPEONFORK) < 0) {
+		munmap((void *)mark, PAGE_SIZE);
+		return NULL;
+	}
+	atomic_store(mark, 1);
+	return mark;
+}
+
+static void mark_free(const _Atomic char *mark)
+{
+	if (mark != NULL)
+		munmap((void *)mark, PAGE_SIZE);
+}
+
 int io_fd_new(int fd, const struct io_ops *ops, bool durable, bool readonly, struct io **ret_io)
 {
 	struct io_fd *file = calloc(1, sizeof(*file));
@@ -32,6 +55,8 @@ int io_fd_new(int fd, const struct io_ops *ops, bool durable, bool readonly, str
 		close(fd);
 		return -ENOMEM;
 	}
+	file->area_fd = -1;
+	file->io.mark = mark_new();
 	file->io.ops = ops;
 	file->io.durable = durable;
 	file->io.readonly = readonly;
@@ -46,7 +71,13 @@ void io_fd_close(struct io *io)
 
 	if (file->base != NULL)
 		munmap(file->base, file->map_size);
+	if (file->area != NULL)
+		munmap(file->area, file->area_size);
+	if (file->area_fd >= 0)
+		close(file->area_fd);
 	close(file->fd);
+	mark_free(io->mark);
+	free(file->path);
 	free(file);
 }
 
@@ -72,8 +103,7 @@ int io_fd_read(struct io *io, uint64_t offset, void *buf, size_t size)
 	return 0;
 }
 
-/* Write one part. */
-static int write_part(int fd, uint64_t offset, const char *at, size_t size)
+int io_fd_write_part(int fd, uint64_t offset, const char *at, size_t size)
 {
 	while (size > 0) {
 		ssize_t n = pwrite(fd, at, size, (off_t)offset);
@@ -109,7 +139,7 @@ int io_fd_write(struct io *io, uint64_t offset, const struct iovec *parts, size_
 		if (done == 0)
 			continue;
 		/* It stopped within a part. */
-		r = write_part(file->fd, offset, (const char *)parts->iov_base + done,
+		r = io_fd_write_part(file->fd, offset, (const char *)parts->iov_base + done,
 			parts->iov_len - done);
 		if (r < 0)
 			return r;

@@ -10,6 +10,10 @@ struct io_fd {
 	int fd;
 	void *base; /* the map; NULL: none yet */
 	uint64_t map_size;
+	char *path;  /* of a file, absolute; NULL: not known */
+	int area_fd; /* of the shared memory; -1: none */
+	void *area;  /* NULL: none */
+	size_t area_size;
 };
 
 /** Wrap a descriptor.
@@ -20,6 +24,9 @@ struct io_fd {
  *  @param ret_io    end with io_close()
  *  @return 0; -ENOMEM */
 int io_fd_new(int fd, const struct io_ops *ops, bool durable, bool readonly, struct io **ret_io);
+
+/** Write all of some bytes to a descriptor. */
+int io_fd_write_part(int fd, uint64_t offset, const char *at, size_t size);
 
 /* The functions of a table; see io_read() and its like. */
 

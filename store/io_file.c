@@ -1,11 +1,13 @@
 /* The I/O table of a file, and how a store's file comes to be.
  *
- * A new file is made under a hidden name and gets its own only when its content is on the disk, so
- * that under that name there is either nothing or a whole store, after a crash too (I7). Giving it
- * the name never replaces another file: of two creators one fails.
+ * A new file gets its name only when its content is on the disk, so that under that name there is
+ * either nothing or a whole store, after a crash too (I7). Before, it has none, and the kernel
+ * drops it if the process dies; or, on a file system that has no such files, a hidden one. Giving
+ * it the name replaces another file only where that is wished: else, of two creators one fails.
  */
 #include "error.h"
 #include "io_fd.h"
+#include "io_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,32 +29,6 @@ static int file_sync(struct io *io)
 	return fdatasync(file->fd) < 0 ? -errno : 0;
 }
 
-/* An open-file-description lock: it belongs to this opening of the file, also against another one
- * in the same process, and the kernel drops it when the process dies. */
-static int file_lock(struct io *io, bool write)
-{
-	const struct io_fd *file = (const struct io_fd *)io;
-	struct flock lock = {.l_type = write ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
-
-	while (fcntl(file->fd, F_OFD_SETLK, &lock) < 0) {
-		switch (errno) {
-		case EINTR:
-			continue;
-		case EAGAIN:
-		case EACCES:
-			return -EBUSY;
-		case ENOLCK:
-		case ENOSYS:
-		case EINVAL:
-		case EOPNOTSUPP:
-			return error_set(-ENOTSUP, "its file system has no locks");
-		default:
-			return -errno;
-		}
-	}
-	return 0;
-}
-
 static int file_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
 {
 	const struct io_fd *file = (const struct io_fd *)io;
@@ -72,10 +48,30 @@ static const struct io_ops file_ops = {
 	.size = io_fd_size,
 	.truncate = io_fd_truncate,
 	.map = io_fd_map,
-	.lock = file_lock,
+	.lock = io_lock_set,
+	.locked = io_lock_test,
+	.area = io_lock_area,
+	.area_clear = io_lock_area_clear,
+	.watch = io_lock_watch,
 	.statfs = file_statfs,
 	.close = io_fd_close,
 };
+
+static int new_file(int fd, const char *path, bool readonly, struct io **ret_io)
+{
+	struct io *io = NULL;
+	int r = io_fd_new(fd, &file_ops, true, readonly, &io);
+
+	if (r < 0)
+		return r;
+	((struct io_fd *)io)->path = strdup(path);
+	if (((struct io_fd *)io)->path == NULL) {
+		io_close(io);
+		return -ENOMEM;
+	}
+	*ret_io = io;
+	return 0;
+}
 
 /* Only a regular file can be a store. */
 static int check_kind(int fd)
@@ -108,7 +104,7 @@ int io_file_open(const char *path, bool readonly, struct io **ret_io)
 		close(fd);
 		return r;
 	}
-	return io_fd_new(fd, &file_ops, true, readonly, ret_io);
+	return new_file(fd, path, readonly, ret_io);
 }
 
 /* ---- creation -------------------------------------------------------------------------------- */
@@ -117,7 +113,9 @@ int io_file_open(const char *path, bool readonly, struct io **ret_io)
 struct creation {
 	int dir;
 	const char *name;
-	char temp[32];
+	char temp[32]; /* its hidden name, or "" */
+	char open[32]; /* what refers to it while it has no name */
+	bool replace;  /* whatever has the name */
 };
 
 /* Open the directory that path lies in. */
@@ -137,17 +135,25 @@ static int open_parent(const char *path, struct creation *new)
 	return new->dir < 0 ? -errno : 0;
 }
 
+/* Make up a hidden name. */
+static int draw_name(struct creation *new)
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return -EIO;
+	snprintf(new->temp, sizeof(new->temp), ".keytree-%016llx", (unsigned long long)random);
+	return 0;
+}
+
 /* Open a new file under a hidden name that nobody has. */
 static int open_temp(struct creation *new, int *ret_fd)
 {
 	for (;;) {
-		uint64_t random;
-		int fd;
+		int fd, r = draw_name(new);
 
-		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-			return -EIO;
-		snprintf(new->temp, sizeof(new->temp), ".keytree-%016llx",
-			(unsigned long long)random);
+		if (r < 0)
+			return r;
 		fd = openat(new->dir, new->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (fd >= 0) {
 			*ret_fd = fd;
@@ -158,9 +164,52 @@ static int open_temp(struct creation *new, int *ret_fd)
 	}
 }
 
+/* Open a new file without a name, where that is possible and one can be given to it. */
+static int open_nameless(struct creation *new, int *ret_fd)
+{
+	int fd = openat(new->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(new->open, sizeof(new->open), "/proc/self/fd/%d", fd);
+	if (access(new->open, F_OK) < 0) {
+		close(fd);
+		new->open[0] = '\0';
+		return -ENOTSUP;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_new(struct creation *new, int *ret_fd)
+{
+	return open_nameless(new, ret_fd) == 0 ? 0 : open_temp(new, ret_fd);
+}
+
+/* Give the file its name, whoever has it. What has no name needs a hidden one first: only a rename
+ * replaces. */
+static int take_name(struct creation *new)
+{
+	int r = new->temp[0] == '\0' ? draw_name(new) : 0;
+
+	if (r < 0)
+		return r;
+	if (new->open[0] != '\0' &&
+		linkat(AT_FDCWD, new->open, new->dir, new->temp, AT_SYMLINK_FOLLOW) < 0) {
+		r = -errno;
+		new->temp[0] = '\0';
+		return r;
+	}
+	return renameat(new->dir, new->temp, new->dir, new->name) < 0 ? -errno : 0;
+}
+
 /* Give the file its name, unless somebody else has it. */
 static int give_name(const struct creation *new)
 {
+	if (new->temp[0] == '\0')
+		return linkat(AT_FDCWD, new->open, new->dir, new->name, AT_SYMLINK_FOLLOW) < 0
+			       ? -errno
+			       : 0;
 	if (renameat2(new->dir, new->temp, new->dir, new->name, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
@@ -181,7 +230,7 @@ static int sync_dir(const struct creation *new)
 }
 
 static int fill_and_name(
-	const struct creation *new, struct io *io, io_fill_fn *fill, void *arg, bool *ret_named)
+	struct creation *new, struct io *io, io_fill_fn *fill, void *arg, bool *ret_named)
 {
 	int r = fill(arg, io);
 
@@ -189,16 +238,16 @@ static int fill_and_name(
 		return r;
 	if (fsync(((struct io_fd *)io)->fd) < 0)
 		return -errno;
-	r = give_name(new);
+	r = new->replace ? take_name(new) : give_name(new);
 	if (r < 0)
 		return r;
 	*ret_named = true;
 	return sync_dir(new);
 }
 
-int io_file_create(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io)
+static int create(const char *path, bool replace, io_fill_fn *fill, void *arg, struct io **ret_io)
 {
-	struct creation new = {.dir = -1};
+	struct creation new = {.dir = -1, .replace = replace};
 	struct io *io = NULL;
 	bool named = false;
 	int fd = -1;
@@ -207,24 +256,35 @@ int io_file_create(const char *path, io_fill_fn *fill, void *arg, struct io **re
 	r = open_parent(path, &new);
 	if (r < 0)
 		return r;
-	/* A quick answer for the common case; give_name() is what decides. */
-	if (faccessat(new.dir, new.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		r = -EEXIST;
-		goto out;
-	}
-	r = open_temp(&new, &fd);
+	/* A quick answer for the common cases; give_name() is what decides. */
+	if (faccessat(new.dir, new.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		r = replace ? 0 : -EEXIST;
+	else
+		r = errno == ENOENT ? 0 : -errno;
+	if (r == 0)
+		r = open_new(&new, &fd);
 	if (r < 0)
 		goto out;
-	r = io_fd_new(fd, &file_ops, true, false, &io);
+	r = new_file(fd, path, false, &io);
 	if (r == 0)
 		r = fill_and_name(&new, io, fill, arg, &named);
 	if (r == 0)
 		*ret_io = io;
-	else if (!named)
+	else if (!named && new.temp[0] != '\0')
 		unlinkat(new.dir, new.temp, 0);
 out:
 	if (r < 0)
 		io_close(io);
 	close(new.dir);
 	return r;
+}
+
+int io_file_create(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io)
+{
+	return create(path, false, fill, arg, ret_io);
+}
+
+int io_file_replace(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io)
+{
+	return create(path, true, fill, arg, ret_io);
 }

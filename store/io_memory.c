@@ -3,6 +3,7 @@
 #include "io_fd.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 
@@ -12,12 +13,54 @@ static int memory_sync(struct io *io)
 	return 0;
 }
 
-/* Nobody else can open it. */
-static int memory_lock(struct io *io, bool write)
+/* Nobody else can open it: every lock is free, and what is shared is shared with nobody. */
+
+static int memory_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait)
 {
 	(void)io;
-	(void)write;
+	(void)kind;
+	(void)range;
+	(void)wait;
 	return 0;
+}
+
+static bool memory_locked(struct io *io, const struct io_range *range, struct io_range *ret_by)
+{
+	(void)io;
+	(void)range;
+	(void)ret_by;
+	return false;
+}
+
+static int memory_area(
+	struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number)
+{
+	struct io_fd *file = (struct io_fd *)io;
+	void *area = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)create;
+	if (area == MAP_FAILED)
+		return -ENOMEM;
+	file->area = area;
+	file->area_size = size;
+	*ret_area = area;
+	*ret_number = 0;
+	return 0;
+}
+
+static int memory_area_clear(struct io *io, uint64_t offset, uint64_t size)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+
+	memset((char *)file->area + offset, 0, size);
+	return 0;
+}
+
+static int memory_watch(struct io *io)
+{
+	(void)io;
+	return -ENOTSUP;
 }
 
 static int memory_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
@@ -40,6 +83,10 @@ static const struct io_ops memory_ops = {
 	.truncate = io_fd_truncate,
 	.map = io_fd_map,
 	.lock = memory_lock,
+	.locked = memory_locked,
+	.area = memory_area,
+	.area_clear = memory_area_clear,
+	.watch = memory_watch,
 	.statfs = memory_statfs,
 	.close = io_fd_close,
 };

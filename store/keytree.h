@@ -27,6 +27,11 @@
  * After such a failure inside a write transaction that transaction can only be aborted: kt_commit()
  * then aborts it and returns the error.
  *
+ * Processes. Any number of processes may have a store open, and one process any number of times.
+ * What one commits, the others see in the next transaction that they begin. After fork() a handle
+ * is the parent's: in the child all that begins, changes, commits or waits fails with -ECHILD; the
+ * child may only close it.
+ *
  * Threads. A store handle may be used by any number of threads. Any number of read transactions
  * run beside one write transaction; kt_begin(KT_WRITE) waits for its turn. One transaction, and its
  * cursors, belong to one thread at a time.
@@ -61,7 +66,7 @@ extern "C" {
 /** An open store. */
 struct kt_store;
 
-/** A transaction; or, from kt_tree(), one tree of a transaction. */
+/** A transaction; or, from kt_tree(), one tree of it; or a collection in it. */
 struct kt_txn;
 
 /** A position in the sorted entries of one tree of one transaction. */
@@ -73,6 +78,10 @@ struct kt_slice {
 	size_t size;
 };
 
+/** Ends the components of a key: what begins with "a/" lies in the collection, or directory, "a".
+ */
+#define KT_SEPARATOR '/'
+
 /** Longest name of a snapshot, in bytes. */
 #define KT_NAME_MAX 255
 
@@ -81,6 +90,7 @@ enum kt_open_flag {
 	KT_CREATE = 1 << 0,    /* make the store if the file does not exist */
 	KT_EXCLUSIVE = 1 << 1, /* with KT_CREATE: fail with -EEXIST if it does */
 	KT_READONLY = 1 << 2,  /* open for reading only */
+	KT_ALONE = 1 << 3,     /* for as long as it is open, nobody else may write */
 };
 
 /** Flags of kt_begin(). */
@@ -101,12 +111,16 @@ enum kt_delete_flag {
 	KT_MISSING_OK = 1 << 0, /* no such key is success */
 };
 
+/** Most keys that can share one entry. */
+#define KT_LINK_MAX 65000
+
 /** The trees of a store. Applications use the first; the others belong to the file system layer.
  *  All trees change together in one transaction. */
 enum kt_tree_id {
 	KT_ENTRIES = 0,	    /* the entries everybody sees */
-	KT_DIRECTORIES = 1, /* made directories: key = path prefix */
-	KT_NAMELESS = 2,    /* values without a key: key = 8-byte id from kt_new_id() */
+	KT_DIRECTORIES = 1, /* made directories: key = what all keys below begin with, "a/b/" */
+	KT_NAMELESS = 2,    /* entries without a key: the key is kt_id_key() of their id */
+	KT_SHARED = 3,	    /* entries of several keys: likewise of kt_stat.shared (kt_link()) */
 };
 
 /** What is known of one entry. */
@@ -116,6 +130,9 @@ struct kt_stat {
 	uint64_t version;     /* number of the transaction that last wrote the entry */
 	int64_t mtime_ns;     /* when the value was last written, unless kt_set_mtime() said else */
 	struct kt_slice attr; /* attribute blob; a view, lifetime as of kt_get() */
+	bool attr_copied;     /* it was that of an entry the key shared before: see kt_put() */
+	unsigned keys;	      /* how many share the entry; mostly 1 */
+	uint64_t shared;      /* id of the entry, if it has been shared; else 0 */
 };
 
 /** What is known of one store. */
@@ -124,28 +141,38 @@ struct kt_info {
 	uint64_t durable_txn;	/* last commit known to be on the disk */
 	uint64_t entries;	/* in KT_ENTRIES */
 	uint64_t key_bytes;	/* sum of their key sizes */
-	uint64_t value_bytes;	/* sum of their value sizes */
+	uint64_t value_bytes;	/* sum of their value sizes; what keys share counts once */
 	uint64_t page_size;	/* 4096 */
 	uint64_t pages;		/* of the file, up to the last one in use */
-	uint64_t free_pages;	/* of these, free now (0 until the first write transaction) */
+	uint64_t free_pages;	/* of these, free as of the last commit */
 	uint64_t pending_pages; /* of these, freed, but still seen by a reader or the disk */
 	uint64_t disk_free;	/* bytes free on the file system the store lies on */
-	uint64_t disk_size;	/* bytes of that file system */
-	unsigned depth;		/* levels of the entries tree */
-	unsigned readers;	/* read transactions open now in this process */
-	uint64_t oldest_reader; /* transaction number of the oldest one; txn if none */
-	unsigned char id[16];	/* unique id of the store */
+	uint64_t disk_size;	/* bytes of that file system; both at most what max_size leaves */
+	uint64_t max_size;	/* limit of the file, bytes; 0: there is none */
+	double fragmentation; /* (free_pages + pending_pages - 32) / pages, at least 0: the share of
+				 the file that kt_compact() can give back, when readers and
+				 snapshots let it. Space within half-full nodes comes on top.
+				 A compact store has 0: it may have 32 pages to spare */
+	unsigned depth;	      /* levels of the entries tree */
+	unsigned readers;     /* read transactions open now, of all processes */
+	uint64_t oldest_reader;	    /* transaction number of the oldest one; txn if none is older */
+	uint32_t oldest_reader_pid; /* its process, as that calls itself; 0: not known, or none */
+	unsigned char id[16];	    /* unique id of the store; its backups have the same */
+	bool persistent;	    /* in a file; else in memory */
 };
 
 /* ---- stores ---------------------------------------------------------------------------------- */
 
-/** Open a store file. A new one is created with mode 0600, complete or not at all.
+/** Open a store file. A new one is created with mode 0600, complete or not at all. Beside it lies a
+ *  lock file, PATH-lock, which is made if need be, unless it is opened for reading only.
  *  @param path   path of the file; borrowed
  *  @param flags  enum kt_open_flag, combined
  *  @param ret_store  the store; end with kt_close()
- *  @return 0; -ENOENT no such file; -EEXIST; -EBUSY another process has it open; -EMEDIUMTYPE not a
- *          keytree store; -ENOTSUP a newer format, or a file system without locks or shared maps;
- *          -EUCLEAN damaged or truncated; -EISDIR; -EACCES; any errno of open(2) */
+ *  @return 0; -ENOENT no such file; -EEXIST; -EBUSY another one keeps it for itself (KT_ALONE), or
+ * it is open under another name; -ENFILE too many have it open; -EIO a flush failed, and all must
+ * close it first; -EMEDIUMTYPE not a keytree store; -ENOTSUP a newer format, or a file system
+ * without locks or shared maps; -EUCLEAN damaged or truncated; -EISDIR; -EACCES; any errno of
+ * open(2) */
 KT_API int kt_open(const char *path, unsigned flags, struct kt_store **ret_store);
 
 /** Open a new, empty store in memory. It ends with kt_close().
@@ -154,7 +181,8 @@ KT_API int kt_open(const char *path, unsigned flags, struct kt_store **ret_store
  *  @return 0 or any error of the memory system */
 KT_API int kt_open_memory(const char *name, struct kt_store **ret_store);
 
-/** Flush and close a store. Every transaction must have ended.
+/** Flush what was committed through this handle, and close it. Every transaction must have ended.
+ *  May wait for another writer.
  *  @param store  taken in every case; NULL is allowed
  *  @return 0; -EBUSY a transaction is open (then nothing is closed); else the error of the flush,
  *          after which the store is closed all the same */
@@ -169,13 +197,21 @@ KT_API const char *kt_name(const struct kt_store *store);
  *  @return a string of this thread, valid until its next call of kt_strerror() */
 KT_API const char *kt_strerror(const struct kt_store *store, int err);
 
-/** Bring every commit so far to the disk.
- *  @return 0; -EIO and others: the disk failed, and the store takes no more writes until it is
- *          opened again */
+/** Bring every commit so far, by anyone, to the disk.
+ *  @return 0; -EIO and others: the disk failed, and the store takes no more writes, from nobody,
+ *          until all have closed it */
 KT_API int kt_flush(struct kt_store *store);
 
 /** Facts about the store now. @return 0 or an error */
 KT_API int kt_info(struct kt_store *store, struct kt_info *ret_info);
+
+/** Limit the size of the file: what would make it larger fails with -ENOSPC. Nothing is lost then,
+ * and entries can still be deleted: 16 pages of the limit are set aside for that; a file that is
+ * larger already when the limit is set may grow by as many. The limit lasts until the store is
+ * closed.
+ *  @param bytes  the size; rounded down to whole pages; 0: no limit
+ *  @return 0; -ENOMEM */
+KT_API int kt_set_max_size(struct kt_store *store, uint64_t bytes);
 
 /** Receives one finding of kt_check().
  *  @param arg      what was given to kt_check()
@@ -184,16 +220,86 @@ KT_API int kt_info(struct kt_store *store, struct kt_info *ret_info);
 typedef void kt_check_fn(void *arg, uint64_t page, const char *message);
 
 /** Read and verify everything: each page and each value block, order, counts, and that each page is
- *  reachable exactly once or free. Runs beside readers; writers wait meanwhile.
+ *  reachable exactly once or free. Runs beside readers and writers.
  *  @param found         called for each finding; may be NULL
  *  @param arg           given to found
  *  @param ret_findings  how many findings there were; 0: the store is sound
  *  @return 0 the check ran to its end; else why it could not */
 KT_API int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings);
 
+/** How far kt_compact() has come. */
+struct kt_compaction {
+	uint64_t done;	/* of total, about */
+	uint64_t total; /* grows if others write meanwhile */
+	uint64_t pages; /* of the file now */
+};
+
+/** Receives word between two steps of kt_compact().
+ *  @param arg  what was given to kt_compact()
+ *  @return 0 to go on; else kt_compact() ends and returns it */
+typedef int kt_compact_fn(void *arg, const struct kt_compaction *compaction);
+
+/** Make the file about as short as that of a store freshly loaded with the same content, and bring
+ * values together that lie in pieces. Works in steps of a few MiB, each a flushed transaction by
+ * itself that changes no entry; readers and other writers go on between and beside them. Whatever
+ * ends it, what was done stays, and the store is sound. On a compact store it writes next to
+ * nothing.
+ *
+ * What a snapshot shares is not moved, since that would be to store it twice; what a reader sees is
+ * free only when it has ended. The file is cut at the end, unless a reader is older than the
+ * cut: then by kt_close() or the next call.
+ *  @param progress  called between steps, without any lock; may be NULL
+ *  @param arg       given to progress
+ *  @return 0; what progress returned; -EDEADLK this thread holds the write transaction; -EROFS;
+ *          -EBADMSG a block that was to be moved is damaged */
+KT_API int kt_compact(struct kt_store *store, kt_compact_fn *progress, void *arg);
+
+/* ---- processes ------------------------------------------------------------------------------- */
+
+/** Number of this opening of the store. No other one, of whatever process and time, has the same.
+ */
+KT_API uint64_t kt_opener_id(const struct kt_store *store);
+
+/** Is the store still open as it was when kt_opener_id() gave a number, there or in another
+ * process? One that died, or that only reads and may not write the lock file, is not. */
+KT_API bool kt_opener_is_alive(struct kt_store *store, uint64_t id);
+
+/** Wait for a commit, by anyone.
+ *  @param txn         number of a commit that is known
+ *  @param timeout_ms  milliseconds to wait at most; negative: for ever
+ *  @param ret_txn     the last commit, newer than txn
+ *  @return 0; -ETIMEDOUT; -EIO an earlier flush failed, there will be none */
+KT_API int kt_wait(struct kt_store *store, uint64_t txn, int timeout_ms, uint64_t *ret_txn);
+
+/** Tells a poll loop of commits. */
+struct kt_waiter;
+
+/** Flags of kt_waiter_open(). */
+enum kt_waiter_flag {
+	KT_OTHERS = 1 << 0, /* commits through this handle need not be told, and then cost nothing
+			     */
+};
+
+/** Begin to be told of commits by anyone, through a file descriptor.
+ *  @param flags       enum kt_waiter_flag, combined
+ *  @param ret_waiter  end with kt_waiter_close(), before the store is closed
+ *  @return 0; -EMFILE and others: no descriptor or no thread to be had */
+KT_API int kt_waiter_open(struct kt_store *store, unsigned flags, struct kt_waiter **ret_waiter);
+
+/** The descriptor: readable (POLLIN) after a commit, until kt_waiter_clear(). Do not read from it,
+ *  nor close it. */
+KT_API int kt_waiter_fd(const struct kt_waiter *waiter);
+
+/** Make the descriptor unreadable until the next commit.
+ *  @param ret_txn  the last commit; of one after it the descriptor will tell. May be NULL */
+KT_API int kt_waiter_clear(struct kt_waiter *waiter, uint64_t *ret_txn);
+
+/** End being told. @param waiter  taken; NULL is allowed */
+KT_API void kt_waiter_close(struct kt_waiter *waiter);
+
 /* ---- transactions ---------------------------------------------------------------------------- */
 
-/** Begin a transaction. Readers never wait; a writer waits for the writer before it.
+/** Begin a transaction. Readers never wait; a writer waits for its turn among all processes.
  *  @param flags    enum kt_begin_flag, combined
  *  @param ret_txn  end with kt_commit() or kt_abort()
  *  @return 0; -EAGAIN with KT_TRY; -EDEADLK this thread holds the write transaction already;
@@ -207,6 +313,14 @@ KT_API int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_
  *  @return 0; else nothing of the transaction has happened. After a failed flush the store takes
  *          no more writes (see kt_flush()) */
 KT_API int kt_commit(struct kt_txn *txn, unsigned flags);
+
+/** End a write transaction as kt_commit() does, and move a read transaction to the commit that it
+ *  made, and to no later one, however many others commit; if it changed nothing, to the last.
+ *  @param txn     taken in every case
+ *  @param reader  a read transaction of the store, not of a snapshot, without cursors; its views
+ *                 end. Unchanged on failure; NULL is allowed
+ *  @return as kt_commit() */
+KT_API int kt_commit_to(struct kt_txn *txn, unsigned flags, struct kt_txn *reader);
 
 /** End a transaction and drop its changes.
  *  @param txn  taken; NULL is allowed */
@@ -225,6 +339,61 @@ KT_API struct kt_txn *kt_tree(struct kt_txn *txn, enum kt_tree_id tree);
  *  It counts only if the transaction commits.
  *  @param txn  a write transaction */
 KT_API int kt_new_id(struct kt_txn *txn, uint64_t *ret_id);
+
+/* ---- collections ----------------------------------------------------------------------------- */
+
+/** A collection: the entries whose keys begin with its name and a '/'. Any thread may use it. */
+struct kt_collection;
+
+/** Open a collection: one that was made, or that has keys. Made ones stay when they are empty; a
+ *  mount shows them as directories.
+ *  @param name       name_size bytes, 1 to KT_KEY_MAX - 1, any but '/'; copied
+ *  @param flags      KT_CREATE: make it, in a transaction by itself, not flushed; with
+ *                    KT_EXCLUSIVE: unless there is one
+ *  @param ret_collection  end with kt_collection_close(), before the store is closed
+ *  @return 0; -ENOENT there is none; -EEXIST; -EINVAL, -ENAMETOOLONG the name; -EDEADLK this
+ *          thread holds the write transaction; -EROFS */
+KT_API int kt_collection_open(struct kt_store *store, const void *name, size_t name_size,
+	unsigned flags, struct kt_collection **ret_collection);
+
+/** Transactions on it may go on. @param collection  taken; NULL is allowed */
+KT_API void kt_collection_close(struct kt_collection *collection);
+
+/** Begin a transaction that sees a collection as if it were the store: no key has the name in
+ *  front, in any call on entries or cursors, or of kt_diff(), kt_clear() and kt_count(). kt_tree()
+ *  leads out of it.
+ *  @param collection  borrowed during the call
+ *  @param flags    enum kt_begin_flag, combined
+ *  @param ret_txn  end with kt_commit() or kt_abort()
+ *  @return as kt_begin() */
+KT_API int kt_collection_begin(
+	struct kt_collection *collection, unsigned flags, struct kt_txn **ret_txn);
+
+/** See a collection in a transaction that is open: of several in one, or of a snapshot.
+ *  @param collection  borrowed during the call
+ *  @param txn       a transaction of the same store; of its tree
+ *  @param ret_view  a handle that ends with the transaction
+ *  @return 0; -EINVAL another store */
+KT_API int kt_collection_view(
+	struct kt_collection *collection, struct kt_txn *txn, struct kt_txn **ret_view);
+
+/** Receives the name of one collection, valid during the call.
+ *  @return 0 to go on; else kt_collection_list() ends and returns it */
+typedef int kt_collection_fn(void *arg, const struct kt_slice *name);
+
+/** List the collections, those that were made and those that have keys, sorted by their name with
+ *  its '/'. Costs a search for each, and one for each key without '/'.
+ *  @param txn   which point in time
+ *  @param each  called for each; may not change the store
+ *  @param arg   given to each
+ *  @return 0; what each returned */
+KT_API int kt_collection_list(struct kt_txn *txn, kt_collection_fn *each, void *arg);
+
+/** Delete a collection with all that lies in it. Costs what it holds.
+ *  @param txn   a write transaction
+ *  @param name  name_size bytes; borrowed
+ *  @return 0; -ENOENT there is none; -EINVAL, -ENAMETOOLONG the name; -EROFS */
+KT_API int kt_collection_delete(struct kt_txn *txn, const void *name, size_t name_size);
 
 /* ---- snapshots ------------------------------------------------------------------------------- */
 
@@ -291,7 +460,55 @@ KT_API int kt_diff(struct kt_txn *from, struct kt_txn *to, kt_diff_fn *each, voi
  *  @return 0; -EINVAL not such a transaction; -EDEADLK; -EROFS */
 KT_API int kt_restore(struct kt_store *store, struct kt_txn *point);
 
+/* ---- backups --------------------------------------------------------------------------------- */
+
+/** Flags of kt_backup(). */
+enum kt_backup_flag {
+	KT_BACKUP_REPLACE =
+		1 << 0, /* replace a store of that name, at once, when the copy is whole */
+};
+
+/** Told how far a backup is.
+ *  @param arg    what was given to kt_backup()
+ *  @param done   bytes copied
+ *  @param total  bytes there are; 0 while that is being found out
+ *  @return 0 to go on; else kt_backup() ends without a copy and returns it */
+typedef int kt_backup_fn(void *arg, uint64_t done, uint64_t total);
+
+/** Copy the store to a new file, as it is at one point in time, while others read and write. The
+ *  file appears under its name complete and on the disk, or not at all; its mode is 0600. It has
+ * all that the transaction can see, snapshots too, and is a store like the other, with the same id.
+ *  All of it is verified meanwhile. A copy of a snapshot has what that kept, and no snapshots.
+ *  @param txn       a read transaction; it sees what is copied, whatever its tree
+ *  @param path      of the copy; borrowed
+ *  @param flags     enum kt_backup_flag, combined
+ *  @param progress  called now and then; may be NULL
+ *  @param arg       given to progress
+ *  @return 0; -EEXIST there is something of that name, or, with KT_BACKUP_REPLACE, -EMEDIUMTYPE no
+ *          store, -EBUSY one that is open; -EUCLEAN, -EBADMSG the store is damaged;
+ *          -ENOSPC and any errno of open(2) and fsync(2), for the copy; what progress returned;
+ *          -EINVAL a write transaction; -ENOTSUP the store has features this version cannot copy */
+KT_API int kt_backup(
+	struct kt_txn *txn, const char *path, unsigned flags, kt_backup_fn *progress, void *arg);
+
+/** The same through a descriptor, from the beginning to the end of the copy: to a pipe, say. What
+ *  is not in use is written as zeros. After a failure part of it is written.
+ *  @param fd  borrowed; it is not synced
+ *  @return as kt_backup(); any errno of write(2) */
+KT_API int kt_backup_fd(struct kt_txn *txn, int fd, kt_backup_fn *progress, void *arg);
+
 /* ---- entries --------------------------------------------------------------------------------- */
+
+/** Sums over the entries of a tree. */
+struct kt_count {
+	uint64_t entries;
+	uint64_t key_bytes;   /* sum of the sizes of the keys */
+	uint64_t value_bytes; /* sum of the sizes of the values; of a tree what keys share is one */
+};
+
+/** Count the entries of a tree, or of a collection. Of a tree it costs the same whatever it holds;
+ *  a collection is walked. @return 0 or an error */
+KT_API int kt_count(struct kt_txn *txn, struct kt_count *ret_count);
 
 /** Find the value of a key. A value whose extents are contiguous, as after one kt_put(), is
  *  returned without a copy; another one is first gathered in memory of the transaction.
@@ -306,7 +523,9 @@ KT_API int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, boo
 KT_API int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct kt_stat *ret_stat);
 
 /** Write a key's value. An existing entry keeps its attribute blob; its version and mtime are
- *  those of this transaction.
+ *  those of this transaction. A key that shares its entry gets one of its own, with a copy of the
+ *  blob: kt_stat() then says so, for what the blob tells of that entry may not be true of this one.
+ *  That ends with the next blob.
  *  @param key    borrowed
  *  @param value  borrowed
  *  @return 0; -ENAMETOOLONG the key is longer than KT_KEY_MAX */
@@ -319,7 +538,8 @@ KT_API int kt_put(
 KT_API int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned flags);
 
 /** Delete all entries of a tree. Costs the same whatever it holds, unless this transaction changed
- * the tree before; the space is freed in steps by the commits that follow.
+ * the tree before; the space is freed in steps by the commits that follow. Of a collection: delete
+ * its entries, at the cost of what it holds.
  *  @return 0; -EROFS */
 KT_API int kt_clear(struct kt_txn *txn);
 
@@ -327,7 +547,8 @@ KT_API int kt_clear(struct kt_txn *txn);
  *  data is copied. An entry that was there is replaced. The version is this transaction's.
  *  @param from  tree of the source
  *  @param to    tree of the target, of the same transaction
- *  @return 0; -ENOENT no such source; -ENAMETOOLONG */
+ *  @return 0; -ENOENT no such source; -ENAMETOOLONG; -EMLINK the entry has other keys, and cannot
+ * go to another tree; -EINVAL out of KT_SHARED */
 KT_API int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
 	const void *to_key, size_t to_size);
 
@@ -376,6 +597,56 @@ KT_API int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, in
  *  @return as kt_put() and kt_set_attr() */
 KT_API int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
 	size_t value_size, const void *attr, size_t attr_size, int64_t mtime_ns);
+
+/* ---- keys that share an entry ---------------------------------------------------------------- */
+
+/* Several keys can lead to one entry, as several names do to one file: all calls show its value,
+ * attributes, mtime and version under each. What changes a part of it changes it for all of them:
+ * kt_write(), kt_truncate(), kt_punch(), kt_set_attr(), kt_set_mtime(). What replaces it concerns
+ * one key, and that key has an entry of its own from then on: kt_put(), kt_put_entry(), what is
+ * built on these, and kt_move() onto it. kt_delete() takes away one key, and the last one takes the
+ * entry along. To replace it for all keys, put to, or move onto, its id in the tree KT_SHARED,
+ * where nothing is made or deleted. */
+
+/** Make another key for an entry. Its version is this transaction's.
+ *  @param from  tree of the key there is: KT_ENTRIES, or KT_SHARED with the key of an id
+ *  @param to    tree of the new one, of the same transaction: KT_ENTRIES
+ *  @return 0; -ENOENT no such entry; -EEXIST there is an entry at the new key; -EMLINK KT_LINK_MAX
+ *          keys share it already; -ENAMETOOLONG; -EINVAL another tree */
+KT_API int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
+	const void *to_key, size_t to_size);
+
+/* ---- nameless entries ------------------------------------------------------------------------ */
+
+/* An entry can have no key, while it is worked on. It belongs to the open store that made it so:
+ * it ends when that is closed, or, if its process dies before, when the store is opened next by
+ * somebody who can write. What another process has made stays as long as that lives. Until then it
+ * is read and changed as any entry, in the tree KT_NAMELESS under the key that belongs to its id.
+ */
+
+/** Bytes of the key of a nameless entry. */
+#define KT_ID_KEY_SIZE 8
+
+/** Key of a nameless entry in the tree KT_NAMELESS. */
+KT_API void kt_id_key(uint64_t id, unsigned char ret_key[KT_ID_KEY_SIZE]);
+
+/** Make an empty nameless entry.
+ *  @param txn     a write transaction; any tree of it
+ *  @param ret_id  its id, from kt_new_id()
+ *  @return 0 or an error */
+KT_API int kt_nameless_new(struct kt_txn *txn, uint64_t *ret_id);
+
+/** Take the key away from an entry, which goes on as a nameless one. No data is copied.
+ *  @return 0; -ENOENT no such key */
+KT_API int kt_nameless_take(struct kt_txn *txn, const void *key, size_t key_size, uint64_t *ret_id);
+
+/** Give a nameless entry of this open store a key, for good. An entry that was there is replaced;
+ *  no data is copied.
+ *  @return 0; -ENOENT no such nameless entry; -ENAMETOOLONG */
+KT_API int kt_nameless_link(struct kt_txn *txn, uint64_t id, const void *key, size_t key_size);
+
+/** Drop a nameless entry of this open store. @return 0; -ENOENT no such nameless entry */
+KT_API int kt_nameless_drop(struct kt_txn *txn, uint64_t id);
 
 /* ---- convenience ----------------------------------------------------------------------------- */
 

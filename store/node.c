@@ -41,16 +41,23 @@ uint64_t node_child(const uint8_t *node, unsigned index)
 	return at <= PAGE_SIZE - 8 ? load64(node + at) : 0;
 }
 
+size_t node_suffix_held(
+	const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *suffix)
+{
+	uint32_t head = __builtin_bswap32(node_heads(node)[index]);
+
+	memcpy(suffix, &head, min_size(cell->suffix, 4));
+	if (cell->suffix > 4)
+		memcpy(suffix + 4, cell->rest, cell->suffix - 4U);
+	return node_header(node)->prefix + cell->suffix;
+}
+
 size_t node_key_held(const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *buf)
 {
 	size_t prefix = node_header(node)->prefix;
-	uint32_t head = __builtin_bswap32(node_heads(node)[index]);
 
 	memcpy(buf, node_prefix(node), prefix);
-	memcpy(buf + prefix, &head, min_size(cell->suffix, 4));
-	if (cell->suffix > 4)
-		memcpy(buf + prefix + 4, cell->rest, cell->suffix - 4U);
-	return prefix + cell->suffix;
+	return node_suffix_held(node, index, cell, buf + prefix);
 }
 
 static int damaged_cell(const uint8_t *node)
@@ -212,6 +219,27 @@ int node_search(struct pager *pager, const uint8_t *node, const void *key, size_
 	}
 	return search_suffix(
 		pager, node, 0, (const uint8_t *)key + prefix, size - prefix, ret_index, ret_exact);
+}
+
+int node_is_behind(
+	struct pager *pager, const uint8_t *node, const void *key, size_t size, bool *ret_behind)
+{
+	unsigned last = node_header(node)->count - 1U;
+	const uint8_t *suffix = (const uint8_t *)key + node_header(node)->prefix;
+	int order = compare_prefix(node, key, size);
+	uint32_t head;
+	int err = 0;
+
+	if (order == 0) {
+		size -= node_header(node)->prefix;
+		head = node_head(suffix, size);
+		order = (head > node_heads(node)[last]) - (head < node_heads(node)[last]);
+		if (order == 0)
+			err = compare_tie(pager, node, last, suffix, size, &order);
+	}
+	if (err == 0)
+		*ret_behind = order > 0;
+	return err;
 }
 
 int node_search_child(

@@ -54,6 +54,10 @@ uint64_t node_child(const uint8_t *node, unsigned index);
 int node_search(struct pager *pager, const uint8_t *node, const void *key, size_t size,
 	unsigned *ret_index, bool *ret_exact);
 
+/** Does a key come behind all cells of a leaf? @return 0; -EUCLEAN */
+int node_is_behind(
+	struct pager *pager, const uint8_t *node, const void *key, size_t size, bool *ret_behind);
+
 /** Find the child of a branch below which a key belongs. @return 0; -EUCLEAN */
 int node_search_child(struct pager *pager, const uint8_t *node, const void *key, size_t size,
 	unsigned *ret_index);
@@ -69,6 +73,12 @@ int node_key(
  *  @param buf  PREFIX_MAX + SUFFIX_MAX bytes
  *  @return bytes */
 size_t node_key_held(const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *buf);
+
+/** Put together only what of that stands behind the node's prefix.
+ *  @param suffix  SUFFIX_MAX bytes, behind the prefix
+ *  @return bytes of the key, with the prefix */
+size_t node_suffix_held(
+	const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *suffix);
 
 /** Is the structure of a page such that the functions here and in node_edit.h are safe on it? Order
  * of the cells beyond their heads is not looked at: a wrong order finds no key, but does no harm.

@@ -2,8 +2,12 @@
 
 #include "error.h"
 
+#if HAVE_XXH_DISPATCH
+#include <xxh_x86dispatch.h> /* 4 KiB in 90 ns */
+#else
 #define XXH_INLINE_ALL /* 4 KiB in 220 ns instead of 370 */
 #include <xxhash.h>
+#endif
 
 uint64_t page_seed(const uint8_t *id)
 {

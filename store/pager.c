@@ -223,6 +223,7 @@ void pager_drop(struct pager *pager, uint64_t ref)
 
 	assert(ref & REF_DIRTY && index < pager->dirty_count);
 	free(pager->dirty[index]);
+	pager->edge.depth = 0; /* it may have led there */
 	pager->dirty[index] = NULL;
 	pager->unused[pager->unused_count++] = index;
 	pager->dirty_live--;

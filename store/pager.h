@@ -12,6 +12,7 @@
 #define STORE_PAGER_H
 
 #include "page.h"
+#include "path.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -62,6 +63,8 @@ struct pager {
 	uint32_t unused_count;
 	bool changed;	      /* something was allocated, written or released */
 	uint64_t last_append; /* leaf to whose end the last cell was added (tree.c), or 0 */
+	uint32_t appended;    /* leaves that were filled in order and are still in memory */
+	struct path edge;     /* to where that was, if all of it is in memory; else depth 0 */
 	uint8_t *scratch;     /* memory for rebuilding nodes (node_edit.c), or NULL */
 };
 

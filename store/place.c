@@ -72,7 +72,8 @@ static bool refers_to_file(const uint8_t *cell)
 /* Place what a parsed leaf cell refers to, beside its key. */
 static int place_leaf_cell(struct placing *placing, uint8_t *at, const struct cell *cell)
 {
-	uint8_t *attr = at + cell->refs + (cell->flags & CELL_STAMPED ? 14 : 0);
+	uint8_t *attr = at + cell->refs + (cell->flags & CELL_STAMPED ? 14 : 0) +
+			(cell->flags & CELL_SHARED ? 4 : 0);
 	uint8_t *value = attr;
 	int err = 0;
 

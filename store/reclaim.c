@@ -1,9 +1,9 @@
 /* Clearing a tree at once, and freeing its pages in steps.
  *
- * kt_clear() drops the root and leaves a record of it. Each commit that follows takes up some
- * records: that of a leaf is freed with what it refers to, that of a branch is replaced by records
- * of its children. So clearing costs the same whatever the tree holds, and no commit pays for all
- * of it.
+ * kt_clear() drops the root and leaves a record of it. Each later commit, or, where room is short,
+ * already that of the clearing, takes up some records: that of a leaf is freed with what it refers
+ * to, that of a branch is replaced by records of its children. So clearing costs the same whatever
+ * the tree holds, and no commit pays for all of it.
  *
  * The pages died when the tree was cleared: a snapshot taken later does not see them. A record
  * therefore names the snapshot that was the newest then, and it, or the one before if it is gone,
@@ -14,7 +14,7 @@
 #include "node.h"
 #include "overflow.h"
 #include "store.h"
-#include "tree.h"
+#include "tree_edit.h"
 #include "value.h"
 
 #include <errno.h>
@@ -22,10 +22,11 @@
 #include <string.h>
 
 #define STEP_RECORDS 64 /* records that a commit takes up */
+#define RECORD_KEY 8	/* bytes of a record's key */
 
 static struct kt_txn reclaim_tree(struct txn *txn)
 {
-	return (struct kt_txn){txn, TREE_RECLAIM};
+	return (struct kt_txn){.txn = txn, .tree = TREE_RECLAIM};
 }
 
 static int put_record(struct txn *txn, const struct format_reclaim *record)
@@ -51,27 +52,58 @@ static int free_cell(void *arg, const struct cell *cell)
 	return err;
 }
 
-int kt_clear(struct kt_txn *handle)
+/* Of a collection each key is deleted: the sums in the tree's root must be told what goes. */
+static int clear_part(struct kt_txn *handle)
 {
-	struct txn *txn = handle->txn;
-	struct format_tree *tree = &txn->trees[handle->tree];
-	struct format_reclaim record;
-	int err;
+	struct kt_cursor *cursor;
+	int err = kt_cursor_open(handle, &cursor);
 
-	if (!txn->writing)
-		return -EROFS;
-	if (txn->failed != 0)
-		return txn->failed;
+	if (err != 0)
+		return err;
+	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+		struct kt_slice key = kt_cursor_key(cursor);
+
+		err = kt_delete(handle, key.data, key.size, 0);
+		if (err == -ENOENT)
+			err = error_damaged(0, "keys out of order");
+	}
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Drop all of a tree. */
+static int drop(struct txn *txn, unsigned number)
+{
+	struct format_tree *tree = &txn->trees[number];
+	struct format_reclaim record = {tree->root, txn->pager.snapshot, tree->depth, 0};
+
 	if (tree->depth == 0)
 		return 0;
-	record = (struct format_reclaim){tree->root, txn->pager.snapshot, tree->depth, 0};
 	memset(tree, 0, sizeof(*tree));
 	txn->generation++;
 	if (record.root &
 		REF_DIRTY) /* this transaction changed the tree: its pages have no place yet */
-		err = tree_free(&txn->pager, record.root, record.depth, free_cell, &txn->pager);
-	else
-		err = put_record(txn, &record);
+		return tree_free(&txn->pager, record.root, record.depth, free_cell, &txn->pager);
+	return put_record(txn, &record);
+}
+
+int kt_clear(struct kt_txn *handle)
+{
+	struct txn *txn = handle->txn;
+	int err;
+
+	if (!txn->writing)
+		return -EROFS;
+	if (handle->tree == TREE_SHARED)
+		return -EINVAL;
+	if (txn->failed != 0)
+		return txn->failed;
+	if (handle->prefix_size > 0)
+		return clear_part(handle);
+	err = drop(txn, handle->tree);
+	if (err == 0 && handle->tree == TREE_ENTRIES) /* no key is left to share anything */
+		err = drop(txn, TREE_SHARED);
+	txn->cleared = true;
 	if (err != 0)
 		txn->failed = err;
 	return err;
@@ -98,29 +130,55 @@ static int divide(struct txn *txn, const struct format_reclaim *record)
 	return err != 0 ? err : pager_free(&txn->pager, record->root);
 }
 
+/* Take the record a cursor stands on apart. */
+static int parse_record(struct kt_cursor *cursor, struct format_reclaim *record)
+{
+	struct kt_slice value;
+	int err = kt_cursor_value(cursor, &value);
+
+	if (err != 0)
+		return err;
+	if (value.size != sizeof(*record) || kt_cursor_key(cursor).size != RECORD_KEY)
+		return error_damaged(0, "malformed record of a dropped tree");
+	memcpy(record, value.data, sizeof(*record));
+	if (record->depth == 0 || record->depth > DEPTH_MAX || !ref_is_placed(record->root))
+		return error_damaged(0, "malformed record of a dropped tree");
+	return 0;
+}
+
+int reclaim_each(struct txn *txn, reclaim_each_fn *each, void *arg)
+{
+	struct kt_txn tree = reclaim_tree(txn);
+	struct format_reclaim record;
+	struct kt_cursor *cursor;
+	int err = kt_cursor_open(&tree, &cursor);
+
+	if (err != 0)
+		return err;
+	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+		err = parse_record(cursor, &record);
+		if (err == 0)
+			err = each(arg, &record);
+	}
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
 /* Take up the last record. @return 0; -ENOENT there is none */
 static int take_up(struct txn *txn, struct format_reclaim *record)
 {
 	struct kt_txn tree = reclaim_tree(txn);
 	struct kt_cursor *cursor;
-	struct kt_slice value;
-	uint8_t key[8];
+	uint8_t key[RECORD_KEY];
 	int err = kt_cursor_open(&tree, &cursor);
 
 	if (err != 0)
 		return err;
 	err = kt_cursor_last(cursor);
 	if (err == 0)
-		err = kt_cursor_value(cursor, &value);
-	if (err == 0 &&
-		(value.size != sizeof(*record) || kt_cursor_key(cursor).size != sizeof(key)))
-		err = error_damaged(0, "malformed record of a dropped tree");
-	if (err == 0) {
-		memcpy(record, value.data, sizeof(*record));
+		err = parse_record(cursor, record);
+	if (err == 0)
 		memcpy(key, kt_cursor_key(cursor).data, sizeof(key));
-		if (record->depth == 0 || record->depth > DEPTH_MAX || !ref_is_placed(record->root))
-			err = error_damaged(0, "malformed record of a dropped tree");
-	}
 	kt_cursor_close(cursor);
 	if (err == 0) {
 		txn->pager.internal = true;

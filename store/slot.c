@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -17,17 +18,14 @@ static const uint8_t zeros[PAGE_SIZE];
 
 /* ---- header ---------------------------------------------------------------------------------- */
 
-int slot_format(struct io *io, const uint8_t *id)
+int slot_format(struct io *io, const uint8_t *id, const struct format_slot *content)
 {
 	union {
 		struct format_header header;
 		uint8_t bytes[PAGE_SIZE];
 	} first = {.bytes = {0}};
-	struct format_slot slot = {.txn = 1,
-		.durable_txn = 1,
-		.page_count = PAGE_FIRST,
-		.next_id = 1,
-		.page = PAGE_DURABLE};
+	struct format_slot slot = {
+		.txn = 1, .durable_txn = 1, .page_count = PAGE_FIRST, .next_id = 1};
 	struct iovec parts[PAGE_FIRST];
 	struct timespec now;
 
@@ -39,6 +37,9 @@ int slot_format(struct io *io, const uint8_t *id)
 	first.header.created_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 	first.header.checksum = XXH3_64bits(first.bytes + 8, PAGE_SIZE - 8);
 	slot.time_ns = first.header.created_ns;
+	if (content != NULL)
+		slot = *content;
+	slot.page = PAGE_DURABLE;
 	slot_boot_id(slot.boot_id);
 	slot.checksum = page_checksum(&slot, page_seed(id));
 	for (size_t i = 0; i < PAGE_FIRST; i++)
@@ -136,6 +137,32 @@ static bool plausible(
 	       slot->page_count <= file_pages && slot->page_count <= PAGE_MAX + 1;
 }
 
+int slot_erase(struct io *io, uint64_t page)
+{
+	struct iovec part = {(void *)zeros, PAGE_SIZE};
+
+	return io_write(io, page * PAGE_SIZE, &part, 1);
+}
+
+int slot_wipe_newer(struct io *io, const uint8_t *map, uint64_t txn, uint64_t seed, bool *ret_wiped)
+{
+	bool wiped = false;
+	int err = 0;
+
+	for (uint64_t page = PAGE_DURABLE; err == 0 && page < PAGE_WEAK; page++) {
+		struct format_slot slot;
+
+		memcpy(&slot, map + page * PAGE_SIZE, sizeof(slot));
+		if (slot.txn <= txn || slot.checksum != page_checksum(&slot, seed))
+			continue;
+		wiped = true;
+		err = slot_erase(io, page);
+	}
+	if (err == 0)
+		*ret_wiped = wiped;
+	return err;
+}
+
 /* Write pages for a store that takes no more writes in any case: a failure changes nothing. */
 static void last_write(struct io *io, uint64_t page, const void *data)
 {
@@ -198,26 +225,40 @@ static uint64_t find_witness(const struct format_slot slots[2], uint64_t seed)
 	return txn;
 }
 
-int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, struct slot_state *state)
+bool slot_read(struct io *io, const uint8_t *map, uint64_t seed, uint64_t page, uint64_t txn,
+	struct format_slot *ret_slot)
 {
-	struct format_slot slots[4];
-	uint8_t boot_id[16];
 	uint64_t size;
-	bool found = false;
-	int err = io_size(io, &size);
 
-	if (err == 0)
-		err = io_read(io, PAGE_DURABLE * PAGE_SIZE, slots, sizeof(slots));
-	if (err != 0)
-		return err;
-	state->file_pages = size / PAGE_SIZE;
+	if (page < PAGE_DURABLE || page >= PAGE_DURABLE + SLOT_COUNT)
+		return false;
+	memcpy(ret_slot, map + page * PAGE_SIZE, sizeof(*ret_slot));
+	return ret_slot->txn == txn && io_size(io, &size) == 0 &&
+	       plausible(ret_slot, page, size / PAGE_SIZE, seed);
+}
+
+void slot_marks(const uint8_t *map, uint64_t ret_marks[SLOT_COUNT])
+{
+	for (unsigned i = 0; i < SLOT_COUNT; i++) {
+		const void *at = map + (PAGE_DURABLE + i) * PAGE_SIZE;
+
+		ret_marks[i] = atomic_load((const _Atomic uint64_t *)at);
+	}
+}
+
+/* Find the newest valid state in four slots. */
+static int judge(const struct format_slot slots[SLOT_COUNT], const uint8_t *map, uint64_t seed,
+	const uint8_t *boot_id, uint64_t sound, uint64_t file_pages, struct slot_state *state)
+{
+	bool found = false;
+
 	state->witnessed_txn = find_witness(slots + 2, seed);
 	for (unsigned i = 0; i < 2; i++) {
 		const struct format_slot *slot = &slots[i];
 
-		if (!plausible(slot, PAGE_DURABLE + i, state->file_pages, seed) ||
+		if (!plausible(slot, PAGE_DURABLE + i, file_pages, seed) ||
 			(found && slot->txn < state->slot.txn) ||
-			(slot->txn > state->witnessed_txn &&
+			(slot->txn > state->witnessed_txn && slot->txn > sound &&
 				!written_verify(slot, map, slot->page_count, seed)))
 			continue;
 		state->slot = *slot;
@@ -232,16 +273,41 @@ int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, struct slot_s
 	if (state->slot.txn < state->witnessed_txn)
 		return error_damaged(
 			PAGE_DURABLE, "the slot of the last flushed commit is damaged");
-	slot_boot_id(boot_id);
 	for (unsigned i = 2; i < 4 && memcmp(boot_id, (uint8_t[16]){0}, 16) != 0; i++) {
 		const struct format_slot *slot = &slots[i];
 
-		if (plausible(slot, PAGE_DURABLE + i, state->file_pages, seed) &&
-			memcmp(slot->boot_id, boot_id, sizeof(boot_id)) == 0 &&
+		if (plausible(slot, PAGE_DURABLE + i, file_pages, seed) &&
+			memcmp(slot->boot_id, boot_id, sizeof(slot->boot_id)) == 0 &&
 			slot->txn > state->slot.txn && slot->durable_txn == state->durable_txn) {
 			state->slot = *slot;
 			state->weak = true;
 		}
 	}
 	return 0;
+}
+
+int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t *boot_id,
+	uint64_t sound, bool moving, struct slot_state *state)
+{
+	struct format_slot slots[SLOT_COUNT], again[SLOT_COUNT];
+	const size_t size = sizeof(slots);
+	uint64_t file_size;
+	int judged = 0;
+	int err = io_read(io, PAGE_DURABLE * PAGE_SIZE, slots, size);
+
+	while (err == 0) {
+		err = io_size(io, &file_size);
+		if (err != 0)
+			break;
+		judged = judge(slots, map, seed, boot_id, sound, file_size / PAGE_SIZE, state);
+		if (!moving)
+			break;
+		/* If a slot was written, it was perhaps read in part, or what it lists was not
+		 * there any more. */
+		err = io_read(io, PAGE_DURABLE * PAGE_SIZE, again, size);
+		if (err == 0 && memcmp(slots, again, size) == 0)
+			break;
+		memcpy(slots, again, size);
+	}
+	return err != 0 ? err : judged;
 }

@@ -27,11 +27,12 @@ struct slot_state {
 				    next */
 	uint64_t durable_txn;	 /* its commit */
 	uint64_t witnessed_txn;	 /* newest durable commit that a weak slot tells of; 0: none */
-	uint64_t file_pages;	 /* whole pages of the file */
 };
 
-/** Write header and first slot of a new store. @param id  16 random bytes */
-int slot_format(struct io *io, const uint8_t *id);
+/** Write header and first slot of a new store.
+ *  @param id    16 random bytes
+ *  @param slot  what it is to describe; NULL: an empty store */
+int slot_format(struct io *io, const uint8_t *id, const struct format_slot *slot);
 
 /** Read and check the header.
  *  @param ret_id        16 bytes
@@ -39,14 +40,42 @@ int slot_format(struct io *io, const uint8_t *id);
  *  @return 0; -EMEDIUMTYPE not a store; -EUCLEAN; -ENOTSUP a newer format */
 int slot_read_header(struct io *io, uint8_t *ret_id, bool *ret_readonly);
 
+#define SLOT_COUNT 4
+
 /** Find the newest valid state.
- *  @param map  of the file
+ *  @param map      of the file
+ *  @param boot_id  of this boot, from slot_boot_id()
+ *  @param sound    durable slots up to this commit need no proof
+ *  @param moving   slots may be written meanwhile
  *  @return 0; -EUCLEAN there is none */
-int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, struct slot_state *ret_state);
+int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t *boot_id,
+	uint64_t sound, bool moving, struct slot_state *ret_state);
+
+/** Read the slot of a commit that is not in doubt, while it may be written over.
+ *  @param page  where it is
+ *  @return true; false: it is there no more */
+bool slot_read(struct io *io, const uint8_t *map, uint64_t seed, uint64_t page, uint64_t txn,
+	struct format_slot *ret_slot);
+
+/** Read what changes whenever a slot is written. */
+void slot_marks(const uint8_t *map, uint64_t ret_marks[SLOT_COUNT]);
 
 /** Seal a slot and write it.
  *  @param page  PAGE_DURABLE or PAGE_WEAK, or the one behind */
 int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t seed);
+
+/** Make a slot count no more. */
+int slot_erase(struct io *io, uint64_t page);
+
+/** Wipe a durable slot that is newer than the state that was found: a commit that was cut off. What
+ * it lacks, the size of the file say, may come about later, and it would count then. To be called,
+ * and synced, before the first write.
+ *  @param map        of the file
+ *  @param txn        the newest commit there is
+ *  @param ret_wiped  there was one
+ *  @return 0 or the error of the write */
+int slot_wipe_newer(
+	struct io *io, const uint8_t *map, uint64_t txn, uint64_t seed, bool *ret_wiped);
 
 /** Wipe the slots of commits that may not have reached the disk, after a failed sync.
  *  @param durable_page  the slot that stays */

@@ -71,7 +71,7 @@ static struct dead parse_dead(const struct kt_slice *list, size_t index)
 /* The tree of snapshots, of any transaction. */
 static struct kt_txn snapshot_tree(struct kt_txn *handle)
 {
-	return (struct kt_txn){handle->txn, TREE_SNAPSHOTS};
+	return (struct kt_txn){.txn = handle->txn, .tree = TREE_SNAPSHOTS};
 }
 
 /* ---- finding --------------------------------------------------------------------------------- */
@@ -165,7 +165,7 @@ static int add_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed, cons
 
 int snapshot_store_dead(struct txn *txn)
 {
-	struct kt_txn tree = {txn, TREE_SNAPSHOTS};
+	struct kt_txn tree = {.txn = txn, .tree = TREE_SNAPSHOTS};
 	int err;
 
 	txn->pager.internal = true;
@@ -178,7 +178,7 @@ int snapshot_store_dead(struct txn *txn)
 
 int snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot)
 {
-	struct kt_txn tree = {txn, TREE_SNAPSHOTS};
+	struct kt_txn tree = {.txn = txn, .tree = TREE_SNAPSHOTS};
 	struct kt_cursor *cursor = NULL;
 	uint8_t above[RECORD_KEY];
 	int err;

@@ -22,6 +22,7 @@ int space_new(struct space **ret_space)
 	for (int i = 0; i < QUEUES; i++)
 		spacequeue_init(&space->queues[i]);
 	space->limit = PAGE_MAX;
+	space->frugal_limit = PAGE_MAX;
 	*ret_space = space;
 	return 0;
 }
@@ -51,9 +52,10 @@ void space_use_reserve(struct space *space)
 	space->open.frugal = true;
 }
 
-void space_set_limit(struct space *space, uint64_t pages)
+void space_set_limit(struct space *space, uint64_t pages, uint64_t frugal_pages)
 {
 	space->limit = pages < PAGE_MAX ? pages : PAGE_MAX;
+	space->frugal_limit = frugal_pages < PAGE_MAX ? frugal_pages : PAGE_MAX;
 }
 
 /* ---- begin ----------------------------------------------------------------------------------- */
@@ -94,11 +96,24 @@ void space_begin(struct space *space, uint64_t txn, const struct space_bounds *b
 	assert(bounds->old <= space->txn && bounds->young <= space->txn);
 	open->open = true;
 	open->frugal = false;
+	open->low = false;
+	open->cut = false;
+	open->low_region = 0;
+	open->cut_from = 0;
 	open->txn = txn;
 	open->bounds = *bounds;
 	open->page_count = space->map.page_count;
 	open->cursor = space->cursor;
 	drain_some(space);
+}
+
+void space_use_lowest(struct space *space)
+{
+	assert(space->open.open);
+	space->open.frugal = true;
+	space->open.low = true;
+	while (drain_some(space))
+		;
 }
 
 /* ---- take ------------------------------------------------------------------------------------ */
@@ -138,13 +153,14 @@ static void take(struct space *space, struct run run, enum space_state from)
 static int extend(struct space *space, uint64_t want, struct run *ret_run)
 {
 	uint64_t end = space->map.page_count;
+	uint64_t limit = space->open.frugal ? space->frugal_limit : space->limit;
 	struct run run = {end, want};
 	int r;
 
-	if (end >= space->limit)
+	if (end >= limit)
 		return -ENOSPC;
-	if (run.count > space->limit - end)
-		run.count = space->limit - end;
+	if (run.count > limit - end)
+		run.count = limit - end;
 	r = reserve_touched(&space->open, run);
 	if (r < 0)
 		return r;
@@ -181,6 +197,23 @@ static uint64_t usable(const struct space *space)
 	return free_pages > reserve ? free_pages - reserve : 0;
 }
 
+/* The lowest run of free pages, however short. */
+static bool find_lowest(struct space *space, uint64_t want, struct run *ret_run)
+{
+	const struct spacemap *map = &space->map;
+	size_t *at = &space->open.low_region;
+
+	while (*at < spacemap_regions(map) && map->regions[*at].free == 0)
+		(*at)++;
+	if (*at == spacemap_regions(map) ||
+		!spacemap_next(&map->regions[*at], SPACE_FREE, 0, ret_run))
+		return false;
+	ret_run->start += (uint64_t)*at * REGION_PAGES;
+	if (ret_run->count > want)
+		ret_run->count = want;
+	return true;
+}
+
 /* Look for free pages, taking over pending ones only as far as they are needed. */
 static bool find(struct space *space, uint64_t want, struct run *ret_run)
 {
@@ -208,7 +241,7 @@ int space_alloc(struct space *space, uint64_t want, struct run *ret_run)
 	int r;
 
 	assert(space->open.open && !space->log.pending.ready && want > 0);
-	found = find(space, want, &run);
+	found = space->open.low ? find_lowest(space, want, &run) : find(space, want, &run);
 	if (!found || (!space->open.frugal && !is_decent(space, run.count, want))) {
 		r = extend(space, want, ret_run);
 		if (r == 0 && space->map.counts[SPACE_FREE] > 0)
@@ -225,6 +258,22 @@ int space_alloc(struct space *space, uint64_t want, struct run *ret_run)
 	return 0;
 }
 
+int space_alloc_low(struct space *space, uint64_t count, uint64_t below, struct run *ret_run)
+{
+	struct run run;
+	int r;
+
+	assert(space->open.low && !space->log.pending.ready && count > 0);
+	if (!spacemap_find_lowest(&space->map, count, &run) || run.start + count > below)
+		return -ENOSPC;
+	r = reserve_touched(&space->open, run);
+	if (r < 0)
+		return r;
+	take(space, run, SPACE_FREE);
+	*ret_run = run;
+	return 0;
+}
+
 /* ---- give back ------------------------------------------------------------------------------- */
 
 static int release_taken(struct space *space, struct run run)
@@ -232,6 +281,7 @@ static int release_taken(struct space *space, struct run run)
 	if (!spacemap_is(&space->map, run, SPACE_TAKEN))
 		return error_damaged(run.start, "freed, but not in use");
 	spacemap_set(&space->map, run, SPACE_TAKEN, SPACE_FREE);
+	space->open.low_region = 0;
 	return 0;
 }
 
@@ -304,6 +354,7 @@ void space_commit(struct space *space)
 {
 	assert(space->open.open && space->log.pending.ready);
 	settle_taken(space, SPACE_USED);
+	space_forget_cut(space);
 	forget_freed(&space->open);
 	space->txn = space->open.txn;
 	spacelog_commit(space);
@@ -343,6 +394,7 @@ void space_abort(struct space *space)
 	if (!open->open)
 		return;
 	spacelog_abort(space);
+	space_lengthen(space);
 	settle_taken(space, SPACE_FREE);
 	for (int i = 0; i < QUEUES; i++)
 		take_back(space, &open->freed[i]);

@@ -53,8 +53,9 @@ struct space_counts {
 void space_close(struct space *space);
 
 /** Let the file grow to so many pages at most; PAGE_MAX to begin with. A store that is larger
- *  already keeps its size. */
-void space_set_limit(struct space *space, uint64_t pages);
+ * already keeps its size.
+ *  @param frugal_pages  the same for a transaction that has the reserve */
+void space_set_limit(struct space *space, uint64_t pages, uint64_t frugal_pages);
 
 /** Set free pages aside that ordinary transactions leave alone, so that there is room to delete
  * when there is none to grow. 0 to begin with. */
@@ -62,6 +63,30 @@ void space_set_reserve(struct space *space, uint64_t pages);
 
 /** Let the open transaction have the reserve too, and the file grow only when nothing is free. */
 void space_use_reserve(struct space *space);
+
+/** Let the open transaction take the lowest free pages, in runs of any length, and the reserve too;
+ *  the file grows only when nothing is free. All pending pages within its bounds become free. */
+void space_use_lowest(struct space *space);
+
+/** Take a run of pages as low as possible, never by letting the file grow. Only after
+ *  space_use_lowest().
+ *  @param count    its length
+ *  @param below    the page that it may reach up to
+ *  @param ret_run  the pages; they belong to the transaction
+ *  @return 0; -ENOSPC there is no such run; -ENOMEM */
+int space_alloc_low(struct space *space, uint64_t count, uint64_t below, struct run *ret_run);
+
+/** Free pages below a page. */
+uint64_t space_free_below(const struct space *space, uint64_t page);
+
+/** Free pages at the end of the file that space_cut() would give up now. */
+uint64_t space_spare(const struct space *space);
+
+/** Let the open transaction give up the free pages at the end of the file, but for the reserve, and
+ *  write the free-space log anew, whole: its old pages become free, and none tells of a file that
+ *  was longer. Nobody can reach what was free, so that the file may be cut to space_page_count()
+ *  pages once no slot tells of more. */
+void space_cut(struct space *space);
 
 /** Begin a transaction: pending pages within the bounds become free. A large number of them is
  *  taken over step by step, in later calls and as allocation needs them.

@@ -22,7 +22,11 @@ enum {
 /* The open transaction. */
 struct space_txn {
 	bool open;
-	bool frugal; /* it may have the reserve */
+	bool frugal;	   /* it may have the reserve */
+	bool low;	   /* it takes the lowest pages */
+	bool cut;	   /* it gives up the free pages at the end of the file */
+	size_t low_region; /* regions before it have no free page */
+	uint64_t cut_from; /* pages of the file before the cut; 0: not cut yet */
 	uint64_t txn;
 	struct space_bounds bounds;
 	uint64_t page_count;	   /* as it was */
@@ -66,15 +70,25 @@ struct space {
 	struct spacemap map;
 	struct spacequeue queues[QUEUES];
 	uint64_t cursor;
-	uint64_t limit;	  /* pages */
-	uint64_t reserve; /* pages */
-	uint64_t txn;	  /* the last commit */
+	uint64_t limit;	       /* pages */
+	uint64_t frugal_limit; /* the same for one that has the reserve */
+	uint64_t reserve;      /* pages */
+	uint64_t txn;	       /* the last commit */
 	struct space_txn open;
 	struct spacelog log;
 };
 
 /** Make a set in which every page is in use. @return 0; -ENOMEM */
 int space_new(struct space **ret_space);
+
+/** Give up the free pages at the end of the file; part of spacelog_prepare(). */
+void space_shorten(struct space *space);
+
+/** Take that back; part of space_abort(). */
+void space_lengthen(struct space *space);
+
+/** Free the memory of what was given up; part of space_commit(). */
+void space_forget_cut(struct space *space);
 
 /** A pending chunk becomes free. */
 void space_drain(struct space *space, struct spacequeue *queue);

@@ -235,6 +235,16 @@ int spacelog_load(const struct spacelog_source *source, struct space **ret_space
 	return 0;
 }
 
+/* Is all that became free since the last record in one? A transaction that was given up may have
+ * taken over pending pages that nobody else knows to be free. */
+static bool is_logged(const struct space *space)
+{
+	for (int i = 0; i < QUEUES; i++)
+		if (chunk_compare(space->queues[i].drained, space->queues[i].logged) != 0)
+			return false;
+	return true;
+}
+
 int spacelog_catch_up(struct space *space, const struct spacelog_source *source)
 {
 	const struct format_space *known = &space->log.end;
@@ -247,7 +257,7 @@ int spacelog_catch_up(struct space *space, const struct spacelog_source *source)
 	if (r < 0)
 		return r;
 	if (source->txn < space->txn || end->head_seq < known->head_seq ||
-		end->tail_seq > known->head_seq + 1)
+		end->tail_seq > known->head_seq + 1 || !is_logged(space))
 		return -ESTALE;
 	r = read_chain(source, known->head_seq + 1, &chain);
 	if (r == 0 && chain.before != known->head)

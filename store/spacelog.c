@@ -46,6 +46,14 @@ int spacelog_reserve(struct spacelog *log, size_t more)
 	return 0;
 }
 
+bool spacelog_reaches(const struct space *space, uint64_t page)
+{
+	for (size_t i = 0; i < space->log.count; i++)
+		if (space->log.pages[i].page >= page)
+			return true;
+	return false;
+}
+
 /* ---- log pages ------------------------------------------------------------------------------- */
 
 /* Release the oldest log pages that the last complete cycle made superfluous: some more than will
@@ -54,11 +62,11 @@ static int drop_pages(struct record *record, size_t writing)
 {
 	struct space *space = record->space;
 	const struct spacelog *log = &space->log;
-	size_t most = 4 * writing + 16;
+	size_t most = record->renew ? log->count : 4 * writing + 16;
 	size_t count = 0;
 
 	while (count < log->count && count < most &&
-		log->end.tail_seq + count < log->end.last_cycle_seq) {
+		(record->renew || log->end.tail_seq + count < log->end.last_cycle_seq)) {
 		const struct log_page *page = &log->pages[count];
 		int r = space_release(space, (struct run){page->page, 1}, page->txn);
 
@@ -141,6 +149,7 @@ static int prepare_pages(struct record *record, uint64_t seed)
 {
 	const struct spacelog *log = &record->space->log;
 	struct spacelog_pending *out = record->out;
+	size_t tail_size = record->renew ? 0 : log->end.tail_size;
 	size_t size, room;
 	int r;
 
@@ -149,8 +158,8 @@ static int prepare_pages(struct record *record, uint64_t seed)
 		r = spacerecord_base(record);
 	if (r < 0)
 		return r;
-	size = log->end.tail_size + record->base.size + RECORD_SLACK;
-	r = spacerecord_sweep(record, size);
+	size = tail_size + record->base.size + RECORD_SLACK;
+	r = spacerecord_sweep(record, record->renew ? SIZE_MAX : size);
 	if (r == 0)
 		r = take_pages(record,
 			(size + spacerecord_swept(record)) / (LOG_PAYLOAD - PAGE_SLACK) + 1);
@@ -158,7 +167,7 @@ static int prepare_pages(struct record *record, uint64_t seed)
 		r = spacerecord_base(record);
 	if (r < 0)
 		return r;
-	size = log->end.tail_size + record->base.size + RECORD_SLACK;
+	size = tail_size + record->base.size + RECORD_SLACK;
 	room = out->count * LOG_PAYLOAD;
 	assert(size <= room);
 	r = spacerecord_sweep(record, room - size);
@@ -166,12 +175,14 @@ static int prepare_pages(struct record *record, uint64_t seed)
 		r = spacerecord_compose(record);
 	if (r < 0)
 		return r;
+	assert(record->cycle_ends || !record->renew);
 	fill_pages(record, seed);
 	out->end.tail_seq = (log->end.tail_seq > 0 ? log->end.tail_seq : 1) + out->dropped;
 	out->end.tail_size = 0;
 	memset(out->tail, 0, sizeof(out->tail));
 	if (record->cycle_ends) {
-		out->end.last_cycle_seq = out->end.cycle_seq;
+		out->end.last_cycle_seq =
+			record->renew ? log->end.head_seq + 1 : out->end.cycle_seq;
 		out->end.cycle_seq = out->end.head_seq + 1;
 	}
 	return 0;
@@ -186,7 +197,7 @@ static int prepare_record(struct record *record, uint64_t seed)
 		r = spacerecord_compose(record);
 	if (r < 0)
 		return r;
-	if (record->stream.size > SLOT_TAIL)
+	if (record->stream.size > SLOT_TAIL || record->renew)
 		return prepare_pages(record, seed);
 	memset(out->tail, 0, sizeof(out->tail));
 	memcpy(out->tail, record->stream.data, record->stream.size);
@@ -197,12 +208,14 @@ static int prepare_record(struct record *record, uint64_t seed)
 int spacelog_prepare(struct space *space, uint64_t seed, struct spacelog_delta *ret_delta)
 {
 	struct spacelog_pending *out = &space->log.pending;
-	struct record record = {.space = space, .out = out};
+	struct record record = {.space = space, .out = out, .renew = space->open.cut};
 	uint64_t seq = space->log.end.head_seq + 1;
 	int r;
 
 	assert(space->open.open && !out->ready);
 	out->end = space->log.end;
+	if (space->open.cut)
+		space_shorten(space);
 	for (int i = 0; i < QUEUES; i++)
 		out->carry[i] = space->queues[i].carry;
 	r = prepare_record(&record, seed);
@@ -248,6 +261,8 @@ static void commit_queue(struct space *space, int which)
 	struct spacequeue *queue = &space->queues[which];
 	uint64_t seq = log->end.head_seq + 1;
 
+	if (space->open.cut) /* all of them were */
+		queue->carry = queue->first;
 	for (; queue->carry != log->pending.carry[which]; queue->carry = queue->carry->next)
 		queue->carry->seq = seq;
 	spacequeue_push(queue, log->pending.freed[which]);

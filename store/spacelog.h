@@ -18,6 +18,9 @@
  * released. So the log is at most some times as large as the set, a commit pays in proportion to
  * its own size, and none pays for the whole.
  *
+ * Only the commit that cuts the file (space_cut()) begins the log anew: its record is a whole cycle
+ * by itself, and all that was there before is released.
+ *
  * The encoding of a record stands in format.h.
  */
 #ifndef STORE_SPACELOG_H
@@ -70,6 +73,9 @@ struct spacelog_delta {
  *  @param ret_space  end with space_close()
  *  @return 0; -EUCLEAN with its note; -ENOMEM; what read returned */
 int spacelog_load(const struct spacelog_source *source, struct space **ret_space);
+
+/** Does a page of the log lie at or behind a page? */
+bool spacelog_reaches(const struct space *space, uint64_t page);
 
 /** Bring a set that was right at an earlier commit up to a newer one, by the records in between.
  *  @param space   no transaction is open

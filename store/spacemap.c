@@ -118,6 +118,13 @@ static uint64_t counted(uint64_t page_count)
 	return page_count > PAGE_FIRST ? page_count - PAGE_FIRST : 0;
 }
 
+void spacemap_extend(struct spacemap *map, uint64_t page_count)
+{
+	assert(page_count >= map->page_count && regions_of(page_count) <= map->capacity);
+	map->counts[SPACE_USED] += counted(page_count) - counted(map->page_count);
+	map->page_count = page_count;
+}
+
 int spacemap_grow(struct spacemap *map, uint64_t page_count)
 {
 	size_t need = regions_of(page_count);
@@ -134,9 +141,19 @@ int spacemap_grow(struct spacemap *map, uint64_t page_count)
 		map->regions = regions;
 		map->capacity = capacity;
 	}
-	map->counts[SPACE_USED] += counted(page_count) - counted(map->page_count);
-	map->page_count = page_count;
+	spacemap_extend(map, page_count);
 	return 0;
+}
+
+void spacemap_forget(struct spacemap *map, uint64_t page_count)
+{
+	size_t end = regions_of(page_count);
+
+	assert(page_count >= map->page_count && end <= map->capacity);
+	for (size_t i = spacemap_regions(map); i < end; i++) {
+		free(map->regions[i].bits);
+		map->regions[i] = (struct region){0};
+	}
 }
 
 void spacemap_shrink(struct spacemap *map, uint64_t page_count)
@@ -348,6 +365,7 @@ static bool scan_region(
 
 	if (region->bits == NULL)
 		return false;
+	map->looked_at += REGION_WORDS - offset / 64;
 	found = longest_run(region->bits, offset, want);
 	keep_longer(best, (uint64_t)index * REGION_PAGES + found.start, found.count);
 	if (found.count >= want)
@@ -376,6 +394,7 @@ static bool scan_forward(struct spacemap *map, uint64_t cursor, uint64_t want, s
 	for (size_t i = 0; i < window && scans < SCANS; i++, index++, offset = 0) {
 		if (index >= spacemap_regions(map))
 			index = 0;
+		map->looked_at++;
 		if (map->regions[index].longest < want)
 			continue;
 		scans++;
@@ -386,12 +405,13 @@ static bool scan_forward(struct spacemap *map, uint64_t cursor, uint64_t want, s
 }
 
 /* The region of the window that may have the longest run. */
-static size_t most_promising(const struct spacemap *map, uint64_t cursor)
+static size_t most_promising(struct spacemap *map, uint64_t cursor)
 {
 	size_t window = window_of(map);
 	size_t index = (size_t)(cursor / REGION_PAGES);
 	size_t best = index;
 
+	map->looked_at += window;
 	for (size_t i = 0; i < window; i++, index++) {
 		if (index >= spacemap_regions(map))
 			index = 0;
@@ -443,6 +463,20 @@ static void go_back(const struct spacemap *map, uint64_t want, struct run *run)
 		run->start -= REGION_PAGES - begin;
 		run->count += REGION_PAGES - begin;
 	}
+}
+
+bool spacemap_find_lowest(struct spacemap *map, uint64_t count, struct run *ret_run)
+{
+	assert(count > 0 && count <= REGION_PAGES);
+	for (size_t i = 0; i < spacemap_regions(map); i++) {
+		struct run best = {0};
+
+		if (map->regions[i].longest >= count && scan_region(map, i, 0, count, &best)) {
+			*ret_run = (struct run){best.start, count};
+			return true;
+		}
+	}
+	return false;
 }
 
 bool spacemap_find(struct spacemap *map, uint64_t cursor, uint64_t want, struct run *ret_run)

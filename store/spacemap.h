@@ -43,6 +43,7 @@ struct spacemap {
 	size_t capacity;     /* of regions, those behind the end are all 0 */
 	uint64_t page_count; /* pages of the file; the ones before PAGE_FIRST are always in use */
 	uint64_t counts[4];  /* pages by state, those before PAGE_FIRST left out */
+	uint64_t looked_at;  /* by searches so far: words and summaries. Tests bound it */
 };
 
 /** Free the memory. */
@@ -53,6 +54,14 @@ size_t spacemap_regions(const struct spacemap *map);
 
 /** Make the file longer; the new pages are in use. @return 0; -ENOMEM: nothing has happened */
 int spacemap_grow(struct spacemap *map, uint64_t page_count);
+
+/** The same up to a length that the file had before, in regions that are still reserved. Needs no
+ *  memory. */
+void spacemap_extend(struct spacemap *map, uint64_t page_count);
+
+/** Free what is left of regions behind the end of the file, which was longer.
+ *  @param page_count  its length then */
+void spacemap_forget(struct spacemap *map, uint64_t page_count);
 
 /** Make the file shorter. What is cut off must be in use. */
 void spacemap_shrink(struct spacemap *map, uint64_t page_count);
@@ -88,6 +97,12 @@ void spacemap_bitmap(const struct region *region, uint64_t *ret_bitmap);
 
 /** Pages that a search looks at, counted from its cursor. */
 #define SPACEMAP_WINDOW (UINT64_C(256) * REGION_PAGES)
+
+/** Find the lowest run of free pages within a region that is at least so long.
+ *  @param count    at most REGION_PAGES
+ *  @param ret_run  count pages
+ *  @return was there one? */
+bool spacemap_find_lowest(struct spacemap *map, uint64_t count, struct run *ret_run);
 
 /** Find a run of free pages, near to want pages long, not far behind the cursor. The work is
  *  bounded.

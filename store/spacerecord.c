@@ -75,7 +75,7 @@ int spacerecord_base(struct record *record)
 	out->size = 0;
 	encode_number(out, open->txn);
 	encode_number(out, space->map.page_count);
-	encode_number(out, space->map.page_count - open->page_count);
+	encode_number(out, record->renew ? 0 : space->map.page_count - open->page_count);
 	for (int i = 0; i < QUEUES; i++)
 		encode_drained(out, &space->queues[i], open->txn);
 	encode_list(out, &record->taken);
@@ -97,10 +97,11 @@ size_t spacerecord_swept(const struct record *record)
 static bool sweep_chunks(struct record *record, size_t room)
 {
 	const struct space *space = record->space;
-	uint64_t cycle_seq = space->log.end.cycle_seq;
+	uint64_t cycle_seq = record->renew ? UINT64_MAX : space->log.end.cycle_seq;
 
 	for (int i = 0; i < QUEUES; i++) {
-		struct chunk *chunk = space->queues[i].carry;
+		const struct spacequeue *queue = &space->queues[i];
+		struct chunk *chunk = record->renew ? queue->first : queue->carry;
 
 		for (; chunk != NULL && chunk->seq < cycle_seq; chunk = chunk->next) {
 			size_t mark = record->chunks.size;
@@ -158,15 +159,21 @@ static void encode_gap(struct encoder *out, uint64_t *gap)
 	*gap = 0;
 }
 
+/* The region that is checkpointed next. */
+static uint64_t sweep_begin(const struct record *record)
+{
+	return record->renew ? 0 : record->space->log.end.sweep;
+}
+
 /* Checkpoint regions, from where the sweep is. */
 static void sweep_regions(struct record *record, size_t room)
 {
 	const struct spacemap *map = &record->space->map;
-	uint64_t first = record->space->log.end.sweep;
+	uint64_t first = sweep_begin(record);
 	uint64_t end = spacemap_regions(map);
 	uint64_t at = first, gap = 0;
 
-	if (end - first > SWEEP_VISITS)
+	if (end - first > SWEEP_VISITS && !record->renew)
 		end = first + SWEEP_VISITS;
 	for (; at < end; at++) {
 		size_t mark = record->regions.size;
@@ -217,9 +224,10 @@ int spacerecord_compose(struct record *record)
 	encode_number(&counts[0], record->chunk_count);
 	encode_number(&counts[1], record->region_count);
 	if (record->region_count > 0)
-		encode_number(&counts[1], log->end.sweep);
+		encode_number(&counts[1], sweep_begin(record));
 	out->size = 0;
-	encode_bytes(out, log->tail, log->end.tail_size);
+	if (!record->renew)
+		encode_bytes(out, log->tail, log->end.tail_size);
 	encode_number(out, record->base.size + counts[0].size + record->chunks.size +
 				   counts[1].size + record->regions.size);
 	encode_bytes(out, record->base.data, record->base.size);

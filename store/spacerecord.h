@@ -17,6 +17,7 @@ struct record {
 	uint64_t chunk_count;
 	uint64_t region_count;
 	bool cycle_ends; /* the sweep got round */
+	bool renew;	 /* the log begins anew: nothing of before is needed */
 };
 
 /** Free the memory. */

@@ -49,7 +49,9 @@ static int replay_size(struct replay *replay, struct decoder *in)
 			return r;
 	}
 	if (run.start != map->page_count)
-		return bad(replay, "a record has another size of the file than the one before");
+		return replay->first_txn == 0 ? -ESTALE
+					      : bad(replay, "a record has another size of the file "
+							    "than the one before");
 	r = spacemap_grow(map, page_count);
 	if (r == 0)
 		r = spacemap_reserve(map, run);
@@ -381,7 +383,7 @@ static int replay_record(struct replay *replay, struct decoder *in)
 	if (txn <= space->txn && replay->first_txn == 0)
 		return 0; /* known before the replay began */
 	if (space->txn != 0 && txn != space->txn + 1)
-		return bad(replay, "records are not in order");
+		return replay->first_txn == 0 ? -ESTALE : bad(replay, "records are not in order");
 	r = replay_size(replay, in);
 	if (replay->first_txn == 0)
 		replay->first_txn = txn;

@@ -1,8 +1,10 @@
 /* Opening and closing stores. */
 #include "store.h"
 
+#include "current.h"
 #include "error.h"
 #include "io.h"
+#include "nameless.h"
 #include "space.h"
 
 #include <errno.h>
@@ -12,17 +14,17 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-/* Address space for the map: enough that growth never moves it. */
-#define MAP_MOST ((PAGE_MAX + 1) * PAGE_SIZE)
-
 static int new_store(const char *kind, const char *name, struct kt_store **ret_store)
 {
 	struct kt_store *store = calloc(1, sizeof(*store));
 
 	if (store == NULL)
 		return -ENOMEM;
+	atomic_store(&store->max_pages, PAGE_MAX);
+	atomic_store(&store->frugal_pages, PAGE_MAX);
 	pthread_mutex_init(&store->turn_mutex, NULL);
 	pthread_cond_init(&store->turn_free, NULL);
+	pthread_mutex_init(&store->root_mutex, NULL);
 	store->seen = calloc(1, sizeof(*store->seen));
 	if (asprintf(&store->name, "%s:%s", kind, name) < 0)
 		store->name = NULL;
@@ -32,23 +34,18 @@ static int new_store(const char *kind, const char *name, struct kt_store **ret_s
 
 static void free_store(struct kt_store *store)
 {
-	struct root *root = atomic_load(&store->root);
-
-	while (store->replaced != NULL) {
-		struct root *older = store->replaced->older;
-
-		free(store->replaced);
-		store->replaced = older;
-	}
-	free(root);
+	current_fini(store);
 	space_close(store->space);
-	reader_fini(store);
+	/* In the child of a fork the place is the parent's. */
+	if (store->area != NULL && !io_forked(store->io))
+		lockarea_leave(store);
 	io_close(store->io);
 	for (size_t i = 0; store->seen != NULL && i < SEEN_CHUNKS; i++)
 		free((void *)atomic_load_explicit(&store->seen->chunks[i], memory_order_relaxed));
 	free(store->seen);
 	free(store->scratch);
 	free(store->name);
+	pthread_mutex_destroy(&store->root_mutex);
 	pthread_cond_destroy(&store->turn_free);
 	pthread_mutex_destroy(&store->turn_mutex);
 	free(store);
@@ -60,70 +57,29 @@ int store_format(struct io *io)
 
 	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
 		return -errno;
-	return slot_format(io, id);
+	return slot_format(io, id, NULL);
 }
 
-/* First content of a new file, and the lock before anybody else can see it. */
+/* First content of a new file. */
 static int fill_new(void *arg, struct io *io)
 {
-	int err = store_format(io);
-
 	(void)arg;
-	return err != 0 ? err : io_lock(io, true);
+	return store_format(io);
 }
 
 /* Map the file and take up its newest state. */
-static int load(struct kt_store *store)
+static int load(struct kt_store *store, bool alone)
 {
-	struct slot_state state;
-	struct root *root;
-	const void *base;
-	uint64_t size, mapped;
 	bool readonly;
 	int err = slot_read_header(store->io, store->id, &readonly);
 
-	if (err == 0 && store->io->durable) {
-		err = io_lock(store->io, !store->readonly);
-		if (err == -EBUSY)
-			error_set(err, "another process has it open");
-	}
-	if (err == 0)
-		err = io_size(store->io, &size);
-	if (err == 0) {
-		/* A crash may leave part of a page at the end; what lies behind is not ours. */
-		size = size < MAP_MOST ? size / PAGE_SIZE * PAGE_SIZE : MAP_MOST;
-		err = io_map(store->io, size, MAP_MOST, &base, &mapped);
-	}
 	if (err != 0)
 		return err;
 	if (readonly)
 		store->readonly = true;
-	store->map = base;
-	store->map_pages = mapped / PAGE_SIZE;
 	store->seed = page_seed(store->id);
 	slot_boot_id(store->boot_id);
-	err = slot_recover(store->io, store->map, store->seed, &state);
-	if (err != 0)
-		return err;
-	root = calloc(1, sizeof(*root));
-	if (root == NULL)
-		return -ENOMEM;
-	root->txn = state.slot.txn;
-	root->page_count = state.slot.page_count;
-	root->next_id = state.slot.next_id;
-	root->time_ns = state.slot.time_ns;
-	memcpy(root->trees, state.slot.trees, sizeof(root->trees));
-	store->slot = state.slot;
-	store->durable_page = state.durable_page;
-	store->slot_txn = state.durable_txn;
-	store->opened_txn = state.durable_txn;
-	store->witnessed_txn = state.witnessed_txn;
-	store->proved = state.durable_txn == state.witnessed_txn;
-	store->file_pages = state.file_pages;
-	store->written.overflow = state.weak; /* what weak commits wrote is not known any more */
-	atomic_store(&store->durable_txn, state.durable_txn);
-	atomic_store(&store->root, root);
-	return 0;
+	return current_open(store, alone);
 }
 
 static int open_file(const char *path, unsigned flags, struct io **ret_io)
@@ -141,9 +97,10 @@ static int open_file(const char *path, unsigned flags, struct io **ret_io)
 	return err;
 }
 
-int store_open(struct io *io, const char *kind, const char *name, bool readonly,
+int store_open(struct io *io, const char *kind, const char *name, unsigned flags,
 	struct kt_store **ret_store)
 {
+	static const _Atomic char no_mark = 1;
 	struct kt_store *store = NULL;
 	int err = new_store(kind, name, &store);
 
@@ -152,14 +109,19 @@ int store_open(struct io *io, const char *kind, const char *name, bool readonly,
 		return err;
 	}
 	store->io = io;
-	store->readonly = readonly;
+	store->mark = io->mark != NULL ? io->mark : &no_mark;
+	store->readonly = (flags & KT_READONLY) != 0;
 	if (err == 0)
-		err = load(store);
-	if (err != 0)
+		err = load(store, (flags & KT_ALONE) != 0);
+	if (err != 0) {
 		free_store(store);
-	else
-		*ret_store = store;
-	return err;
+		return err;
+	}
+	/* What cannot be dropped now, for lack of room perhaps, hinders nobody. */
+	if (!store->readonly)
+		nameless_drop_dead(store);
+	*ret_store = store;
+	return 0;
 }
 
 int kt_open(const char *path, unsigned flags, struct kt_store **ret_store)
@@ -167,7 +129,7 @@ int kt_open(const char *path, unsigned flags, struct kt_store **ret_store)
 	struct io *io;
 	int err = open_file(path, flags, &io);
 
-	return err != 0 ? err : store_open(io, "file", path, (flags & KT_READONLY) != 0, ret_store);
+	return err != 0 ? err : store_open(io, "file", path, flags, ret_store);
 }
 
 int kt_open_memory(const char *name, struct kt_store **ret_store)
@@ -181,27 +143,48 @@ int kt_open_memory(const char *name, struct kt_store **ret_store)
 		io_close(io);
 		return err;
 	}
-	return store_open(io, "memory", name, false, ret_store);
+	return store_open(io, "memory", name, 0, ret_store);
+}
+
+/* Flush what this handle has committed. */
+static int flush_own(struct kt_store *store)
+{
+	uint64_t own = atomic_load(&store->own_txn);
+	bool early;
+	int err;
+
+	if (own == 0)
+		return 0;
+	err = turn_take(store, false);
+	if (err != 0)
+		return err;
+	err = commit_flush(store);
+	if (err == 0 && atomic_load(&store->area->cut_txn) != 0)
+		err = commit_trim(store, &early);
+	if (err == 0)
+		commit_witness(store);
+	turn_give(store);
+	return err;
 }
 
 int kt_close(struct kt_store *store)
 {
-	unsigned readers;
+	struct readers here;
 	int err;
 
 	if (store == NULL)
 		return 0;
-	reader_oldest(store, &readers);
-	if (readers > 0)
-		return error_set(-EBUSY, "%u read transactions are open", readers);
-	err = turn_take(store, true);
-	if (err != 0)
+	if (io_forked(store->io)) {
+		free_store(store);
+		return 0;
+	}
+	reader_look_here(store, &here);
+	if (here.count > 0)
+		return error_set(-EBUSY, "%u read transactions are open", here.count);
+	if (turn_is_taken(store))
 		return error_set(-EBUSY, "a write transaction is open");
-	if (!store->readonly)
-		err = commit_flush(store);
-	if (err == 0 && !store->readonly)
-		commit_witness(store);
-	turn_give(store);
+	nameless_drop_own(store); /* what remains is dropped when it is opened next */
+	err = flush_own(store);
 	free_store(store);
 	return err;
 }
@@ -225,31 +208,99 @@ int kt_flush(struct kt_store *store)
 	return err;
 }
 
+int kt_set_max_size(struct kt_store *store, uint64_t bytes)
+{
+	uint64_t pages = bytes == 0 || bytes / PAGE_SIZE > PAGE_MAX ? PAGE_MAX : bytes / PAGE_SIZE;
+	struct root *root;
+	struct pin *pin;
+	uint64_t now;
+	int err = reader_pin(store, &pin, &root);
+
+	if (err != 0)
+		return err;
+	now = root->page_count + RESERVE_PAGES;
+	reader_unpin(store, pin);
+	atomic_store(&store->max_pages, pages);
+	atomic_store(&store->frugal_pages, pages > now ? pages : now);
+	return 0;
+}
+
+/* A compact store may have so many pages that hold nothing (compact.c): they count for nothing. */
+static void info_space(struct kt_info *info, uint64_t free_pages, uint64_t pending_pages)
+{
+	uint64_t empty;
+
+	/* The slot may be damaged. */
+	if (free_pages <= info->pages && pending_pages <= info->pages - free_pages) {
+		info->free_pages = free_pages;
+		info->pending_pages = pending_pages;
+	}
+	empty = info->free_pages + info->pending_pages;
+	if (empty > SLACK_PAGES)
+		info->fragmentation = (double)(empty - SLACK_PAGES) / (double)info->pages;
+}
+
+/* With a limit the disk is as large as that. */
+static void info_limit(struct kt_store *store, struct kt_info *info)
+{
+	uint64_t limit = atomic_load(&store->max_pages);
+	uint64_t room = limit > info->pages ? (limit - info->pages) * PAGE_SIZE : 0;
+
+	if (limit == PAGE_MAX)
+		return;
+	info->max_size = limit * PAGE_SIZE;
+	info->disk_free = info->disk_free < room ? info->disk_free : room;
+	info->disk_size = info->disk_size < info->max_size ? info->disk_size : info->max_size;
+}
+
+uint64_t kt_opener_id(const struct kt_store *store)
+{
+	return store->id_here;
+}
+
+bool kt_opener_is_alive(struct kt_store *store, uint64_t id)
+{
+	struct lockarea *area = store->area;
+	uint32_t used = atomic_load(&area->openers_used);
+
+	for (uint32_t place = 0; place < used && place < LOCKAREA_OPENERS; place++)
+		if (atomic_load(&area->openers[place].id) == id)
+			return lockarea_is_alive(store, place);
+	return id == store->id_here;
+}
+
 int kt_info(struct kt_store *store, struct kt_info *info)
 {
 	struct root *root;
 	struct pin *pin;
-	unsigned readers;
-	uint64_t oldest;
+	struct readers readers;
+	uint64_t free_pages, pending_pages;
 	int err = reader_pin(store, &pin, &root);
 
 	if (err != 0)
 		return err;
 	memset(info, 0, sizeof(*info));
 	info->txn = root->txn;
-	info->durable_txn = atomic_load(&store->durable_txn);
+	info->durable_txn = atomic_load(&store->area->durable_txn);
 	info->entries = root->trees[TREE_ENTRIES].entries;
 	info->key_bytes = root->trees[TREE_ENTRIES].key_bytes;
-	info->value_bytes = root->trees[TREE_ENTRIES].value_bytes;
+	info->value_bytes =
+		root->trees[TREE_ENTRIES].value_bytes + root->trees[TREE_SHARED].value_bytes;
 	info->depth = root->trees[TREE_ENTRIES].depth;
 	info->page_size = PAGE_SIZE;
 	info->pages = root->page_count;
-	reader_unpin(pin);
-	oldest = reader_oldest(store, &readers);
-	info->readers = readers;
-	info->oldest_reader = oldest < info->txn ? oldest : info->txn;
-	info->free_pages = atomic_load(&store->space_free);
-	info->pending_pages = atomic_load(&store->space_pending);
+	free_pages = root->free_pages;
+	pending_pages = root->pending_pages;
+	reader_unpin(store, pin);
+	reader_look(store, &readers);
+	info->readers = readers.count;
+	info->oldest_reader = readers.oldest < info->txn ? readers.oldest : info->txn;
+	info->oldest_reader_pid = readers.oldest < info->txn ? readers.pid : 0;
+	info_space(info, free_pages, pending_pages);
 	memcpy(info->id, store->id, sizeof(info->id));
-	return io_statfs(store->io, &info->disk_free, &info->disk_size);
+	info->persistent = store->io->durable;
+	err = io_statfs(store->io, &info->disk_free, &info->disk_size);
+	if (err == 0)
+		info_limit(store, info);
+	return err;
 }

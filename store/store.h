@@ -3,43 +3,46 @@
  *     readers   take the current root and pin its transaction; no lock
  *     writer    one at a time, by turn; everything below "the writer's" belongs to it
  *
+ * Other processes, and other handles of this one, have the same store open: lockarea.h tells what
+ * is shared with them. This handle's idea of the current commit is brought up to date when a
+ * transaction begins (current.h).
+ *
  * A commit makes a new root and puts it in place with one store. Roots that were replaced stay
- * until no reader is pinned before them.
+ * until no reader of this handle is pinned before them.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
 #include "keytree.h"
+#include "lockarea.h"
 #include "pager.h"
 #include "slot.h"
-#include "written.h"
 
 #include <pthread.h>
 
 /** A commit, as readers see it. Never changed after it is published. */
 struct root {
 	uint64_t txn;
+	uint64_t published; /* what the lock area says when it is current */
 	uint64_t page_count;
 	uint64_t next_id;
 	int64_t time_ns;
+	uint64_t free_pages, pending_pages; /* for kt_info() */
 	struct format_tree trees[TREE_COUNT];
 	struct root *older; /* list of replaced roots, newest first */
 };
 
-#define PINS_PER_BLOCK 64
-
-/** Pins of read transactions. 0: free; else the transaction number that is pinned. */
-struct pin {
-	_Atomic uint64_t txn;
-	char pad[56]; /* a cache line each, so that readers do not slow each other */
-};
-
-struct pin_block {
-	struct pin pins[PINS_PER_BLOCK];
-	_Atomic(struct pin_block *) next;
-};
+#define STORE_BLOCKS 256 /* of pins, that one handle may have */
 
 struct kt_store {
+	/* What each read transaction looks at: */
+	const _Atomic char *mark; /* of io: 0 in the child of a fork */
+	bool apart;		  /* a reader that may not write the area; then area is its own */
+	struct lockarea *area;
+	_Atomic(struct pin_block *) pins; /* the first block of blocks; NULL: not taken yet */
+	_Atomic uint64_t root_txn;	  /* of root, or of one before it that is still there */
+	_Atomic(struct root *) root;
+
 	char *name;
 	struct io *io;
 	bool readonly;
@@ -50,39 +53,48 @@ struct kt_store {
 	uint64_t map_pages;
 	struct seen *seen;
 
-	_Atomic(struct root *) root;
-	struct pin_block pins; /* the first; others are added when all are taken */
-	_Atomic uint64_t durable_txn;
-	_Atomic int poisoned; /* error of a failed sync (I6), or 0 */
+	struct io_range area_byte;	 /* the lock that tells that this area is used */
+	uint64_t slot_marks[SLOT_COUNT]; /* of a reader apart: of the slots as it knows them */
+	uint64_t id_here;		 /* of this opening (P5) */
+	uint32_t place;			 /* among the openers, + 1; 0: none */
 
-	pthread_mutex_t turn_mutex; /* protects the next three */
+	pthread_mutex_t root_mutex;	       /* of those who replace it */
+	struct root *replaced;		       /* roots that were current before */
+	_Atomic uint32_t blocks[STORE_BLOCKS]; /* of pins: number + 1; 0: not taken yet */
+
+	pthread_mutex_t turn_mutex; /* protects the next five */
 	pthread_cond_t turn_free;
+	uint64_t turn_next, turn_now; /* as the numbers people draw in a waiting room */
 	bool turn_taken;
 	pthread_t turn_owner;
 
 	/* The writer's: */
-	struct root *replaced;			    /* roots that were current before */
-	struct space *space;			    /* NULL until the first write transaction */
-	_Atomic uint64_t space_free, space_pending; /* for kt_info(), as of the last commit */
-	struct format_slot slot; /* as last written: log tail and space for the next one */
-	bool proved;		 /* the current durable slot is known to be on the disk */
-	uint64_t witnessed_txn;	 /* newest durable commit that a weak slot in the file tells of */
-	unsigned durable_page;	 /* where the newest durable slot is */
-	uint64_t slot_txn;	 /* newest commit with a durable slot */
-	uint64_t opened_txn;	 /* the one that was there when it was opened */
-	uint64_t snapshot;	 /* newest snapshot; 0: there is none */
-	uint64_t file_pages;	 /* of the file */
-	struct written written;
-	bool full;	  /* the last attempt to grow failed: see commit.c */
-	uint8_t *scratch; /* see struct pager */
+	struct space *space;	    /* NULL until the first write transaction */
+	bool behind;		    /* space and snapshot are those of an earlier commit */
+	_Atomic uint64_t max_pages; /* of the file, by kt_set_max_size(); PAGE_MAX to begin with */
+	_Atomic uint64_t frugal_pages; /* the same for a transaction that has the reserve */
+	struct format_slot slot;       /* as last written: log tail and space for the next one */
+	uint64_t witnessed_txn;	  /* newest durable commit that a weak slot in the file tells of */
+	unsigned durable_page;	  /* where the newest durable slot is */
+	uint64_t slot_txn;	  /* newest commit with a durable slot */
+	uint64_t opened_txn;	  /* the one that was there when it was opened */
+	_Atomic uint64_t own_txn; /* newest commit that this handle is to flush when it is closed */
+	uint64_t snapshot;	  /* newest snapshot; 0: there is none */
+	uint64_t owner;		  /* of its nameless entries; 0: it has had none (nameless.h) */
+	bool full;		  /* the last attempt to grow failed: see commit.c */
+	uint8_t *scratch;	  /* see struct pager */
 };
 
+struct spacelog_source;
 struct txn;
 
-/** A tree of a transaction: what the public interface calls a transaction. */
+/** A tree of a transaction: what the public interface calls a transaction. Of a collection, the
+ * part of the tree whose keys begin with a prefix; callers leave the prefix out. */
 struct kt_txn {
 	struct txn *txn;
 	unsigned tree;
+	size_t prefix_size; /* 0: the whole tree */
+	const uint8_t *prefix;
 };
 
 /** A block of memory that ends with the transaction. */
@@ -91,20 +103,26 @@ struct gathered {
 	uint8_t bytes[];
 };
 
+#define PUBLIC_TREES 4
+
 /** A transaction. */
 struct txn {
-	struct kt_txn handles[3]; /* KT_ENTRIES, KT_DIRECTORIES, KT_NAMELESS */
+	struct kt_txn handles[PUBLIC_TREES]; /* by enum kt_tree_id */
 	struct kt_store *store;
 	struct pager pager;
 	struct format_tree *trees; /* of own, or of the root that is read, never written */
 	uint64_t number;
-	struct pin *pin; /* of a read transaction */
+	struct pin *pin;	 /* of a read transaction */
+	const struct root *root; /* the commit that is pinned */
 	bool writing;
+	bool packing;	     /* it moves pages to where the lowest are free, and nothing else */
+	bool cleared;	     /* it dropped a tree whose pages are to be freed in steps */
 	int failed;	     /* first error of a change: it cannot be committed */
 	uint64_t generation; /* grows with each change: cursors look */
 	int64_t now_ns;	     /* time of a write transaction */
 	struct gathered *gathered;
 	uint64_t snapshot; /* of a write transaction: the newest when it has committed */
+	uint64_t owner;	   /* of a write transaction: the store's from its commit on, or 0 */
 	struct root *own;  /* of a write transaction: the root it makes; NULL once published */
 };
 
@@ -117,9 +135,9 @@ int store_format(struct io *io);
  *  @param io        taken in every case
  *  @param kind      "file" or "memory": how kt_name() begins
  *  @param name      and goes on
- *  @param readonly  for reading only
+ *  @param flags  KT_READONLY, KT_ALONE
  *  @return as kt_open() */
-int store_open(struct io *io, const char *kind, const char *name, bool readonly,
+int store_open(struct io *io, const char *kind, const char *name, unsigned flags,
 	struct kt_store **ret_store);
 
 /* readers.c */
@@ -127,24 +145,41 @@ int store_open(struct io *io, const char *kind, const char *name, bool readonly,
 /** Pin the current root for a reader.
  *  @param ret_pin   to be given to reader_unpin()
  *  @param ret_root  valid while pinned
- *  @return 0; -ENOMEM */
+ *  @return 0; -ENOMEM; -ENFILE too many; -ECHILD after a fork */
 int reader_pin(struct kt_store *store, struct pin **ret_pin, struct root **ret_root);
 
-void reader_unpin(struct pin *pin);
+void reader_unpin(struct kt_store *store, struct pin *pin);
 
-/** Oldest transaction that a reader has pinned, or UINT64_MAX.
- *  @param ret_count  how many readers there are; may be NULL */
-uint64_t reader_oldest(struct kt_store *store, unsigned *ret_count);
+/** Move a pin to the current root. The caller has the writer's turn. */
+void reader_move(struct pin *pin, uint64_t txn);
 
-/** Free the pins. */
-void reader_fini(struct kt_store *store);
+/** The readers that there are, of all processes. */
+struct readers {
+	uint64_t oldest; /* transaction that is pinned; UINT64_MAX: none */
+	unsigned count;
+	uint32_t pid; /* who has pinned the oldest one; 0: not known */
+};
+
+/** Look at the readers of this handle alone. */
+void reader_look_here(struct kt_store *store, struct readers *ret_readers);
+
+/** Look at all of them. */
+void reader_look(struct kt_store *store, struct readers *ret_readers);
+
+/** Oldest transaction up to last that a reader has pinned, or last. Pins of the dead are cleared.
+ * Only with the turn. */
+uint64_t reader_bound(struct kt_store *store, uint64_t last);
 
 /* turn.c */
 
-/** Wait for the writer's turn. @return 0; -EAGAIN with try; -EDEADLK this thread has it */
+/** Wait for the writer's turn, and take up what others have done meanwhile.
+ *  @return 0; -EAGAIN with try; -EDEADLK this thread has it; -ECHILD after a fork; -EUCLEAN */
 int turn_take(struct kt_store *store, bool try);
 
 void turn_give(struct kt_store *store);
+
+/** Has a thread of this handle the turn? */
+bool turn_is_taken(struct kt_store *store);
 
 /* txn.c */
 
@@ -188,7 +223,29 @@ int snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot);
 /** Free some pages of dropped trees, as part of a commit. */
 int reclaim_step(struct txn *txn);
 
+/** Receives a dropped tree. @return 0 to go on */
+typedef int reclaim_each_fn(void *arg, const struct format_reclaim *record);
+
+/** Visit what was dropped and is not freed yet. @return 0; -EUCLEAN; what each returned */
+int reclaim_each(struct txn *txn, reclaim_each_fn *each, void *arg);
+
+/** Pages that are kept free for the day the disk is full. A delete writes new pages before it frees
+ * old ones: where the file cannot grow, it may have these. */
+#define RESERVE_PAGES 16
+
+/* compact.c */
+
+/** Free pages that a compact store may have: those set aside for a full disk, and what the last
+ * steps leave behind. */
+#define SLACK_PAGES 32
+
 /* commit.c */
+
+/** Where to load the free space from that a slot tells of.
+ *  @param slot   borrowed as long as the source is used
+ *  @param pager  reads the log's pages; likewise */
+void commit_log_source(
+	const struct format_slot *slot, struct pager *pager, struct spacelog_source *ret_source);
 
 /** Load the free space and prove the last durable slot, before the first write transaction. */
 int commit_prepare_store(struct kt_store *store);
@@ -197,8 +254,13 @@ int commit_prepare_store(struct kt_store *store);
  * sees them before it commits. Views and paths into its trees end. */
 int commit_spill(struct txn *txn);
 
-/** Pages in memory past which a transaction spills. */
-#define SPILL_PAGES 32768 /* 128 MiB */
+/** Is it time to spill? Pages that were filled in order will not be met again: to write them while
+ * they are in the processor's cache, and to use their memory again, is cheaper than to keep them.
+ */
+bool commit_should_spill(const struct pager *pager);
+
+#define SPILL_PAGES 32768  /* in memory: 128 MiB */
+#define SPILL_APPENDED 512 /* leaves filled in order, if that is most of the pages in memory */
 
 /** Make the changes of a write transaction permanent and visible.
  *  @param flush  on the disk too */
@@ -210,5 +272,11 @@ void commit_witness(struct kt_store *store);
 
 /** Bring the current root to the disk. The caller has the turn. */
 int commit_flush(struct kt_store *store);
+
+/** Cut off what lies in the file behind the pages of the current root, once that is on the disk and
+ * no reader is older than the commit that gave these pages up. The caller has the turn.
+ *  @param ret_early  there is such a reader: nothing was cut
+ *  @return 0; an error of the flush or of the cut */
+int commit_trim(struct kt_store *store, bool *ret_early);
 
 #endif

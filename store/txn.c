@@ -1,6 +1,7 @@
 /* Transactions: beginning and ending them. */
 #include "store.h"
 
+#include "current.h"
 #include "error.h"
 #include "space.h"
 
@@ -11,7 +12,7 @@
 #include <time.h>
 
 _Static_assert((int)KT_ENTRIES == TREE_ENTRIES && (int)KT_DIRECTORIES == TREE_DIRECTORIES &&
-		       (int)KT_NAMELESS == TREE_NAMELESS,
+		       (int)KT_NAMELESS == TREE_NAMELESS && (int)KT_SHARED == TREE_SHARED,
 	"public tree numbers are those of the format");
 
 static int64_t now_ns(void)
@@ -24,13 +25,21 @@ static int64_t now_ns(void)
 
 static void init_handles(struct txn *txn, struct kt_store *store)
 {
-	for (unsigned i = 0; i < 3; i++)
-		txn->handles[i] = (struct kt_txn){txn, i};
+	for (unsigned i = 0; i < PUBLIC_TREES; i++)
+		txn->handles[i] = (struct kt_txn){.txn = txn, .tree = i};
 	txn->store = store;
 	txn->pager.map = store->map;
 	txn->pager.seed = store->seed;
 	txn->pager.seen = store->seen;
 	txn->pager.io = store->io;
+}
+
+static void show_root(struct txn *txn, struct root *root)
+{
+	txn->root = root;
+	txn->trees = root->trees;
+	txn->number = root->txn;
+	txn->pager.page_count = root->page_count;
 }
 
 static int begin_read(struct kt_store *store, struct txn **ret_txn)
@@ -47,9 +56,7 @@ static int begin_read(struct kt_store *store, struct txn **ret_txn)
 		return err;
 	}
 	init_handles(txn, store);
-	txn->trees = root->trees;
-	txn->number = root->txn;
-	txn->pager.page_count = root->page_count;
+	show_root(txn, root);
 	*ret_txn = txn;
 	return 0;
 }
@@ -57,11 +64,10 @@ static int begin_read(struct kt_store *store, struct txn **ret_txn)
 /* What this transaction may reuse (I2). */
 static void find_bounds(struct kt_store *store, uint64_t last, struct space_bounds *bounds)
 {
-	uint64_t oldest = reader_oldest(store, NULL);
-	uint64_t durable = atomic_load(&store->durable_txn);
+	uint64_t durable = atomic_load(&store->area->durable_txn);
 
 	bounds->slot_txn = store->slot_txn;
-	bounds->young = oldest < last ? oldest : last;
+	bounds->young = reader_bound(store, last);
 	bounds->old = durable < bounds->young ? durable : bounds->young;
 }
 
@@ -69,9 +75,9 @@ static int start_write(struct kt_store *store, struct txn *txn)
 {
 	const struct root *root = atomic_load(&store->root);
 	struct space_bounds bounds;
-	int err = atomic_load(&store->poisoned);
+	int err;
 
-	if (err != 0)
+	if (current_is_poisoned(store))
 		return error_set(-EIO, "an earlier flush failed; open the store again");
 	err = commit_prepare_store(store);
 	if (err != 0)
@@ -88,7 +94,7 @@ static int start_write(struct kt_store *store, struct txn *txn)
 	txn->pager.page_count = root->page_count;
 	txn->pager.txn = txn->number;
 	txn->pager.space = store->space;
-	txn->pager.written = &store->written;
+	txn->pager.written = &store->area->written;
 	txn->pager.scratch = store->scratch;
 	txn->pager.snapshot = store->snapshot;
 	txn->snapshot = store->snapshot;
@@ -140,22 +146,27 @@ int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 	return 0;
 }
 
-static void end_txn(struct txn *txn)
+static void free_gathered(struct txn *txn)
 {
-	if (txn->failed == -ENOSPC || txn->failed == -EDQUOT || txn->failed == -EFBIG)
-		txn->store->full = true;
 	while (txn->gathered != NULL) {
 		struct gathered *next = txn->gathered->next;
 
 		free(txn->gathered);
 		txn->gathered = next;
 	}
+}
+
+static void end_txn(struct txn *txn)
+{
+	if (txn->failed == -ENOSPC || txn->failed == -EDQUOT || txn->failed == -EFBIG)
+		txn->store->full = true;
+	free_gathered(txn);
 	if (txn->writing) {
 		txn->store->scratch = txn->pager.scratch;
 		pager_fini(&txn->pager);
 		turn_give(txn->store);
 	} else {
-		reader_unpin(txn->pin);
+		reader_unpin(txn->store, txn->pin);
 	}
 	free(txn->own);
 	free(txn);
@@ -168,16 +179,30 @@ void kt_abort(struct kt_txn *handle)
 	if (handle == NULL)
 		return;
 	txn = handle->txn;
-	if (txn->writing) {
+	if (txn->writing && !io_forked(txn->store->io)) {
 		/* Notes of what it wrote or released do not fit the commit before it. */
 		if (txn->pager.changed)
-			txn->store->written.overflow = true;
+			txn->store->area->written.overflow = true;
 		space_abort(txn->store->space);
 	}
 	end_txn(txn);
 }
 
+/* Move a read transaction to the last commit, which cannot change: we have the turn. */
+static void advance(struct txn *reader)
+{
+	assert(!reader->writing);
+	free_gathered(reader);
+	show_root(reader, atomic_load(&reader->store->root));
+	reader_move(reader->pin, reader->number);
+}
+
 int kt_commit(struct kt_txn *handle, unsigned flags)
+{
+	return kt_commit_to(handle, flags, NULL);
+}
+
+int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 {
 	struct txn *txn = handle->txn;
 	bool flush = (flags & KT_FLUSH) != 0;
@@ -187,14 +212,23 @@ int kt_commit(struct kt_txn *handle, unsigned flags)
 		end_txn(txn);
 		return 0;
 	}
+	if (io_forked(txn->store->io)) { /* it is the parent's */
+		end_txn(txn);
+		return error_set(
+			-ECHILD, "it was opened before a fork; open it again in the child");
+	}
 	if (err == 0 && txn->generation > 0)
 		err = commit_txn(txn, flush);
 	else
 		space_abort(txn->store->space);
+	if (err == 0 && txn->owner != 0)
+		txn->store->owner = txn->owner;
 	if (txn->failed != 0 && txn->pager.changed)
-		txn->store->written.overflow = true;
+		txn->store->area->written.overflow = true;
 	if (err == 0 && txn->generation == 0 && flush)
 		err = commit_flush(txn->store);
+	if (err == 0 && reader != NULL)
+		advance(reader->txn);
 	end_txn(txn);
 	return err;
 }
@@ -219,7 +253,7 @@ uint64_t kt_txn_id(const struct kt_txn *handle)
 
 struct kt_txn *kt_tree(struct kt_txn *handle, enum kt_tree_id tree)
 {
-	assert((unsigned)tree < 3);
+	assert((unsigned)tree < PUBLIC_TREES);
 	return &handle->txn->handles[tree];
 }
 

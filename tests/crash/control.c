@@ -1,8 +1,10 @@
 #include "control.h"
 
+#include "store/io.h"
 #include "store/page.h"
 #include "store/slot.h"
 #include "store/space.h"
+#include "store/store.h"
 #include "store/written.h"
 
 #include <stdio.h>
@@ -21,9 +23,24 @@ static const struct {
 	{"reuse-readers", "pages are reused under the hands of readers (I2)"},
 	{"wipe", "after a failed sync the slots of what it lost stay (I6)"},
 	{"renew", "after a failed sync what it lost is not written again (I6)"},
+	{"doubt", "after a failed sync pages are believed that were seen before it (I6)"},
+	{"poison", "after a failed sync the store goes on (I6)"},
+	{"dead", "pages are reused though a snapshot sees them (I2)"},
+	{"cut", "the file is cut before the slot that allows it is on the disk (I1)"},
+	{"dropped", "pages of a dropped tree are reused though a snapshot sees them (I2)"},
 };
 
 static const char *chosen = "";
+
+static bool is_chosen(const char *name)
+{
+	return strcmp(chosen, name) == 0;
+}
+
+bool control_needs_faults(void)
+{
+	return is_chosen("wipe") || is_chosen("renew") || is_chosen("doubt") || is_chosen("poison");
+}
 
 bool control_choose(const char *name)
 {
@@ -41,16 +58,12 @@ void control_list(void)
 		printf("%-14s %s\n", controls[i].name, controls[i].what);
 }
 
-static bool is_chosen(const char *name)
-{
-	return strcmp(chosen, name) == 0;
-}
-
 void control_apply(struct world *world)
 {
 	world->disk->lies = is_chosen("sync");
 	world->disk->reorder = is_chosen("order");
 	world->another_boot = !is_chosen("boot");
+	world->forgives = is_chosen("poison");
 }
 
 /* ---- inside the engine: the program is linked so that these calls come here -------------------
@@ -69,6 +82,51 @@ void __real_slot_wipe(struct io *io, unsigned durable_page);
 void __wrap_slot_wipe(struct io *io, unsigned durable_page);
 void __real_slot_renew(struct io *io, const uint8_t *map, unsigned durable_page, uint64_t seed);
 void __wrap_slot_renew(struct io *io, const uint8_t *map, unsigned durable_page, uint64_t seed);
+
+void __real_pager_doubt(struct seen *seen);
+void __wrap_pager_doubt(struct seen *seen);
+int __real_snapshot_store_dead(struct txn *txn);
+int __wrap_snapshot_store_dead(struct txn *txn);
+int __real_snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot);
+int __wrap_snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot);
+
+void __wrap_pager_doubt(struct seen *seen)
+{
+	if (!is_chosen("doubt"))
+		__real_pager_doubt(seen);
+}
+
+int __wrap_snapshot_store_dead(struct txn *txn)
+{
+	struct pager *pager = &txn->pager;
+	int err = 0;
+
+	if (!is_chosen("dead"))
+		return __real_snapshot_store_dead(txn);
+	for (size_t i = 0; err == 0 && i < pager->dead_count; i++)
+		err = space_release(pager->space, pager->dead[i].run, pager->dead[i].birth);
+	pager->dead_count = 0;
+	return err;
+}
+
+int __wrap_snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot)
+{
+	return __real_snapshot_at_most(txn, is_chosen("dropped") ? 0 : commit, ret_snapshot);
+}
+
+int __real_slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t seed);
+int __wrap_slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t seed);
+
+/* A slot that tells of fewer pages than the file has takes effect at once. */
+int __wrap_slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t seed)
+{
+	uint64_t size, end = slot->page_count * PAGE_SIZE;
+	int err = __real_slot_write(io, slot, page, seed);
+
+	if (err != 0 || !is_chosen("cut") || io_size(io, &size) != 0 || size <= end)
+		return err;
+	return io_truncate(io, end);
+}
 
 void __wrap_slot_wipe(struct io *io, unsigned durable_page)
 {

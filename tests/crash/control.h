@@ -9,6 +9,9 @@
  *  @return false: there is none of that name */
 bool control_choose(const char *name);
 
+/** Does it show only where calls fail? */
+bool control_needs_faults(void);
+
 /** Names of all controls, one per line, to standard output. */
 void control_list(void);
 

@@ -17,6 +17,8 @@ struct handle {
 	struct disk *disk;
 	bool dead;
 	void *map;
+	void *area;
+	size_t area_size;
 };
 
 static struct disk *disk_of(struct io *io)
@@ -56,6 +58,8 @@ void disk_resize(struct disk *disk, uint64_t size)
 	int r = ftruncate(disk->fd, (off_t)size);
 
 	assert(r == 0 && size <= DISK_SIZE);
+	if (size < disk->size)
+		touch(disk, size, disk->size - size);
 	disk->size = size;
 }
 
@@ -105,7 +109,8 @@ static struct disk_event *new_event(struct disk *disk)
 		assert(disk->events != NULL);
 		memory_restore(entered);
 	}
-	disk->events[disk->count] = (struct disk_event){.mark = disk->mark};
+	disk->events[disk->count] = (struct disk_event){.mark = disk->mark, .before = disk->size};
+	disk->made++;
 	return &disk->events[disk->count++];
 }
 
@@ -115,7 +120,9 @@ static void arrive(struct disk *disk, const struct disk_event *event)
 
 	if (event->data != NULL)
 		memcpy(disk->platter + event->offset, event->data, event->size);
-	if (end > disk->platter_size)
+	else if (disk_event_cuts(event) && end < disk->platter_size)
+		memset(disk->platter + end, 0, disk->platter_size - end);
+	if (disk_event_cuts(event) || end > disk->platter_size)
 		disk->platter_size = end;
 }
 
@@ -133,6 +140,13 @@ static bool chance(struct disk *disk)
 {
 	disk->random = disk->random * 6364136223846793005u + 1442695040888963407u;
 	return disk->random >> 63;
+}
+
+/* A part of a write, cut at any byte. */
+static uint64_t part_of(struct disk *disk, uint64_t size)
+{
+	(void)chance(disk);
+	return (disk->random >> 20) % size;
 }
 
 /* Does this call fail? */
@@ -187,7 +201,7 @@ static int do_write(struct io *io, uint64_t offset, const struct iovec *parts, s
 	assert(offset + size <= DISK_SIZE);
 	if (fails(disk, DISK_WRITE)) {
 		err = disk->fault.err;
-		size = disk->fault.partial ? size / 2 / PAGE_SIZE * PAGE_SIZE : 0;
+		size = disk->fault.partial ? part_of(disk, size) : 0;
 		((struct handle *)io)->dead = disk->fault.kill;
 	}
 	disk->writes++;
@@ -214,11 +228,11 @@ static int do_truncate(struct io *io, uint64_t size)
 		((struct handle *)io)->dead = disk->fault.kill;
 		return disk->fault.err;
 	}
-	assert(size >= disk->size);
 	disk->writes++;
-	disk_resize(disk, size);
+	disk->cuts += size < disk->size;
 	if (disk->recording)
 		new_event(disk)->size = size;
+	disk_resize(disk, size);
 	return 0;
 }
 
@@ -239,8 +253,10 @@ static int failed_sync(struct disk *disk)
 	disk->generation = new_generation();
 	disk->coherent = false;
 	if (disk->fault.loss == DISK_DROPS) { /* but the file keeps its size */
-		memcpy(disk->cache, disk->platter, disk->platter_size);
-		memset(disk->cache + disk->platter_size, 0, disk->size - disk->platter_size);
+		uint64_t kept = disk->size < disk->platter_size ? disk->size : disk->platter_size;
+
+		memcpy(disk->cache, disk->platter, kept);
+		memset(disk->cache + kept, 0, disk->size - kept);
 	}
 	return disk->fault.err;
 }
@@ -289,11 +305,49 @@ static int do_map(
 	return 0;
 }
 
-static int do_lock(struct io *io, bool write)
+/* A handle is alone: what is shared with other processes is tested with real ones. */
+
+static int do_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait)
 {
 	(void)io;
-	(void)write;
+	(void)kind;
+	(void)range;
+	(void)wait;
 	return 0;
+}
+
+static bool do_locked(struct io *io, const struct io_range *range, struct io_range *ret_by)
+{
+	(void)io;
+	(void)range;
+	(void)ret_by;
+	return false;
+}
+
+static int do_area(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number)
+{
+	struct handle *handle = (struct handle *)io;
+
+	(void)create;
+	handle->area = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert(handle->area != MAP_FAILED);
+	handle->area_size = size;
+	*ret_area = handle->area;
+	*ret_number = 0;
+	return 0;
+}
+
+static int do_area_clear(struct io *io, uint64_t offset, uint64_t size)
+{
+	memset((char *)((struct handle *)io)->area + offset, 0, size);
+	return 0;
+}
+
+static int do_watch(struct io *io)
+{
+	(void)io;
+	return -ENOTSUP;
 }
 
 static int do_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
@@ -309,6 +363,8 @@ static void do_close(struct io *io)
 
 	if (handle->map != NULL)
 		munmap(handle->map, MAP_SIZE);
+	if (handle->area != NULL)
+		munmap(handle->area, handle->area_size);
 	free(handle);
 }
 
@@ -320,6 +376,10 @@ static const struct io_ops disk_ops = {
 	.truncate = do_truncate,
 	.map = do_map,
 	.lock = do_lock,
+	.locked = do_locked,
+	.area = do_area,
+	.area_clear = do_area_clear,
+	.watch = do_watch,
 	.statfs = do_statfs,
 	.close = do_close,
 };

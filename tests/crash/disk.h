@@ -30,8 +30,15 @@ struct disk_event {
 	uint64_t offset;
 	uint64_t size;	       /* of data; with data == NULL: the file's new size */
 	uint8_t *data;	       /* NULL: a truncate */
+	uint64_t before;       /* size of the file */
 	struct disk_mark mark; /* when it was made */
 };
+
+/** Does an event make the file smaller? */
+static inline bool disk_event_cuts(const struct disk_event *event)
+{
+	return event->data == NULL && event->size < event->before;
+}
 
 enum disk_call {
 	DISK_WRITE = 1 << 0,
@@ -78,6 +85,8 @@ struct disk {
 	bool coherent;	 /* cache == platter + events */
 	bool recording;	 /* else no events, no platter */
 	uint64_t writes, syncs;
+	uint64_t made; /* events, ever */
+	uint64_t cuts; /* of them, that made the file smaller */
 	disk_watch_fn *watch;
 	void *watch_arg;
 

@@ -1,5 +1,6 @@
 #include "faults.h"
 
+#include "control.h"
 #include "judge.h"
 #include "memory.h"
 
@@ -7,6 +8,7 @@
 
 #define STEPS 30      /* of a run, within which something fails */
 #define STEPS_AFTER 8 /* with all well again */
+#define STEPS_BEFORE 12
 
 /* What became of the failure must be legal, and the world goes on as if nothing had been. */
 static void go_on(struct world *world, struct disk *images)
@@ -42,6 +44,7 @@ static bool run_calls(
 	bool fired = false;
 
 	world_open(&world, tally, seed);
+	control_apply(&world);
 	world.faulty = true;
 	world.disk->fault = *fault;
 	world.disk->random = seed + fault->count;
@@ -60,15 +63,10 @@ static bool run_calls(
 void faults_of_calls(struct tally *tally, uint64_t seed, struct disk *images)
 {
 	static const struct disk_fault faults[] = {
-		{.calls = DISK_WRITE, .err = -EIO, .partial = true},
-		{.calls = DISK_WRITE, .err = -ENOSPC},
-		{.calls = DISK_TRUNCATE, .err = -ENOSPC},
 		{.calls = DISK_SYNC, .err = -EIO, .loss = DISK_KEEPS},
 		{.calls = DISK_SYNC, .err = -EIO, .loss = DISK_DROPS},
 		{.calls = DISK_SYNC, .err = -EIO, .loss = DISK_KEEPS, .partial = true},
 		{.calls = DISK_SYNC, .err = -EIO, .loss = DISK_DROPS, .partial = true},
-		{.calls = DISK_CHANGE, .err = -EIO, .kill = true},
-		{.calls = DISK_WRITE, .err = -EIO, .kill = true, .partial = true},
 		{.calls = DISK_SYNC, .kill = true, .again = true, .loss = DISK_KEEPS},
 		{.calls = DISK_SYNC, .kill = true, .again = true, .loss = DISK_DROPS},
 		{.calls = DISK_SYNC,
@@ -81,6 +79,14 @@ void faults_of_calls(struct tally *tally, uint64_t seed, struct disk *images)
 			.again = true,
 			.loss = DISK_DROPS,
 			.partial = true},
+		{.calls = DISK_WRITE, .err = -EIO, .partial = true},
+		{.calls = DISK_WRITE, .err = -EIO},
+		{.calls = DISK_WRITE, .err = -ENOSPC},
+		{.calls = DISK_WRITE, .err = -ENOSPC, .partial = true},
+		{.calls = DISK_TRUNCATE, .err = -ENOSPC},
+		{.calls = DISK_TRUNCATE, .err = -EIO},
+		{.calls = DISK_CHANGE, .err = -EIO, .kill = true},
+		{.calls = DISK_WRITE, .err = -EIO, .kill = true, .partial = true},
 	};
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -92,7 +98,8 @@ void faults_of_calls(struct tally *tally, uint64_t seed, struct disk *images)
 	}
 }
 
-/* Run until an allocation fails. @return false: none did */
+/* Run until an allocation fails: of an open of a store with something in it, or later.
+ * @return false: none did */
 static bool run_memory(struct tally *tally, uint64_t seed, unsigned long n)
 {
 	struct world world;
@@ -100,6 +107,8 @@ static bool run_memory(struct tally *tally, uint64_t seed, unsigned long n)
 
 	world_open(&world, tally, seed);
 	world.disk->watch = NULL;
+	for (int i = 0; i < STEPS_BEFORE; i++)
+		world_step(&world);
 	world.faulty = true;
 	memory_fail_at(n);
 	world_reopen(&world);

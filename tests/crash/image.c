@@ -31,7 +31,7 @@ static bool arrives(const struct image_plan *plan, size_t i)
 }
 
 /* Size of the file: that of all events made, whether their data arrived or not; or, where the last
- * one is torn, perhaps in the midst of it. */
+ * one is torn, perhaps in the midst of it. Only a cut may be lost by itself. */
 static uint64_t new_size(const struct disk *disk, const struct image_plan *plan)
 {
 	uint64_t size = disk->platter_size;
@@ -45,7 +45,7 @@ static uint64_t new_size(const struct disk *disk, const struct image_plan *plan)
 		if (i == plan->torn && plan->tear < event->size && i + 1 == plan->issued &&
 			!plan->tail && plan->garbage)
 			end = event->offset + plan->tear;
-		if (end > size)
+		if (end > size || (disk_event_cuts(event) && arrives(plan, i)))
 			size = end;
 	}
 	return size;
@@ -80,6 +80,16 @@ static void poke(struct disk *target, const struct disk_event *event, uint64_t f
 		disk_poke(target, event->offset + from, event->data + from, to - from);
 }
 
+/* What a cut took away is zeros where the file has grown again. */
+static void cut(struct disk *target, uint64_t size)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+
+	for (uint64_t at = size; at < target->size; at += PAGE_SIZE)
+		disk_poke(target, at, zeros,
+			target->size - at < PAGE_SIZE ? target->size - at : PAGE_SIZE);
+}
+
 void image_make(const struct disk *disk, const struct image_plan *plan, struct rng *rng,
 	struct disk *target)
 {
@@ -90,7 +100,11 @@ void image_make(const struct disk *disk, const struct image_plan *plan, struct r
 		const struct disk_event *event = &disk->events[i];
 		bool torn = i == plan->torn && plan->tear != IMAGE_WHOLE;
 
-		if (event->data == NULL || !arrives(plan, i))
+		if (!arrives(plan, i))
+			continue;
+		if (disk_event_cuts(event) && !plan->old_size)
+			cut(target, event->size);
+		if (event->data == NULL)
 			continue;
 		poke(target, event, torn && plan->tail ? plan->tear : 0,
 			torn && !plan->tail ? plan->tear : event->size);
@@ -206,7 +220,7 @@ static void try_torn(struct trial *trial, size_t torn)
 {
 	const struct disk_event *event = &trial->disk->events[torn];
 	size_t count = trial->disk->count;
-	uint64_t sectors = event->size / SECTOR;
+	uint64_t sectors = (event->size + SECTOR - 1) / SECTOR;
 
 	if (event->data == NULL)
 		return;

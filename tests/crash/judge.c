@@ -91,6 +91,8 @@ static struct range range_of(const struct world *world, const struct image_plan 
 static const struct state *look(struct world *world, const struct image_plan *plan,
 	struct kt_store *store, struct range range, uint64_t *ret_txn)
 {
+	const struct disk *disk = world->disk;
+	uint64_t made = disk->made - (disk->count - plan->issued);
 	const struct state *state = NULL;
 	struct kt_txn *txn;
 	char text[300];
@@ -102,7 +104,7 @@ static const struct state *look(struct world *world, const struct image_plan *pl
 	if (why == NULL && (*ret_txn < range.least || *ret_txn > range.most))
 		why = "not one of the legal commits";
 	if (why == NULL)
-		state = history_find(&world->history, txn, &why);
+		state = history_find(&world->history, made, store, txn, &why);
 	if (state == NULL)
 		illegal(world, plan, "after the crash", *ret_txn, why);
 	kt_abort(txn);
@@ -117,10 +119,13 @@ static void go_on(struct world *world, const struct image_plan *plan, struct kt_
 	struct kt_txn *txn;
 	char text[300];
 	const char *why = NULL;
+	uint64_t id;
 	int err = kt_begin(store, KT_WRITE, &txn);
 
 	if (err == 0) {
 		(void)kt_put(txn, "~after", 6, value, sizeof(value));
+		if (kt_new_id(txn, &id) == 0 && id <= state->last_id)
+			illegal(world, plan, "after the crash", before, "an id is given twice");
 		err = kt_commit(txn, KT_FLUSH);
 	}
 	if (err != 0) {
@@ -133,8 +138,8 @@ static void go_on(struct world *world, const struct image_plan *plan, struct kt_
 		why = "not the next commit";
 	if (why == NULL)
 		why = find_damage(store, text);
-	if (why == NULL)
-		state_equals(state, txn, "~after", false, &why);
+	if (why == NULL && state_equals(state, txn, "~after", false, &why))
+		state_snapshots_equal(state, store, false, &why);
 	if (why != NULL)
 		illegal(world, plan, "after a write after the crash", before, why);
 	kt_abort(txn);
@@ -145,7 +150,7 @@ static struct kt_store *open_image(
 {
 	struct kt_store *store;
 	uint64_t writes = target->writes;
-	int err = store_open(disk_handle(target), "disk", "image", false, &store);
+	int err = store_open(disk_handle(target), "disk", "image", 0, &store);
 
 	if (err != 0) {
 		illegal(world, plan, "opening after the crash", 0, kt_strerror(NULL, err));
@@ -165,6 +170,7 @@ static void go_deeper(struct world *world, const struct state *state, uint64_t t
 	disk_poke(disk, 0, world->images[0]->cache, world->images[0]->size);
 	disk_settle(disk);
 	world_adopt(&deeper, world->tally, rng_next(&world->rng), disk, state, txn);
+	deeper.snapshots = world->snapshots;
 	deeper.images[0] = world->images[1];
 	deeper.recovered = true;
 	deeper.another_boot = world->another_boot;
@@ -244,7 +250,8 @@ static void rot(struct world *world, struct disk *target)
 
 /* Right data or an error, never other data. While it cannot be told from a commit that was cut off,
  * a page of the last commit leads back to the one before, perhaps one before this world began. */
-static const char *look_at_rotten(const struct world *world, struct kt_txn *txn)
+static const char *look_at_rotten(
+	const struct world *world, struct kt_store *store, struct kt_txn *txn)
 {
 	const char *why = "nobody committed this transaction";
 
@@ -252,7 +259,8 @@ static const char *look_at_rotten(const struct world *world, struct kt_txn *txn)
 		return NULL;
 	for (size_t i = world->history.count; i-- > 0;)
 		if (world->history.at[i].txn == kt_txn_id(txn) &&
-			state_equals(&world->history.at[i].state, txn, NULL, true, &why))
+			state_equals(&world->history.at[i].state, txn, NULL, true, &why) &&
+			state_snapshots_equal(&world->history.at[i].state, store, true, &why))
 			return NULL;
 	return why;
 }
@@ -270,7 +278,7 @@ static void judge_rotten(struct world *world, const struct image_plan *plan)
 		return;
 	rot(world, target);
 	image_reboot(target);
-	err = store_open(disk_handle(target), "disk", "rotten", false, &store);
+	err = store_open(disk_handle(target), "disk", "rotten", 0, &store);
 	if (err != 0) {
 		if (err != -EUCLEAN)
 			illegal(world, plan, "opening what is rotten", 0, strerror(-err));
@@ -278,7 +286,7 @@ static void judge_rotten(struct world *world, const struct image_plan *plan)
 	}
 	err = kt_begin(store, KT_READ | KT_VERIFY, &txn);
 	assert(err == 0);
-	why = look_at_rotten(world, txn);
+	why = look_at_rotten(world, store, txn);
 	if (why != NULL)
 		illegal(world, plan, "what is rotten shows other data", kt_txn_id(txn), why);
 	kt_abort(txn);

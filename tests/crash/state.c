@@ -1,5 +1,7 @@
 #include "state.h"
 
+#include "store/store.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -7,10 +9,12 @@
 
 struct state state_clone(const struct state *state)
 {
-	struct state clone;
+	struct state clone = *state;
 
 	for (int i = 0; i < STATE_TREES; i++)
 		clone.trees[i] = model_clone(&state->trees[i]);
+	for (size_t i = 0; i < state->kept_count; i++)
+		state->kept[i]->uses++;
 	return clone;
 }
 
@@ -18,6 +22,45 @@ void state_fini(struct state *state)
 {
 	for (int i = 0; i < STATE_TREES; i++)
 		model_fini(&state->trees[i]);
+	while (state->kept_count > 0)
+		state_forget(state, state->kept_count - 1);
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+void state_keep(struct state *state, const struct state *from, uint64_t txn, const char *name)
+{
+	struct kept *kept = calloc(1, sizeof(*kept));
+
+	assert(kept != NULL && state->kept_count < STATE_KEPT && strlen(name) < STATE_NAME);
+	kept->uses = 1;
+	kept->txn = txn;
+	strcpy(kept->name, name);
+	for (int i = 0; i < STATE_TREES; i++)
+		kept->trees[i] = model_clone(&from->trees[i]);
+	state->kept[state->kept_count++] = kept;
+}
+
+void state_forget(struct state *state, size_t index)
+{
+	struct kept *kept = state->kept[index];
+
+	state->kept_count--;
+	memmove(&state->kept[index], &state->kept[index + 1],
+		(state->kept_count - index) * sizeof(struct kept *));
+	if (--kept->uses > 0)
+		return;
+	for (int i = 0; i < STATE_TREES; i++)
+		model_fini(&kept->trees[i]);
+	free(kept);
+}
+
+void state_restore(struct state *state, const struct model *trees)
+{
+	for (int i = KT_ENTRIES; i <= KT_DIRECTORIES; i++) {
+		model_fini(&state->trees[i]);
+		state->trees[i] = model_clone(&trees[i]);
+	}
 }
 
 /* ---- comparing ------------------------------------------------------------------------------- */
@@ -107,14 +150,78 @@ static const char *compare_tree(
 	return tolerant ? look_up(model, txn) : "an error in place of data";
 }
 
+static const char *compare_trees(
+	const struct model *trees, struct kt_txn *txn, const char *ignored, bool tolerant)
+{
+	const char *why = NULL;
+
+	for (int i = 0; i < STATE_TREES && why == NULL; i++)
+		why = compare_tree(&trees[i], kt_tree(txn, (enum kt_tree_id)i),
+			i == KT_ENTRIES ? ignored : NULL, tolerant);
+	return why;
+}
+
 bool state_equals(const struct state *state, struct kt_txn *txn, const char *ignored, bool tolerant,
 	const char **ret_why)
 {
-	*ret_why = NULL;
-	for (int i = 0; i < STATE_TREES && *ret_why == NULL; i++)
-		*ret_why = compare_tree(&state->trees[i], kt_tree(txn, (enum kt_tree_id)i),
-			i == KT_ENTRIES ? ignored : NULL, tolerant);
+	*ret_why = compare_trees(state->trees, txn, ignored, tolerant);
 	return *ret_why == NULL;
+}
+
+/* A walk through the list of snapshots beside that of a state. */
+struct listing {
+	const struct state *state;
+	size_t count;
+	const char *why;
+};
+
+static int compare_listed(void *arg, const struct kt_snapshot *snapshot)
+{
+	struct listing *listing = arg;
+	const struct kept *kept;
+
+	if (listing->count == listing->state->kept_count) {
+		listing->why = "a snapshot that should not be there";
+		return 1;
+	}
+	kept = listing->state->kept[listing->count++];
+	if (strcmp(snapshot->name, kept->name) != 0 || snapshot->txn != kept->txn)
+		listing->why = "another snapshot, or one is missing";
+	else if (snapshot->entries != kept->trees[KT_ENTRIES].count)
+		listing->why = "a snapshot with another number of entries";
+	return listing->why != NULL;
+}
+
+static const char *compare_kept(const struct kept *kept, struct kt_store *store, bool tolerant)
+{
+	struct kt_txn *txn;
+	const char *why;
+	int err = kt_snapshot_open(store, kept->name, &txn);
+
+	if (err == -ENOENT)
+		return "a snapshot is missing";
+	if (err != 0)
+		return tolerant ? NULL : "an error in place of a snapshot";
+	txn->txn->pager.verify = true; /* as KT_VERIFY */
+	why = compare_trees(kept->trees, txn, NULL, tolerant);
+	kt_abort(txn);
+	return why != NULL ? "a snapshot that keeps something else" : NULL;
+}
+
+bool state_snapshots_equal(
+	const struct state *state, struct kt_store *store, bool tolerant, const char **ret_why)
+{
+	struct listing listing = {.state = state};
+	int err = kt_snapshot_list(store, compare_listed, &listing);
+
+	if (listing.why == NULL && err != 0 && !tolerant)
+		listing.why = "an error in place of snapshots";
+	if (listing.why == NULL && err == 0 && listing.count < state->kept_count)
+		listing.why = "snapshots are missing at the end";
+	for (size_t i = 0; i < state->kept_count && listing.why == NULL; i++)
+		listing.why = compare_kept(state->kept[i], store, tolerant);
+	*ret_why = listing.why;
+	return listing.why == NULL;
 }
 
 /* ---- history --------------------------------------------------------------------------------- */
@@ -127,12 +234,18 @@ void history_add(struct history *history, uint64_t txn, const struct state *stat
 		assert(history->at != NULL);
 	}
 	history->at[history->count].txn = txn;
+	history->at[history->count].until = UINT64_MAX;
 	history->at[history->count++].state = state_clone(state);
 }
 
 void history_drop(struct history *history)
 {
 	state_fini(&history->at[--history->count].state);
+}
+
+void history_end(struct history *history, uint64_t until)
+{
+	history->at[history->count - 1].until = until;
 }
 
 void history_fini(struct history *history)
@@ -143,16 +256,17 @@ void history_fini(struct history *history)
 	*history = (struct history){0};
 }
 
-const struct state *history_find(
-	const struct history *history, struct kt_txn *txn, const char **ret_why)
+const struct state *history_find(const struct history *history, uint64_t now,
+	struct kt_store *store, struct kt_txn *txn, const char **ret_why)
 {
 	const char *why;
 
 	*ret_why = "nobody committed this transaction";
 	for (size_t i = history->count; i-- > 0;) {
-		if (history->at[i].txn != kt_txn_id(txn))
+		if (history->at[i].txn != kt_txn_id(txn) || history->at[i].until < now)
 			continue;
-		if (state_equals(&history->at[i].state, txn, NULL, false, &why))
+		if (state_equals(&history->at[i].state, txn, NULL, false, &why) &&
+			state_snapshots_equal(&history->at[i].state, store, false, &why))
 			return &history->at[i].state;
 		*ret_why = why;
 	}

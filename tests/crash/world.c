@@ -2,7 +2,9 @@
 
 #include "judge.h"
 #include "memory.h"
+#include "operation.h"
 
+#include "store/current.h"
 #include "store/store.h"
 
 #include <assert.h>
@@ -10,9 +12,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define KEYS 40
-#define VALUE_MAX (48 * 1024)
 
 void world_illegal(struct world *world, const char *format, ...)
 {
@@ -39,13 +38,26 @@ bool world_goes_on(const struct world *world)
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
+/* An error that nobody ordered may not be. */
+static void look_at_error(struct world *world, int err, const char *call)
+{
+	if (!world->faulty)
+		world_illegal(world, "%s failed: %s", call, kt_strerror(world->store, err));
+	if (world->forgives)
+		atomic_fetch_and(&world->store->area->published, ~PUBLISHED_POISONED);
+	/* A failed sync has poisoned the store (I6); another error has not. */
+	world->poisoned = current_is_poisoned(world->store);
+	if (world->poisoned)
+		world->wiped = world->disk->generation;
+}
+
 static int engine_open(struct world *world)
 {
 	struct io *io = disk_handle(world->disk);
 	int err;
 
 	memory_enter();
-	err = store_open(io, "disk", "world", false, &world->store);
+	err = store_open(io, "disk", "world", 0, &world->store);
 	memory_leave();
 	if (err != 0)
 		world->store = NULL;
@@ -66,18 +78,29 @@ static void end_reader(struct world *world)
 	state_fini(&world->seen);
 }
 
+/* Of the last commit, or of a snapshot. */
 static void begin_reader(struct world *world)
 {
+	size_t index = rng_below(&world->rng, STATE_KEPT * 2);
+	const struct kept *kept =
+		index < world->committed.kept_count ? world->committed.kept[index] : NULL;
 	int err;
 
 	memory_enter();
-	err = kt_begin(world->store, KT_READ, &world->reader);
+	if (kept != NULL)
+		err = kt_snapshot_open(world->store, kept->name, &world->reader);
+	else
+		err = kt_begin(world->store, KT_READ, &world->reader);
 	memory_leave();
 	if (err != 0) {
+		look_at_error(world, err, "a reader");
 		world->reader = NULL;
 		return;
 	}
-	world->seen = state_clone(&world->committed);
+	world->seen = (struct state){0};
+	for (int i = 0; i < STATE_TREES; i++)
+		world->seen.trees[i] =
+			model_clone(kept != NULL ? &kept->trees[i] : &world->committed.trees[i]);
 	world->seen_txn = kt_txn_id(world->reader);
 }
 
@@ -112,7 +135,7 @@ static void take_up(struct world *world, uint64_t least, uint64_t most)
 	int err = kt_begin(world->store, KT_READ, &txn);
 
 	assert(err == 0);
-	state = history_find(&world->history, txn, &why);
+	state = history_find(&world->history, world->disk->made, world->store, txn, &why);
 	if (state == NULL || kt_txn_id(txn) < least || kt_txn_id(txn) > most) {
 		world_illegal(world, "opened anew, the store is at commit %llu: %s",
 			(unsigned long long)kt_txn_id(txn), state == NULL ? why : "wrong one");
@@ -175,7 +198,7 @@ void world_open(struct world *world, struct tally *tally, uint64_t seed)
 	struct io *io;
 	int err;
 
-	*world = (struct world){.tally = tally, .rng = {seed}, .another_boot = true};
+	*world = (struct world){.tally = tally, .rng = {.state = seed}, .another_boot = true};
 	world->disk = disk_new();
 	io = disk_handle(world->disk);
 	err = store_format(io);
@@ -195,7 +218,7 @@ void world_adopt(struct world *world, struct tally *tally, uint64_t seed, struct
 {
 	int err;
 
-	*world = (struct world){.tally = tally, .rng = {seed}, .another_boot = true};
+	*world = (struct world){.tally = tally, .rng = {.state = seed}, .another_boot = true};
 	world->disk = disk;
 	world->committed = state_clone(state);
 	world->now = state_clone(state);
@@ -216,225 +239,7 @@ void world_close(struct world *world)
 	state_fini(&world->now);
 	state_fini(&world->committed);
 	world->disk->watch = NULL;
-}
-
-/* ---- operations ------------------------------------------------------------------------------ */
-
-struct operation {
-	struct world *world;
-	struct kt_txn *txn;  /* the tree's handle */
-	struct model *model; /* of the tree */
-	unsigned char key[KT_KEY_MAX];
-	size_t key_size;
-	unsigned char bytes[VALUE_MAX];
-};
-
-static size_t random_key(struct rng *rng, unsigned char *key)
-{
-	size_t number = rng_below(rng, KEYS);
-	size_t size = (size_t)sprintf((char *)key, "key/%02zu/%zu", number, number * 7919);
-
-	if (number % 8 != 0)
-		return size;
-	memset(key + size, 'k', 4000); /* some are long, and alike for long */
-	size += number % 16 == 0 ? 300 : 3000;
-	key[size - 1] = (unsigned char)number;
-	return size;
-}
-
-static size_t random_size(struct rng *rng)
-{
-	switch (rng_below(rng, 16)) {
-	case 0:
-		return rng_below(rng, VALUE_MAX);
-	case 1:
-	case 2:
-		return rng_below(rng, 9000);
-	default:
-		return rng_below(rng, 400);
-	}
-}
-
-static void fill(struct rng *rng, unsigned char *bytes, size_t size)
-{
-	for (size_t i = 0; i < size; i += 8) {
-		uint64_t random = rng_next(rng);
-
-		memcpy(bytes + i, &random, size - i < 8 ? size - i : 8);
-	}
-}
-
-static struct model_entry *edited(struct operation *op)
-{
-	struct model_entry *entry = model_edit(op->model, op->key, op->key_size);
-
-	entry->mtime_ns = 0;
-	return entry;
-}
-
-static int do_put(struct operation *op)
-{
-	struct rng *rng = &op->world->rng;
-	size_t size = random_size(rng);
-	int err;
-
-	fill(rng, op->bytes, size);
-	memory_enter();
-	err = kt_put(op->txn, op->key, op->key_size, op->bytes, size);
-	memory_leave();
-	if (err == 0) {
-		struct model_entry *entry = edited(op);
-
-		model_resize(entry, size);
-		memcpy(entry->value, op->bytes, size);
-	}
-	return err;
-}
-
-static int do_put_entry(struct operation *op)
-{
-	struct rng *rng = &op->world->rng;
-	size_t size = rng_below(rng, 100);
-	size_t attr_size = rng_below(rng, 6) == 0 ? 5000 : rng_below(rng, 60);
-	int err;
-
-	fill(rng, op->bytes, attr_size);
-	memory_enter();
-	err = kt_put_entry(
-		op->txn, op->key, op->key_size, op->bytes, size, op->bytes, attr_size, 4711);
-	memory_leave();
-	if (err == 0) {
-		struct model_entry *entry = edited(op);
-
-		model_resize(entry, size);
-		memcpy(entry->value, op->bytes, size);
-		model_set_attr(entry, op->bytes, attr_size);
-		entry->mtime_ns = 4711;
-	}
-	return err;
-}
-
-static int do_delete(struct operation *op)
-{
-	int err;
-
-	memory_enter();
-	err = kt_delete(op->txn, op->key, op->key_size, KT_MISSING_OK);
-	memory_leave();
-	if (err == 0)
-		model_delete(op->model, op->key, op->key_size);
-	return err;
-}
-
-static int do_write(struct operation *op)
-{
-	struct rng *rng = &op->world->rng;
-	size_t size = 1 + random_size(rng) / 2;
-	size_t offset = rng_below(rng, VALUE_MAX / 2);
-	int err;
-
-	fill(rng, op->bytes, size);
-	memory_enter();
-	err = kt_write(op->txn, op->key, op->key_size, offset, op->bytes, size);
-	memory_leave();
-	if (err == 0) {
-		struct model_entry *entry = edited(op);
-
-		if (offset + size > entry->size)
-			model_resize(entry, offset + size);
-		memcpy(entry->value + offset, op->bytes, size);
-	}
-	return err;
-}
-
-static int do_truncate(struct operation *op)
-{
-	size_t size = random_size(&op->world->rng);
-	int err;
-
-	memory_enter();
-	err = kt_truncate(op->txn, op->key, op->key_size, size);
-	memory_leave();
-	if (err == 0)
-		model_resize(edited(op), size);
-	return err == -ENOENT ? 0 : err;
-}
-
-static int do_punch(struct operation *op)
-{
-	size_t size = random_size(&op->world->rng), offset = random_size(&op->world->rng);
-	int err;
-
-	memory_enter();
-	err = kt_punch(op->txn, op->key, op->key_size, offset, size);
-	memory_leave();
-	if (err == 0) {
-		struct model_entry *entry = edited(op);
-
-		if (offset > entry->size)
-			offset = entry->size;
-		if (size > entry->size - offset)
-			size = entry->size - offset;
-		memset(entry->value + offset, 0, size);
-	}
-	return err == -ENOENT ? 0 : err;
-}
-
-static int do_move(struct operation *op)
-{
-	struct model_entry *source, *target;
-	unsigned char to[KT_KEY_MAX];
-	size_t size = random_key(&op->world->rng, to);
-	struct model copy;
-	bool exact;
-	int err;
-
-	memory_enter();
-	err = kt_move(op->txn, op->key, op->key_size, op->txn, to, size);
-	memory_leave();
-	if (err != 0)
-		return err == -ENOENT ? 0 : err;
-	if (size == op->key_size && memcmp(to, op->key, size) == 0)
-		return 0;
-	copy = model_clone(op->model);
-	source = &copy.entries[model_find(&copy, op->key, op->key_size, &exact)];
-	model_delete(op->model, op->key, op->key_size);
-	target = model_edit(op->model, to, size);
-	model_resize(target, source->size);
-	memcpy(target->value, source->value, source->size);
-	model_set_attr(target, source->attr, source->attr_size);
-	target->mtime_ns = source->mtime_ns;
-	model_fini(&copy);
-	return 0;
-}
-
-/* The tree's pages are given back in later transactions, step by step. */
-static int do_clear(struct operation *op)
-{
-	int err;
-
-	memory_enter();
-	err = kt_clear(op->txn);
-	memory_leave();
-	if (err == 0)
-		model_fini(op->model);
-	return err;
-}
-
-static int random_operation(struct world *world, struct kt_txn *txn)
-{
-	static int (*const operations[])(struct operation *) = {do_put, do_put, do_put, do_put,
-		do_put_entry, do_delete, do_delete, do_write, do_truncate, do_punch, do_move};
-	static struct operation op;
-	size_t tree = rng_below(&world->rng, 8) == 0 ? 1 + rng_below(&world->rng, 2) : 0;
-
-	op.world = world;
-	op.txn = kt_tree(txn, (enum kt_tree_id)tree);
-	op.model = &world->now.trees[tree];
-	op.key_size = random_key(&world->rng, op.key);
-	if (rng_below(&world->rng, 60) == 0)
-		return do_clear(&op);
-	return operations[rng_below(&world->rng, sizeof(operations) / sizeof(operations[0]))](&op);
+	world->tally->cuts += world->disk->cuts;
 }
 
 /* ---- transactions ---------------------------------------------------------------------------- */
@@ -445,15 +250,26 @@ static void roll_back(struct world *world)
 	world->now = state_clone(&world->committed);
 }
 
-/* An error that nobody ordered may not be. */
-static void look_at_error(struct world *world, int err, const char *call)
+/* A commit was tried, of world->now, which is the newest state of the history. */
+static void settle(struct world *world, uint64_t number, int err, const char *call, bool flush)
 {
-	if (!world->faulty)
-		world_illegal(world, "%s failed: %s", call, kt_strerror(world->store, err));
-	/* A failed sync has poisoned the store (I6); another error has not. */
-	world->poisoned = atomic_load(&world->store->poisoned) != 0;
-	if (world->poisoned)
-		world->wiped = world->disk->generation;
+	struct disk_mark *mark = &world->disk->mark;
+
+	if (err != 0) {
+		look_at_error(world, err, call);
+		if (!world->poisoned && !world->disk->fault.kill)
+			history_end(&world->history, world->disk->made);
+		roll_back(world);
+		return;
+	}
+	if (atomic_load(&world->store->root)->txn < number)
+		history_drop(&world->history); /* it changed nothing, so there is no such commit */
+	else
+		mark->committed = number;
+	if (flush)
+		mark->flushed = mark->committed;
+	state_fini(&world->committed);
+	world->committed = state_clone(&world->now);
 }
 
 /* A transaction is over: with commit, if all went well. */
@@ -476,22 +292,7 @@ static void finish(struct world *world, struct kt_txn *txn, int failed, bool flu
 	memory_leave();
 	if (failed != 0 && err == 0)
 		world_illegal(world, "a transaction that had failed was committed");
-	if (err != 0) {
-		if (failed == 0)
-			look_at_error(world, err, "kt_commit");
-		if (!world->poisoned)
-			history_drop(&world->history);
-		roll_back(world);
-		return;
-	}
-	if (atomic_load(&world->store->root)->txn < number)
-		history_drop(&world->history); /* it changed nothing, so there is no such commit */
-	else
-		mark->committed = number;
-	if (flush)
-		mark->flushed = mark->committed;
-	state_fini(&world->committed);
-	world->committed = state_clone(&world->now);
+	settle(world, number, err, "kt_commit", flush);
 }
 
 static void transact(struct world *world)
@@ -508,7 +309,7 @@ static void transact(struct world *world)
 		return;
 	}
 	for (; err == 0 && count > 0; count--)
-		err = random_operation(world, txn);
+		err = operation_random(world, txn);
 	if (err != 0)
 		look_at_error(world, err, "a change");
 	if (err == 0 && rng_below(&world->rng, 10) == 0) {
@@ -517,6 +318,111 @@ static void transact(struct world *world)
 		return;
 	}
 	finish(world, txn, err, rng_below(&world->rng, 3) == 0);
+}
+
+/* ---- calls that are a transaction by themselves ---------------------------------------------- */
+
+/* world->now is what the call is to lead to. @return the number of its commit */
+static uint64_t announce(struct world *world)
+{
+	uint64_t number = atomic_load(&world->store->root)->txn + 1;
+
+	if (number > world->disk->mark.attempted)
+		world->disk->mark.attempted = number;
+	history_add(&world->history, number, &world->now);
+	return number;
+}
+
+static void create_snapshot(struct world *world)
+{
+	char name[STATE_NAME];
+	uint64_t number;
+	int err;
+
+	snprintf(name, sizeof(name), "snapshot %u", world->snapshots++);
+	state_keep(&world->now, &world->committed, world->disk->mark.committed, name);
+	number = announce(world);
+	memory_enter();
+	err = kt_snapshot_create(world->store, name);
+	memory_leave();
+	settle(world, number, err, "kt_snapshot_create", false);
+}
+
+static void delete_snapshot(struct world *world)
+{
+	size_t index = rng_below(&world->rng, world->now.kept_count);
+	char name[STATE_NAME];
+	uint64_t number;
+	int err;
+
+	strcpy(name, world->now.kept[index]->name);
+	state_forget(&world->now, index);
+	number = announce(world);
+	memory_enter();
+	err = kt_snapshot_delete(world->store, name);
+	memory_leave();
+	settle(world, number, err, "kt_snapshot_delete", false);
+}
+
+static void change_snapshots(struct world *world)
+{
+	size_t count = world->now.kept_count;
+
+	if (count == 0 || (count < STATE_KEPT && rng_below(&world->rng, 5) < 3))
+		create_snapshot(world);
+	else
+		delete_snapshot(world);
+}
+
+/* Go back to what the reader sees. */
+static void restore(struct world *world)
+{
+	uint64_t number;
+	int err;
+
+	if (world->reader == NULL)
+		begin_reader(world);
+	if (world->reader == NULL)
+		return;
+	state_restore(&world->now, world->seen.trees);
+	number = announce(world);
+	memory_enter();
+	err = kt_restore(world->store, world->reader);
+	memory_leave();
+	settle(world, number, err, "kt_restore", false);
+}
+
+struct compacting {
+	struct world *world;
+	uint64_t number; /* of the commit that the next step would be */
+};
+
+/* Between two steps of kt_compact(): there may have been a commit, of the same state. */
+static int note_step(void *arg, const struct kt_compaction *compaction)
+{
+	struct compacting *compacting = arg;
+	struct world *world = compacting->world;
+	struct disk_mark *mark = &world->disk->mark;
+	bool entered = memory_leave();
+
+	(void)compaction;
+	if (atomic_load(&world->store->root)->txn == compacting->number) {
+		mark->committed = mark->flushed = compacting->number;
+		compacting->number = announce(world);
+	}
+	memory_restore(entered);
+	return 0;
+}
+
+static void compact(struct world *world)
+{
+	struct compacting compacting = {world, announce(world)};
+	int err;
+
+	memory_enter();
+	err = kt_compact(world->store, note_step, &compacting);
+	memory_leave();
+	settle(world, compacting.number, err, "kt_compact", true);
 }
 
 static void flush(struct world *world)
@@ -541,7 +447,7 @@ void world_put_large(struct world *world)
 	int err = kt_begin(world->store, KT_WRITE, &txn);
 
 	assert(value != NULL && err == 0);
-	fill(&world->rng, value, size);
+	operation_fill(&world->rng, value, size);
 	err = kt_put(txn, "large", 5, value, size);
 	assert(err == 0);
 	entry = model_edit(&world->now.trees[0], "large", 5);
@@ -566,6 +472,8 @@ static void try_poisoned(struct world *world)
 		world_illegal(world, "a flush succeeded after a failed one");
 	if (syncs != world->disk->syncs || writes != world->disk->writes)
 		world_illegal(world, "a failed sync was tried again");
+	end_reader(world);
+	begin_reader(world); /* what the last commit left is there, or is known to be lost */
 	world_reopen(world);
 }
 
@@ -575,7 +483,7 @@ void world_step(struct world *world)
 		try_poisoned(world);
 		return;
 	}
-	switch (rng_below(&world->rng, 24)) {
+	switch (rng_below(&world->rng, 30)) {
 	case 0:
 		world_kill(world);
 		break;
@@ -592,6 +500,17 @@ void world_step(struct world *world)
 		break;
 	case 5:
 		end_reader(world);
+		break;
+	case 6:
+	case 7:
+	case 8:
+		change_snapshots(world);
+		break;
+	case 9:
+		restore(world);
+		break;
+	case 10:
+		compact(world);
 		break;
 	default:
 		transact(world);

@@ -16,6 +16,7 @@
 struct tally {
 	uint64_t images[IMAGE_CLASSES];
 	uint64_t nested;  /* of them, crashes of a recovery */
+	uint64_t cuts;	  /* the file was made smaller */
 	uint64_t faults;  /* calls and allocations that were made to fail */
 	uint64_t illegal; /* outcomes that may not be */
 	bool patient;	  /* go on after the first illegal outcome */
@@ -35,8 +36,10 @@ struct world {
 	bool faulty;		/* calls may fail */
 	bool recovered;		/* its store was left by a crash of another world */
 	bool another_boot;	/* controls: a power cut is followed by another boot */
+	bool forgives;		/* controls: a failed sync is forgotten */
 	struct kt_txn *reader;
-	struct state seen; /* by the reader */
+	struct state seen;  /* by the reader */
+	unsigned snapshots; /* made so far */
 	uint64_t seen_txn;
 };
 

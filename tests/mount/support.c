@@ -12,15 +12,21 @@
 
 extern char **environ;
 
-int support_keytree(const char *command, const char *arg1, const char *arg2)
+static int run(char **argv)
 {
-	char *argv[] = {"keytree", (char *)command, (char *)arg1, (char *)arg2, NULL};
 	pid_t pid;
 	int status;
 
 	assert_int_equal(posix_spawn(&pid, getenv("KEYTREE"), NULL, NULL, argv, environ), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int support_keytree(const char *command, const char *arg1, const char *arg2)
+{
+	char *argv[] = {"keytree", (char *)command, (char *)arg1, (char *)arg2, NULL};
+
+	return run(argv);
 }
 
 int support_setup(void **state)
@@ -47,6 +53,7 @@ int support_teardown(void **state)
 	char command[320];
 
 	assert_int_equal(chdir("/"), 0);
+	close_range(STDERR_FILENO + 1, ~0u, 0); /* what a failed test has left open */
 	snprintf(command, sizeof(command), "! mountpoint -q %s || %s umount %s; rm -rf %s",
 		fixture->mount_dir, getenv("KEYTREE"), fixture->mount_dir, fixture->dir);
 	assert_int_equal(system(command), 0);
@@ -54,9 +61,13 @@ int support_teardown(void **state)
 	return 0;
 }
 
+/* Any name is a key's: there are no scratch files. */
 void support_mount(const struct fixture *fixture)
 {
-	assert_int_equal(support_keytree("mount", fixture->store_path, fixture->mount_dir), 0);
+	char *argv[] = {"keytree", "mount", "-oscratch=", (char *)fixture->store_path,
+		(char *)fixture->mount_dir, NULL};
+
+	assert_int_equal(run(argv), 0);
 }
 
 void support_unmount(const struct fixture *fixture)

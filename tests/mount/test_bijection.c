@@ -314,6 +314,10 @@ static bool try_path(struct fixture *fixture, struct made *ret_made)
 		return true;
 	}
 	free(key);
+	/* that is where snapshots are: any error will do */
+	if (expected != 0 && err != 0 &&
+		strncmp(path, NAMES_SNAPSHOTS, strlen(NAMES_SNAPSHOTS)) == 0)
+		return false;
 	if (!is_conflict(err) && err != (expected == 0 ? 0 : -expected))
 		fail_msg("'%s' gave %s, not %s", path, strerror(err), strerror(-expected));
 	return false;

@@ -11,6 +11,8 @@
 
 struct rng {
 	uint64_t state;
+	const uint8_t *script; /* bytes from which rng_below() decides first: a fuzzer's input */
+	size_t script_left;
 };
 
 static inline struct rng rng_seed(const char *test)
@@ -22,7 +24,7 @@ static inline struct rng rng_seed(const char *test)
 	clock_gettime(CLOCK_REALTIME, &now);
 	seed = given ? strtoull(given, NULL, 0) : (uint64_t)now.tv_nsec + (uint64_t)now.tv_sec;
 	fprintf(stderr, "%s: KEYTREE_SEED=%llu\n", test, (unsigned long long)seed);
-	return (struct rng){seed};
+	return (struct rng){.state = seed};
 }
 
 /* How many of count random cases to run: where KEYTREE_BRIEF is set, as under sanitizers, an
@@ -44,7 +46,15 @@ static inline uint64_t rng_next(struct rng *rng)
 /* A number below limit, which is not 0. */
 static inline size_t rng_below(struct rng *rng, size_t limit)
 {
-	return (size_t)(rng_next(rng) % limit);
+	uint64_t number = 0;
+
+	if (rng->script_left == 0)
+		return (size_t)(rng_next(rng) % limit);
+	for (uint64_t bound = 1; bound < limit && rng->script_left > 0; bound <<= 8) {
+		number = number << 8 | *rng->script++;
+		rng->script_left--;
+	}
+	return (size_t)(number % limit);
 }
 
 #endif

@@ -84,6 +84,29 @@ static void test_list_record_below(void **state)
 	assert_true(S_ISDIR(stat.st_mode));
 }
 
+/* A collection that an application made is a directory while it is empty, and one that mkdir made
+ * is a collection. */
+static void test_collections(void **state)
+{
+	struct world *w = *state;
+	struct kt_collection *c;
+	struct stat stat;
+
+	assert_int_equal(kt_collection_open(w->store, "made", 4, KT_CREATE, &c), 0);
+	kt_collection_close(c);
+	assert_string_equal(world_list(w, ""), "made/");
+	assert_string_equal(world_list(w, "made"), "");
+	assert_int_equal(world_stat(w, "made", &stat), 0);
+	assert_int_equal(stat.st_mode, S_IFDIR | 0755);
+	assert_int_equal(world_write(w, "made/f", "x"), 0);
+	assert_int_equal(world_unlink(w, "made/f"), 0);
+	assert_int_equal(world_rmdir(w, "made"), 0);
+	assert_int_equal(kt_collection_open(w->store, "made", 4, 0, &c), -ENOENT);
+	assert_int_equal(world_mkdir(w, "dir"), 0);
+	assert_int_equal(kt_collection_open(w->store, "dir", 3, 0, &c), 0);
+	kt_collection_close(c);
+}
+
 /* Keys whose components have unusual names: empty ones, dots, text like an escape, pieces. */
 static void test_list_names(void **state)
 {
@@ -264,6 +287,30 @@ static void test_list_resumes(void **state)
 	assert_int_equal(fs_readdir(w->fs, other, 4, false, take_some, &half), 0);
 	assert_string_equal(half.text, "c d g h j");
 	fs_releasedir(w->fs, other);
+}
+
+/* A handle goes on behind any entry that it has told, however far back, as seekdir() asks for. */
+static void test_list_goes_back(void **state)
+{
+	struct world *w = *state;
+	struct half half = {.left = 4};
+	struct fs_dir *dir;
+	off_t behind_d;
+
+	PUT(w, "b", "d", "f", "h", "j");
+	assert_int_equal(fs_opendir(w->fs, FS_ROOT, &dir), 0);
+	assert_int_equal(fs_readdir(w->fs, dir, 0, false, take_some, &half), 0);
+	assert_string_equal(half.text, ". .. b d");
+	behind_d = half.offset;
+	half.left = 2;
+	assert_int_equal(fs_readdir(w->fs, dir, behind_d, false, take_some, &half), 0);
+	assert_string_equal(half.text, ". .. b d f h");
+	PUT(w, "a", "c", "e");
+	world_delete(w, "f");
+	half = (struct half){.left = 100};
+	assert_int_equal(fs_readdir(w->fs, dir, behind_d, false, take_some, &half), 0);
+	assert_string_equal(half.text, "e h j");
+	fs_releasedir(w->fs, dir);
 }
 
 static bool count_name(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
@@ -583,7 +630,7 @@ static void test_rmdir_unstored_below(void **state)
 	assert_string_equal(world_keys(w), "d/e/f=1");
 }
 
-/* What was removed takes nothing new, though it is still referred to. */
+/* What was removed takes nothing new, though it is still referred to and can be asked about. */
 static void test_removed_directory(void **state)
 {
 	struct world *w = *state;
@@ -601,7 +648,8 @@ static void test_removed_directory(void **state)
 	assert_int_equal(fs_mkdir(w->fs, &caller, d.node, "x", 0777, &entry), -ENOENT);
 	assert_int_equal(
 		fs_create(w->fs, &caller, d.node, "x", 0666, O_RDWR, &entry, &file), -ENOENT);
-	assert_int_equal(fs_getattr(w->fs, d.node, &d.stat), -ENOENT);
+	assert_int_equal(fs_getattr(w->fs, d.node, &d.stat), 0);
+	assert_int_equal(d.stat.st_nlink, 0);
 	assert_int_equal(fs_readdir(w->fs, dir, 0, false, take_some, &half), 0);
 	assert_string_equal(half.text, "");
 	assert_int_equal(world_mkdir(w, "d"), 0);
@@ -724,8 +772,45 @@ static void test_rename_flags(void **state)
 	assert_int_equal(fs_rename(w->fs, FS_ROOT, "a", FS_ROOT, "b", RENAME_NOREPLACE), -EEXIST);
 	assert_int_equal(fs_rename(w->fs, FS_ROOT, "a", FS_ROOT, "a", RENAME_NOREPLACE), -EEXIST);
 	assert_int_equal(fs_rename(w->fs, FS_ROOT, "a", FS_ROOT, "c", RENAME_NOREPLACE), 0);
-	assert_int_equal(fs_rename(w->fs, FS_ROOT, "c", FS_ROOT, "b", RENAME_EXCHANGE), -EINVAL);
+	assert_int_equal(fs_rename(w->fs, FS_ROOT, "c", FS_ROOT, "b", RENAME_WHITEOUT), -EINVAL);
 	assert_string_equal(world_keys(w), "b= c=");
+}
+
+static int exchange(struct world *w, const char *a, const char *b)
+{
+	return fs_rename(w->fs, FS_ROOT, a, FS_ROOT, b, RENAME_EXCHANGE);
+}
+
+/* RENAME_EXCHANGE swaps all that is at two names, in one transaction: values of directories go
+ * along, inode numbers stay, and keys of 0xff are not in the way. */
+static void test_exchange(void **state)
+{
+	struct world *w = *state;
+	struct stat before, after;
+	uint64_t txn;
+
+	world_put(w, "a", "1");
+	world_put(w, "a/x", "2");
+	world_put(w, "b/y/z", "3");
+	world_put(w, "c", "4");
+	world_put(w, "\xff\xff/q", "5");
+	assert_int_equal(world_stat(w, "b/y/z", &before), 0);
+	txn = world_txn(w);
+	assert_int_equal(exchange(w, "a", "b"), 0);
+	assert_int_equal(world_txn(w), txn + 1);
+	assert_string_equal(world_keys(w), "a/y/z=3 b=1 b/x=2 c=4 \xff\xff/q=5");
+	assert_string_equal(world_list(w, "b"), "%value x");
+	assert_int_equal(world_stat(w, "a/y/z", &after), 0);
+	assert_true(before.st_ino == after.st_ino);
+	assert_int_equal(exchange(w, "c", "b"), 0);
+	assert_string_equal(world_keys(w), "a/y/z=3 b=4 c=1 c/x=2 \xff\xff/q=5");
+	assert_string_equal(world_read(w, "c/%value"), "1");
+	assert_int_equal(exchange(w, "b", "\xff\xff"), 0);
+	assert_string_equal(world_keys(w), "a/y/z=3 b/q=5 c=1 c/x=2 \xff\xff=4");
+	assert_int_equal(exchange(w, "b", "\xff\xff"), 0);
+	assert_string_equal(world_keys(w), "a/y/z=3 b=4 c=1 c/x=2 \xff\xff/q=5");
+	assert_int_equal(exchange(w, "b", "nothing"), -ENOENT);
+	assert_int_equal(exchange(w, "b", "b"), 0);
 }
 
 /* A file that is not stored yet is by its new name, whole, in the transaction of the rename; its
@@ -896,12 +981,14 @@ int main(void)
 		TEST(test_list_order),
 		TEST(test_list_made),
 		TEST(test_list_record_below),
+		TEST(test_collections),
 		TEST(test_list_names),
 		TEST(test_list_pieces),
 		TEST(test_list_nested_pieces),
 		TEST(test_list_made_pieces),
 		TEST(test_list_unstored),
 		TEST(test_list_resumes),
+		TEST(test_list_goes_back),
 		TEST(test_list_many),
 		TEST(test_list_weird),
 		TEST(test_longest_key),
@@ -918,6 +1005,7 @@ int main(void)
 		TEST(test_setgid),
 		TEST(test_rename_file),
 		TEST(test_rename_flags),
+		TEST(test_exchange),
 		TEST(test_rename_unstored),
 		TEST(test_rename_over_open),
 		TEST(test_rename_directory),

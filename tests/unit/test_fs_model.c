@@ -204,7 +204,7 @@ static void add_name(struct model *m, const char *prefix, const char *key, char 
 	char name[NAMES_MAX + 1];
 	size_t size = end ? (size_t)(end - rest) : strlen(rest);
 
-	assert_int_equal(names_encode('/', rest, size, name), size);
+	assert_int_equal(names_encode('/', rest == key, rest, size, name), size);
 	strcat(strcat(text, " "), name);
 	if (end != NULL || key_is_directory(m, key))
 		strcat(text, "/");

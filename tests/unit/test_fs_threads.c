@@ -156,7 +156,8 @@ static void start(struct worker *worker, struct world *world, int number, void *
 
 	if (number == 0)
 		rng = rng_seed("fs threads");
-	*worker = (struct worker){.world = world, .number = number, .rng = {rng_next(&rng)}};
+	*worker =
+		(struct worker){.world = world, .number = number, .rng = {.state = rng_next(&rng)}};
 	assert_int_equal(pthread_create(&worker->thread, NULL, run, worker), 0);
 }
 

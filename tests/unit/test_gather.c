@@ -54,6 +54,24 @@ static void check_range(
 	}
 }
 
+/* The next range behind an offset is what the array has written. */
+static void check_next(const struct gather *gather, const struct model *model, size_t offset)
+{
+	size_t at = offset;
+	uint64_t begin, end;
+	bool found = gather_next(gather, offset, &begin, &end);
+
+	while (at < FILE_SIZE && !model->written[at])
+		at++;
+	assert_int_equal(found, at < FILE_SIZE);
+	if (!found)
+		return;
+	assert_int_equal(begin > offset ? begin : offset, at);
+	while (at < FILE_SIZE && model->written[at])
+		at++;
+	assert_int_equal(end, at);
+}
+
 static void random_step(struct rng *rng, struct gather *gather, struct model *model)
 {
 	size_t offset = rng_below(rng, FILE_SIZE);
@@ -67,13 +85,18 @@ static void random_step(struct rng *rng, struct gather *gather, struct model *mo
 		memset(model->written + offset, false, FILE_SIZE - offset);
 		return;
 	}
+	if (rng_below(rng, 8) == 0 && size > 0) {
+		assert_int_equal(gather_punch(gather, offset, size), 0);
+		memset(model->written + offset, false, size);
+		return;
+	}
 	for (size_t i = 0; i < size; i++)
 		data[i] = (unsigned char)rng_next(rng);
 	assert_int_equal(gather_write(gather, offset, data, size), 0);
 	model_write(model, offset, data, size);
 }
 
-/* Any writes and truncations read back as from an array. */
+/* Any writes, truncations and punches read back as from an array. */
 static void test_random(void **state)
 {
 	struct rng rng = rng_seed("gather");
@@ -88,6 +111,7 @@ static void test_random(void **state)
 
 			random_step(&rng, &gather, &model);
 			check_shape(&gather);
+			check_next(&gather, &model, offset);
 			check_range(&gather, &model, 0, FILE_SIZE);
 			check_range(
 				&gather, &model, offset, rng_below(&rng, FILE_SIZE - offset + 1));

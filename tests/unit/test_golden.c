@@ -4,6 +4,8 @@
  * When a change is meant, before the format has users:
  *     build/tests/unit/test_golden make tests/data/format-1.kt
  */
+#include "temp.h"
+
 #include "store/keytree.h"
 
 #include <errno.h>
@@ -174,8 +176,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	unlink(f->path);
-	rmdir(f->dir);
+	temp_remove_dir(f->dir);
 	free(f->bytes);
 	free(f);
 	return 0;

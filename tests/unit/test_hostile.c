@@ -6,13 +6,11 @@
  * and only the structure is wrong: then any data is right data, as long as the engine survives.
  * What takes too long is ended by an alarm.
  */
-#include "rng.h"
+#include "ordeal.h"
 
 #include "store/cell.h"
 #include "store/node.h"
 #include "store/store.h"
-#include "tests/crash/disk.h"
-#include "tests/crash/state.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -26,115 +24,21 @@
 
 #define TEST_TIMEOUT_S 500 /* of one test; a sanitizer makes it slow */
 
-struct fixture {
-	struct rng rng;
-	struct disk *original;
-	struct disk *image;
-	struct state state;
-	uint64_t seed; /* of the store's checksums */
-};
-
-/* What is tried now, for the message when it does not return. */
-static char doing[200];
-
 static void die(int signal)
 {
-	ssize_t r = write(STDERR_FILENO, doing, strlen(doing));
+	ssize_t r = write(STDERR_FILENO, ordeal_doing, strlen(ordeal_doing));
 
 	(void)r;
 	_exit(128 + signal);
 }
 
-/* ---- the original ---------------------------------------------------------------------------- */
+/* ---- the fixture ----------------------------------------------------------------------------- */
 
-static void put(struct fixture *f, struct kt_txn *txn, int tree, const char *key, size_t key_size,
-	size_t size)
+static int setup_with(void **state, bool rich)
 {
-	struct model_entry *entry = model_edit(&f->state.trees[tree], key, key_size);
-	uint8_t *value = malloc(size + 1);
+	struct ordeal *f = calloc(1, sizeof(*f));
 
-	for (size_t i = 0; i < size; i++)
-		value[i] = (uint8_t)(i % 251 + key_size);
-	assert_int_equal(
-		kt_put(kt_tree(txn, (enum kt_tree_id)tree), key, key_size, value, size), 0);
-	model_resize(entry, size);
-	memcpy(entry->value, value, size);
-	free(value);
-}
-
-static void put_attr(struct fixture *f, struct kt_txn *txn, const char *key, size_t size)
-{
-	static uint8_t attr[8000];
-
-	memset(attr, 'a', sizeof(attr));
-	assert_int_equal(kt_set_attr(txn, key, strlen(key), attr, size), 0);
-	model_set_attr(model_edit(&f->state.trees[0], key, strlen(key)), attr, size);
-}
-
-/* Something of everything that a store can hold. */
-static void fill_rich(struct fixture *f, struct kt_store *store)
-{
-	char key[KT_KEY_MAX];
-	struct kt_txn *txn;
-
-	memset(key, 'k', sizeof(key));
-	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
-	for (int i = 0; i < 300; i++) {
-		size_t size = (size_t)sprintf(key, "entry/%04d", i * 7);
-
-		put(f, txn, i % 10 == 9 ? 1 + i % 3 % 2 : 0, key, size, (size_t)i % 90);
-	}
-	assert_int_equal(kt_commit(txn, 0), 0);
-	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
-	put(f, txn, 0, "blocks", 6, 20000);
-	put(f, txn, 0, "tree", 4, 500000);
-	assert_int_equal(kt_write(txn, "tree", 4, 600000, "end", 3), 0);
-	model_resize(model_edit(&f->state.trees[0], "tree", 4), 600003);
-	memcpy(model_edit(&f->state.trees[0], "tree", 4)->value + 600000, "end", 3);
-	put_attr(f, txn, "entry/0007", 100);
-	put_attr(f, txn, "entry/0014", 7000);
-	memset(key, 'k', sizeof(key));
-	for (size_t i = 0; i < 6; i++) {
-		key[1000 + 500 * i] = 'l';
-		put(f, txn, 0, key, 600 + 600 * i, 30);
-	}
-	assert_int_equal(kt_commit(txn, KT_FLUSH), 0);
-}
-
-/* A little of everything, on few pages. */
-static void fill_small(struct fixture *f, struct kt_store *store)
-{
-	char key[400];
-	struct kt_txn *txn;
-
-	memset(key, 'k', sizeof(key));
-	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
-	put(f, txn, 0, "a", 1, 10);
-	put(f, txn, 0, "b", 1, 5000);
-	put(f, txn, 0, "c", 1, 100);
-	put(f, txn, 0, key, sizeof(key), 10);
-	assert_int_equal(kt_commit(txn, KT_FLUSH), 0);
-	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
-	put(f, txn, 0, "d", 1, 10);
-	assert_int_equal(kt_commit(txn, KT_FLUSH), 0);
-}
-
-static int setup_with(void **state, void (*fill)(struct fixture *, struct kt_store *))
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	struct kt_store *store;
-	struct io *io;
-
-	f->rng = rng_seed("hostile");
-	f->original = disk_new();
-	f->image = disk_new();
-	io = disk_handle(f->original);
-	assert_int_equal(store_format(io), 0);
-	assert_int_equal(store_open(io, "disk", "original", false, &store), 0);
-	fill(f, store);
-	f->seed = store->seed;
-	assert_int_equal(kt_close(store), 0);
-	disk_settle(f->original);
+	ordeal_init(f, rng_seed("hostile"), rich);
 	signal(SIGALRM, die);
 	alarm(TEST_TIMEOUT_S);
 	*state = f;
@@ -143,166 +47,32 @@ static int setup_with(void **state, void (*fill)(struct fixture *, struct kt_sto
 
 static int setup_rich(void **state)
 {
-	return setup_with(state, fill_rich);
+	return setup_with(state, true);
 }
 
 static int setup_small(void **state)
 {
-	return setup_with(state, fill_small);
+	return setup_with(state, false);
 }
 
 static int teardown(void **state)
 {
-	struct fixture *f = *state;
+	struct ordeal *f = *state;
 
 	alarm(0);
-	state_fini(&f->state);
-	disk_free(f->original);
-	disk_free(f->image);
+	ordeal_fini(f);
 	free(f);
 	return 0;
 }
 
-static uint64_t pages(const struct fixture *f)
+static uint64_t pages(const struct ordeal *f)
 {
 	return f->original->platter_size / PAGE_SIZE;
 }
 
-static uint8_t *page_of(const struct fixture *f, uint64_t page)
+static uint8_t *page_of(const struct ordeal *f, uint64_t page)
 {
 	return f->image->cache + page * PAGE_SIZE;
-}
-
-/* ---- trying an image ------------------------------------------------------------------------- */
-
-/* Errors that a damaged store may give. */
-static bool is_expected(int err)
-{
-	switch (err) {
-	case 0:
-	case -ENOENT:
-	case -EUCLEAN:
-	case -EBADMSG:
-	case -EMEDIUMTYPE:
-	case -ENOTSUP:
-	case -ENOMEM: /* an entry that claims to be huge */
-	case -ENOSPC:
-	case -EROFS:
-	case -EFBIG:
-	case -ENXIO:
-	case -EOVERFLOW:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void expect(int err)
-{
-	if (!is_expected(err))
-		fail_msg("%s: error %d, %s", doing, err, strerror(-err));
-}
-
-/* Read all there is, both ways, whatever it may be. */
-static void scan(struct kt_txn *txn, bool forward)
-{
-	struct kt_cursor *cursor;
-	struct kt_slice value;
-	struct kt_stat stat;
-	unsigned steps = 0;
-	int err;
-
-	assert_int_equal(kt_cursor_open(txn, &cursor), 0);
-	while ((err = forward ? kt_cursor_next(cursor) : kt_cursor_prev(cursor)) == 0) {
-		assert_true(steps++ < 1000000);
-		err = kt_cursor_stat(cursor, &stat);
-		expect(err);
-		if (err == 0 && stat.size < 4 << 20)
-			expect(kt_cursor_value(cursor, &value));
-	}
-	expect(err);
-	kt_cursor_close(cursor);
-}
-
-/* Change an entry in every way that there is. */
-static int change(struct fixture *f, struct kt_txn *txn, const void *key, size_t size)
-{
-	uint8_t bytes[6000] = {0};
-	int err = 0;
-
-	switch (rng_below(&f->rng, 8)) {
-	case 0:
-		err = kt_delete(txn, key, size, 0);
-		break;
-	case 1:
-		err = kt_put(txn, key, size, bytes, rng_below(&f->rng, sizeof(bytes)));
-		break;
-	case 2:
-		err = kt_write(txn, key, size, rng_below(&f->rng, 30000), bytes, 5000);
-		break;
-	case 3:
-		err = kt_truncate(txn, key, size, rng_below(&f->rng, 10000));
-		break;
-	case 4:
-		err = kt_punch(txn, key, size, rng_below(&f->rng, 10000), 9000);
-		break;
-	case 5:
-		err = kt_set_attr(txn, key, size, bytes, rng_below(&f->rng, 600));
-		break;
-	case 6:
-		err = kt_move(txn, key, size, txn, "moved", 5);
-		break;
-	default:
-		err = kt_put(txn, bytes, rng_below(&f->rng, 700), bytes, 50);
-		break;
-	}
-	expect(err);
-	return err;
-}
-
-static void write_to(struct fixture *f, struct kt_store *store)
-{
-	const struct model *model = &f->state.trees[0];
-	struct kt_txn *txn;
-	int err = kt_begin(store, KT_WRITE, &txn);
-
-	expect(err);
-	if (err != 0)
-		return;
-	for (int i = 0; i < 12 && (err == 0 || err == -ENOENT || err == -EFBIG); i++) {
-		const struct model_entry *entry = &model->entries[rng_below(&f->rng, model->count)];
-
-		err = change(f, txn, entry->key, entry->key_size);
-	}
-	if (rng_below(&f->rng, 4) == 0)
-		kt_abort(txn);
-	else
-		expect(kt_commit(txn, KT_FLUSH));
-}
-
-/* Open, check, read and write. exact: other data than the original's are wrong. */
-static void try(struct fixture *f, bool exact)
-{
-	struct kt_store *store;
-	struct kt_txn *txn;
-	const char *why;
-	uint64_t findings;
-	int err = store_open(disk_handle(f->image), "disk", "hostile", false, &store);
-
-	expect(err);
-	if (err != 0)
-		return;
-	expect(kt_check(store, NULL, NULL, &findings));
-	assert_int_equal(kt_begin(store, KT_READ | KT_VERIFY, &txn), 0);
-	if (exact && !state_equals(&f->state, txn, NULL, true, &why))
-		fail_msg("%s: %s", doing, why);
-	for (int i = 0; i < 6 && !exact; i++)
-		scan(kt_tree(txn, (enum kt_tree_id)(i / 2)), i % 2 == 0);
-	kt_abort(txn);
-	write_to(f, store);
-	if (!exact)
-		expect(kt_check(store, NULL, NULL, &findings));
-	expect(kt_close(store));
 }
 
 /* ---- damage ---------------------------------------------------------------------------------- */
@@ -311,7 +81,7 @@ static void try(struct fixture *f, bool exact)
  * KEYTREE_BRIEF, one in eight bytes. */
 static void flipped_bits(void **state)
 {
-	struct fixture *f = *state;
+	struct ordeal *f = *state;
 	unsigned step = getenv("KEYTREE_ALL_BITS") != NULL ? 1 : rng_cases(8) == 8 ? 8 : 64;
 
 	for (uint64_t bit = 0; bit < f->original->platter_size * 8; bit += step) {
@@ -319,25 +89,29 @@ static void flipped_bits(void **state)
 		unsigned which = step == 1 ? bit % 8 : (unsigned)rng_below(&f->rng, 8);
 		uint8_t byte = f->original->platter[at] ^ (uint8_t)(1U << which);
 
-		snprintf(doing, sizeof(doing), "bit %u of byte %llu of page %llu flipped\n", which,
+		snprintf(ordeal_doing, sizeof(ordeal_doing),
+			"bit %u of byte %llu of page %llu flipped\n", which,
 			(unsigned long long)at % PAGE_SIZE, (unsigned long long)at / PAGE_SIZE);
 		disk_rebase(f->image, f->original);
 		disk_poke(f->image, at, &byte, 1);
-		try(f, true);
+		ordeal_try(f, true);
 	}
 }
 
-/* A file cut off anywhere is an error, or what is missing was not in use. */
+/* A file cut off anywhere is an error, or what is missing was not in use. With KEYTREE_ALL_BITS
+ * set, at every byte. */
 static void truncated(void **state)
 {
-	struct fixture *f = *state;
+	struct ordeal *f = *state;
+	unsigned step = getenv("KEYTREE_ALL_BITS") != NULL ? 1 : 200;
 
 	for (uint64_t size = 0; size < f->original->platter_size;
-		size += 1 + rng_below(&f->rng, size % PAGE_SIZE == 0 ? 2 : 200)) {
-		snprintf(doing, sizeof(doing), "cut at %llu\n", (unsigned long long)size);
+		size += 1 + rng_below(&f->rng, size % PAGE_SIZE == 0 && step > 1 ? 2 : step)) {
+		snprintf(ordeal_doing, sizeof(ordeal_doing), "cut at %llu\n",
+			(unsigned long long)size);
 		disk_rebase(f->image, f->original);
 		disk_resize(f->image, size);
-		try(f, true);
+		ordeal_try(f, true);
 	}
 }
 
@@ -345,16 +119,17 @@ static void truncated(void **state)
 static void misplaced_pages(void **state)
 {
 	static const uint8_t zeros[PAGE_SIZE];
-	struct fixture *f = *state;
+	struct ordeal *f = *state;
 	const uint8_t *from = f->original->platter;
+	unsigned ways = rng_cases(9);
 
 	for (uint64_t page = 0; page < pages(f); page++) {
-		for (int how = 0; how < 9; how++) {
+		for (unsigned how = 0; how < ways; how++) {
 			uint64_t other = PAGE_FIRST;
 
 			other += rng_below(&f->rng, (size_t)(pages(f) - other));
 
-			snprintf(doing, sizeof(doing), "page %llu and %llu, %d\n",
+			snprintf(ordeal_doing, sizeof(ordeal_doing), "page %llu and %llu, %u\n",
 				(unsigned long long)page, (unsigned long long)other, how);
 			disk_rebase(f->image, f->original);
 			disk_poke(f->image, page * PAGE_SIZE,
@@ -362,7 +137,7 @@ static void misplaced_pages(void **state)
 			if (how % 2 == 1 && page >= PAGE_FIRST)
 				disk_poke(f->image, other * PAGE_SIZE, from + page * PAGE_SIZE,
 					PAGE_SIZE);
-			try(f, true);
+			ordeal_try(f, true);
 		}
 	}
 }
@@ -370,19 +145,63 @@ static void misplaced_pages(void **state)
 /* Random bytes over random ranges. */
 static void garbage(void **state)
 {
-	struct fixture *f = *state;
+	struct ordeal *f = *state;
 
 	for (unsigned i = 0; i < rng_cases(800); i++) {
 		uint64_t at = rng_below(&f->rng, (size_t)f->original->platter_size - 600);
 		uint64_t random[64];
 
-		snprintf(doing, sizeof(doing), "garbage at %llu\n", (unsigned long long)at);
+		snprintf(ordeal_doing, sizeof(ordeal_doing), "garbage at %llu\n",
+			(unsigned long long)at);
 		for (int n = 0; n < 64; n++)
 			random[n] = rng_next(&f->rng);
 		disk_rebase(f->image, f->original);
 		disk_poke(f->image, at, random, 1 + rng_below(&f->rng, sizeof(random)));
-		try(f, true);
+		ordeal_try(f, true);
 	}
+}
+
+/* A commit that was cut off by a crash does not come back when the file is later as long as it
+ * said, in place of what was written since. */
+static void cut_off(void **state)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	struct ordeal *f = *state;
+	struct disk *later = disk_new();
+	struct kt_store *store;
+	struct kt_txn *txn;
+	struct format_slot slot;
+	uint64_t newest = 0, page = 0;
+
+	disk_rebase(f->image, f->original);
+	for (uint64_t i = PAGE_DURABLE; i < PAGE_WEAK; i++) {
+		memcpy(&slot, page_of(f, i), sizeof(slot));
+		page = slot.txn > newest ? i : page;
+		newest = slot.txn > newest ? slot.txn : newest;
+	}
+	memcpy(&slot, page_of(f, page), sizeof(slot));
+	slot.page_count = pages(f) + 1; /* the last page was never written, and the size is lost */
+	slot.checksum = page_checksum(&slot, f->seed);
+	disk_poke(f->image, page * PAGE_SIZE, &slot, PAGE_SIZE);
+	for (uint64_t i = PAGE_WEAK; i < PAGE_WEAK + 2; i++)
+		disk_poke(f->image, i * PAGE_SIZE, zeros, PAGE_SIZE);
+	disk_settle(f->image);
+
+	assert_int_equal(store_open(disk_handle(f->image), "disk", "cut", 0, &store), 0);
+	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
+	assert_int_equal(kt_txn_id(txn), newest);
+	assert_int_equal(kt_put(txn, "new", 3, "value", 5), 0);
+	assert_int_equal(kt_commit(txn, 0), 0);
+
+	disk_rebase(later, f->image); /* what is on the platter, in a file that has grown */
+	disk_resize(later, (pages(f) + 1) * PAGE_SIZE);
+	kt_close(store);
+	assert_int_equal(store_open(disk_handle(later), "disk", "later", 0, &store), 0);
+	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
+	assert_int_equal(kt_txn_id(txn), newest - 1);
+	kt_abort(txn);
+	kt_close(store);
+	disk_free(later);
 }
 
 /* ---- hostility ------------------------------------------------------------------------------- */
@@ -390,11 +209,11 @@ static void garbage(void **state)
 #define RESEAL_DEPTH 8 /* of references; hostile ones may go round */
 
 /* Seal a page again and make every reference to it right, up to the slots. */
-static void reseal(struct fixture *f, uint64_t page, int depth);
+static void reseal(struct ordeal *f, uint64_t page, int depth);
 
 /* Replace a reference wherever it stands: in pages, aligned or not, and in slots. */
 static void replace_reference(
-	struct fixture *f, uint64_t page, uint64_t old, uint64_t new, int depth)
+	struct ordeal *f, uint64_t page, uint64_t old, uint64_t new, int depth)
 {
 	for (uint64_t i = PAGE_DURABLE; i < pages(f); i++) {
 		bool changed = false;
@@ -411,7 +230,7 @@ static void replace_reference(
 	}
 }
 
-static void reseal(struct fixture *f, uint64_t page, int depth)
+static void reseal(struct ordeal *f, uint64_t page, int depth)
 {
 	struct page_header *header = (struct page_header *)(void *)page_of(f, page);
 	uint64_t old = ref_make(page, header->checksum);
@@ -438,7 +257,7 @@ static bool is_node(const uint8_t *page)
 }
 
 /* A reference that leads to any page, rightly sealed. */
-static uint64_t any_reference(struct fixture *f)
+static uint64_t any_reference(struct ordeal *f)
 {
 	uint64_t page = PAGE_FIRST + rng_below(&f->rng, (size_t)pages(f) - PAGE_FIRST);
 
@@ -446,7 +265,7 @@ static uint64_t any_reference(struct fixture *f)
 }
 
 /* Where a cell of a node begins. */
-static uint8_t *any_cell(struct fixture *f, uint8_t *page)
+static uint8_t *any_cell(struct ordeal *f, uint8_t *page)
 {
 	unsigned count = node_header(page)->count;
 	bool sane = node_heads_at(node_header(page)->prefix) + 6UL * count <= PAGE_SIZE;
@@ -456,14 +275,14 @@ static uint8_t *any_cell(struct fixture *f, uint8_t *page)
 	return page + (at < PAGE_SIZE - 64 ? at : PAGE_SIZE - 64);
 }
 
-static void random_bytes(struct fixture *f, uint8_t *at, size_t size)
+static void random_bytes(struct ordeal *f, uint8_t *at, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		at[i] = (uint8_t)rng_next(&f->rng);
 }
 
 /* Change something in a page that the checksum would have told. */
-static void mutate(struct fixture *f, uint8_t *page)
+static void mutate(struct ordeal *f, uint8_t *page)
 {
 	struct page_header *header = (struct page_header *)(void *)page;
 	struct rng *rng = &f->rng;
@@ -518,12 +337,12 @@ static void mutate(struct fixture *f, uint8_t *page)
 /* Every kind of page with wrong content and right checksums, and the ways to it sealed again. */
 static void sealed_nonsense(void **state)
 {
-	struct fixture *f = *state;
+	struct ordeal *f = *state;
 
 	for (unsigned i = 0; i < rng_cases(1200); i++) {
 		uint64_t seed = f->rng.state;
 
-		snprintf(doing, sizeof(doing), "nonsense %u, KEYTREE_SEED=%llu\n", i,
+		snprintf(ordeal_doing, sizeof(ordeal_doing), "nonsense %u, KEYTREE_SEED=%llu\n", i,
 			(unsigned long long)seed);
 		disk_rebase(f->image, f->original);
 		for (size_t n = 1 + rng_below(&f->rng, 3); n > 0; n--) {
@@ -539,19 +358,19 @@ static void sealed_nonsense(void **state)
 			mutate(f, page_of(f, page));
 			reseal(f, page, 0);
 		}
-		try(f, false);
+		ordeal_try(f, false);
 	}
 }
 
 /* Slots with wrong content and right checksums: roots, depths, sizes, the end of the log. */
 static void sealed_slots(void **state)
 {
-	struct fixture *f = *state;
+	struct ordeal *f = *state;
 
 	for (unsigned i = 0; i < rng_cases(1200); i++) {
 		struct format_slot *slot;
 
-		snprintf(doing, sizeof(doing), "slot %u, KEYTREE_SEED=%llu\n", i,
+		snprintf(ordeal_doing, sizeof(ordeal_doing), "slot %u, KEYTREE_SEED=%llu\n", i,
 			(unsigned long long)f->rng.state);
 		disk_rebase(f->image, f->original);
 		for (uint64_t page = PAGE_DURABLE; page < PAGE_WEAK; page++) {
@@ -579,26 +398,26 @@ static void sealed_slots(void **state)
 			}
 			reseal(f, page, 0);
 		}
-		try(f, false);
+		ordeal_try(f, false);
 	}
 }
 
 /* A page of random bytes under a right checksum, in the place of each page. */
 static void sealed_noise(void **state)
 {
-	struct fixture *f = *state;
+	struct ordeal *f = *state;
 
 	for (unsigned i = 0; i < rng_cases(500); i++) {
 		uint64_t page = PAGE_FIRST + rng_below(&f->rng, (size_t)pages(f) - PAGE_FIRST);
 		struct page_header *header = (struct page_header *)(void *)page_of(f, page);
 
-		snprintf(doing, sizeof(doing), "noise %u\n", i);
+		snprintf(ordeal_doing, sizeof(ordeal_doing), "noise %u\n", i);
 		disk_rebase(f->image, f->original);
 		random_bytes(f, (uint8_t *)header + sizeof(*header), PAGE_SIZE - sizeof(*header));
 		if (rng_below(&f->rng, 2) == 0)
 			header->count = (uint16_t)rng_below(&f->rng, 200);
 		reseal(f, page, 0);
-		try(f, false);
+		ordeal_try(f, false);
 	}
 }
 
@@ -607,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(flipped_bits, setup_small, teardown),
 		cmocka_unit_test_setup_teardown(truncated, setup_small, teardown),
+		cmocka_unit_test_setup_teardown(cut_off, setup_small, teardown),
 		cmocka_unit_test_setup_teardown(misplaced_pages, setup_rich, teardown),
 		cmocka_unit_test_setup_teardown(garbage, setup_rich, teardown),
 		cmocka_unit_test_setup_teardown(sealed_nonsense, setup_rich, teardown),

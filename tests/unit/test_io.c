@@ -145,29 +145,31 @@ static void test_create_race(void **state)
 	io_close(io);
 }
 
-static int fill_and_lock(void *arg, struct io *io)
-{
-	int r = io_lock(io, true);
-
-	return r < 0 ? r : fill_hello(arg, io);
-}
-
-/* A lock keeps others out, also in the same process, and a creator's holds from the first moment.
- */
+/* A lock keeps others out, also in the same process; one on another byte does not. */
 static void test_lock(void **state)
 {
+	const struct io_range low = {UINT64_C(1) << 62, 1}, both = {UINT64_C(1) << 62, 2};
+	const struct io_range high = {(UINT64_C(1) << 62) + 1, 1};
 	struct fixture *f = *state;
 	struct io *one = NULL, *two = NULL;
+	struct io_range by;
 
-	assert_int_equal(io_file_create(f->path, fill_and_lock, "hello", &one), 0);
+	assert_int_equal(io_file_create(f->path, fill_hello, "hello", &one), 0);
 	assert_int_equal(io_file_open(f->path, false, &two), 0);
-	assert_int_equal(io_lock(two, true), -EBUSY);
-	assert_int_equal(io_lock(two, false), -EBUSY);
-	assert_int_equal(io_lock(one, false), 0);
-	assert_int_equal(io_lock(two, false), 0);
-	assert_int_equal(io_lock(two, true), -EBUSY);
+	assert_false(io_locked(two, &both, &by));
+	assert_int_equal(io_lock(one, IO_EXCLUSIVE, &low, false), 0);
+	assert_int_equal(io_lock(two, IO_EXCLUSIVE, &low, false), -EAGAIN);
+	assert_int_equal(io_lock(two, IO_SHARED, &low, false), -EAGAIN);
+	assert_int_equal(io_lock(two, IO_EXCLUSIVE, &high, false), 0);
+	assert_false(io_locked(one, &low, &by));
+	assert_true(io_locked(one, &both, &by));
+	assert_int_equal(by.start, high.start);
+	assert_int_equal(by.count, 1);
+	assert_int_equal(io_lock(one, IO_SHARED, &low, false), 0);
+	assert_int_equal(io_lock(two, IO_SHARED, &low, false), 0);
+	assert_int_equal(io_lock(two, IO_EXCLUSIVE, &low, false), -EAGAIN);
 	io_close(one);
-	assert_int_equal(io_lock(two, true), 0);
+	assert_int_equal(io_lock(two, IO_EXCLUSIVE, &low, false), 0);
 	io_close(two);
 }
 

@@ -1,10 +1,13 @@
 /* The system calls under the I/O table: done in parts, interrupted, failing; and their order when a
  * file is made (I7). The program is linked so that the calls come here first. */
+#include "temp.h"
+
 #include "store/io.h"
 
 #include "store/keytree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,16 +40,16 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	unlink(f->path);
-	rmdir(f->dir);
+	temp_remove_dir(f->dir);
 	free(f);
 	return 0;
 }
 
 /* ---- the calls ------------------------------------------------------------------------------- */
 
-static char calls[400];	 /* letters of the calls made: w write, s sync, f fsync, r rename */
+static char calls[400];	 /* letters: w write, s sync, f fsync, r rename, l link */
 static bool troubled;	 /* every second call is interrupted, the others do a part */
+static bool no_tmpfile;	 /* the file system has no files without a name */
 static unsigned counter; /* of troubled calls */
 static int sync_errno;	 /* what fdatasync() fails with; 0: it does not */
 
@@ -84,6 +87,10 @@ int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
+int __real_openat64(int dir, const char *name, int flags, mode_t mode);
+int __wrap_openat64(int dir, const char *name, int flags, mode_t mode);
+int __real_linkat(int from, const char *name, int to, const char *new, int flags);
+int __wrap_linkat(int from, const char *name, int to, const char *new, int flags);
 int __real_renameat2(int from, const char *name, int to, const char *new, unsigned flags);
 int __wrap_renameat2(int from, const char *name, int to, const char *new, unsigned flags);
 
@@ -127,6 +134,21 @@ int __wrap_renameat2(int from, const char *name, int to, const char *new, unsign
 	return __real_renameat2(from, name, to, new, flags);
 }
 
+int __wrap_openat64(int dir, const char *name, int flags, mode_t mode)
+{
+	if (no_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return __real_openat64(dir, name, flags, mode);
+}
+
+int __wrap_linkat(int from, const char *name, int to, const char *new, int flags)
+{
+	note('l');
+	return __real_linkat(from, name, to, new, flags);
+}
+
 /* ---- tests ----------------------------------------------------------------------------------- */
 
 static void put(struct kt_store *store, const char *key, size_t size)
@@ -141,6 +163,15 @@ static void put(struct kt_store *store, const char *key, size_t size)
 	assert_int_equal(kt_commit(txn, KT_FLUSH), 0);
 }
 
+/* The calls of a creation; what is written behind is the lock file. */
+static void expect_calls(const char *expected)
+{
+	size_t size = strlen(expected);
+
+	assert_memory_equal(calls, expected, size);
+	assert_int_equal(strspn(calls + size, "w"), strlen(calls + size));
+}
+
 /* A new store is written, synced, named, and its directory synced, in this order (I7). */
 static void creation_in_order(void **state)
 {
@@ -149,8 +180,49 @@ static void creation_in_order(void **state)
 
 	calls[0] = '\0';
 	assert_int_equal(kt_open(f->path, KT_CREATE, &store), 0);
-	assert_string_equal(calls, "wfrf");
+	expect_calls("wflf");
 	assert_int_equal(kt_close(store), 0);
+}
+
+static int fill_fails(void *arg, struct io *io)
+{
+	(void)arg;
+	(void)io;
+	return -ENOSPC;
+}
+
+static int fill_nothing(void *arg, struct io *io)
+{
+	(void)arg;
+	(void)io;
+	return 0;
+}
+
+/* The same where a file cannot be without a name: it has a hidden one before, and none if the
+ * creation fails. */
+static void creation_under_a_hidden_name(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_store *store;
+	struct io *io;
+
+	no_tmpfile = true;
+	calls[0] = '\0';
+	assert_int_equal(kt_open(f->path, KT_CREATE, &store), 0);
+	expect_calls("wfrf");
+	assert_int_equal(kt_close(store), 0);
+	assert_int_equal(unlink(f->path), 0);
+	assert_int_equal(io_file_create(f->path, fill_fails, NULL, &io), -ENOSPC);
+	strcat(f->path, "-lock");
+	assert_int_equal(unlink(f->path), 0);
+	assert_int_equal(io_file_replace(f->path, fill_nothing, NULL, &io), 0);
+	io_close(io);
+	assert_int_equal(io_file_replace(f->path, fill_nothing, NULL, &io), 0);
+	io_close(io);
+	assert_int_equal(io_file_replace(f->path, fill_fails, NULL, &io), -ENOSPC);
+	assert_int_equal(unlink(f->path), 0);
+	assert_int_equal(rmdir(f->dir), 0); /* there is no other name */
+	no_tmpfile = false;
 }
 
 /* A small flushed commit is writes and one sync behind them (I3). */
@@ -218,13 +290,51 @@ static void failed_sync(void **state)
 	assert_int_equal(kt_close(store), 0);
 }
 
+/* After a sync that failed nobody writes any more, through whatever handle, until all have closed
+ * the store; who has it open can read what was there (P6). */
+static void failed_sync_of_another(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_store *one, *two, *three;
+	struct kt_txn *txn;
+	struct kt_slice value;
+
+	assert_int_equal(kt_open(f->path, KT_CREATE, &one), 0);
+	assert_int_equal(kt_open(f->path, 0, &two), 0);
+	put(one, "kept", 10);
+	put(two, "kept too", 10);
+	assert_int_equal(kt_begin(one, KT_WRITE, &txn), 0);
+	assert_int_equal(kt_put(txn, "lost", 4, "x", 1), 0);
+	sync_errno = EIO;
+	assert_int_equal(kt_commit(txn, KT_FLUSH), -EIO);
+	sync_errno = 0;
+	assert_int_equal(kt_begin(two, KT_WRITE, &txn), -EIO);
+	assert_int_equal(kt_flush(two), -EIO);
+	assert_int_equal(kt_open(f->path, 0, &three), -EIO);
+	assert_int_equal(kt_begin(two, KT_READ, &txn), 0);
+	assert_int_equal(kt_get(txn, "kept too", 8, &value), 0);
+	assert_int_equal(kt_get(txn, "lost", 4, &value), -ENOENT);
+	kt_abort(txn);
+	assert_int_equal(kt_close(one), -EIO);
+	assert_int_equal(kt_begin(two, KT_WRITE, &txn), -EIO);
+	assert_int_equal(kt_close(two), -EIO);
+	assert_int_equal(kt_open(f->path, 0, &three), 0);
+	put(three, "again", 10);
+	assert_int_equal(kt_begin(three, KT_READ, &txn), 0);
+	assert_int_equal(kt_get(txn, "kept too", 8, &value), 0);
+	kt_abort(txn);
+	assert_int_equal(kt_close(three), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(creation_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(creation_under_a_hidden_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_sync_for_a_commit, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_in_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(failed_sync, setup, teardown),
+		cmocka_unit_test_setup_teardown(failed_sync_of_another, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* Random operations on a store and on a sorted array must agree, always. */
 #include "model.h"
 #include "rng.h"
+#include "temp.h"
 
 #include "store/keytree.h"
 
@@ -50,8 +51,7 @@ static int teardown(void **state)
 	model_fini(&f->now);
 	for (size_t i = 0; i < 5; i++)
 		model_fini(&f->snapshots[i].model);
-	unlink(f->path);
-	rmdir(f->dir);
+	temp_remove_dir(f->dir);
 	free(f);
 	return 0;
 }
@@ -445,11 +445,95 @@ static void memory_store_agrees(void **state)
 	run_rounds(f, 150);
 }
 
+static void put_number(struct kt_txn *tree, struct model *model, struct rng *rng, size_t number)
+{
+	unsigned char key[400], value[1100];
+	size_t size = rng_below(rng, rng_below(rng, 3) ? 200 : sizeof(value));
+	size_t key_size = (size_t)sprintf((char *)key, "user/%04zu/%08zu", number / 100, number);
+	struct model_entry *entry;
+
+	if (rng_below(rng, 50) == 0) { /* too long for a node */
+		memset(key + key_size, 'x', sizeof(key) - key_size);
+		key_size = sizeof(key);
+	}
+	fill(rng, value, size);
+	assert_int_equal(kt_put(tree, key, key_size, value, size), 0);
+	entry = model_edit(model, key, key_size);
+	model_resize(entry, size);
+	memcpy(entry->value, value, size);
+}
+
+static void delete_last(struct fixture *f, size_t count)
+{
+	for (; count > 0 && f->now.count > 0; count--) {
+		const struct model_entry *last = &f->now.entries[f->now.count - 1];
+
+		assert_int_equal(kt_delete(f->txn, last->key, last->key_size, 0), 0);
+		model_delete(&f->now, last->key, last->key_size);
+	}
+}
+
+/* Now and then something else than the next key. */
+static void disturb(struct fixture *f, struct kt_txn *tree, struct model *other, size_t number)
+{
+	switch (rng_below(&f->rng, 100)) {
+	case 0:
+		put_number(f->txn, &f->now, &f->rng, rng_below(&f->rng, number));
+		break;
+	case 1:
+		do_delete(f);
+		break;
+	case 2:
+		delete_last(f, rng_below(&f->rng, 60)); /* whole leaves */
+		break;
+	case 3:
+		put_number(tree, other, &f->rng, number);
+		break;
+	default:
+		break;
+	}
+}
+
+/* A load in key order takes short cuts, and writes pages before the commit. It is right all the
+ * same, also where something else happens in between: to the last keys, to others, to another tree,
+ * and in a later transaction. */
+static void ordered_load_agrees(void **state)
+{
+	struct fixture *f = *state;
+	struct model other = {0};
+	size_t number = 0;
+
+	f->rng = rng_seed("model, ordered load");
+	open_store(f);
+	for (unsigned part = 0; part < 4; part++) {
+		unsigned loads = rng_cases(12000);
+		struct kt_txn *tree;
+
+		assert_int_equal(kt_begin(f->store, KT_WRITE, &f->txn), 0);
+		tree = kt_tree(f->txn, KT_DIRECTORIES);
+		for (unsigned i = 0; i < loads; i++) {
+			number += 1 + rng_below(&f->rng, 3);
+			put_number(f->txn, &f->now, &f->rng, number);
+			disturb(f, tree, &other, number);
+		}
+		model_assert_equal(&f->now, f->txn);
+		model_assert_equal(&other, tree);
+		assert_int_equal(kt_commit(f->txn, part % 2 == 0 ? KT_FLUSH : 0), 0);
+		assert_int_equal(kt_begin(f->store, KT_READ, &f->txn), 0);
+		model_assert_equal(&f->now, f->txn);
+		kt_abort(f->txn);
+		f->txn = NULL;
+		assert_sound(f->store);
+	}
+	model_fini(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(file_store_agrees, setup, teardown),
 		cmocka_unit_test_setup_teardown(memory_store_agrees, setup, teardown),
+		cmocka_unit_test_setup_teardown(ordered_load_agrees, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,16 @@ static const struct row rows[] = {
 	{BYTES("."), "%2E", false, '/'},
 	{BYTES("a/../b"), "a/%2E%2E/b", false, '/'},
 	{BYTES("..."), "...", false, '/'},
+	/* the place of snapshots in the root */
+	{BYTES(".snapshots"), "%2Esnapshots", false, '/'},
+	{BYTES(".snapshots/a"), "%2Esnapshots/a", false, '/'},
+	{BYTES(".snapshots"), "%2Esnapshots/%value", true, '/'},
+	{BYTES("%2Esnapshots"), "%252Esnapshots", false, '/'},
+	{BYTES("%252Esnapshots/a"), "%25252Esnapshots/a", false, '/'},
+	{BYTES("a/.snapshots"), "a/.snapshots", false, '/'},
+	{BYTES("a/%2Esnapshots"), "a/%2Esnapshots", false, '/'},
+	{BYTES("/.snapshots"), "%empty/.snapshots", false, '/'},
+	{BYTES(".snapshots2"), ".snapshots2", false, '/'},
 	{BYTES(".a"), ".a", false, '/'},
 	/* the value of a directory */
 	{BYTES("a"), "a/%value", true, '/'},
@@ -169,7 +179,7 @@ static int decode(char separator, const char *piece, const char *name)
 {
 	struct names_part part;
 
-	return names_decode(separator, piece, piece ? strlen(piece) : 0, name, &part);
+	return names_decode(separator, false, piece, piece ? strlen(piece) : 0, name, &part);
 }
 
 /* What stands for no key is refused, not taken for another key. */
@@ -199,6 +209,8 @@ static void test_refused(void **state)
 	assert_int_equal(decode('/', piece, "xxxx"), -EINVAL); /* would be cut at 253 */
 	assert_int_equal(decode('/', piece, "%00x"), 0);
 
+	assert_int_equal(names_key_of_path('/', ".snapshots", key, &size, &value), -EINVAL);
+	assert_int_equal(names_key_of_path('/', ".snapshots/a", key, &size, &value), -EINVAL);
 	assert_int_equal(names_key_of_path('/', "%value", key, &size, &value), -EINVAL);
 	assert_int_equal(names_key_of_path('/', "a/%value/b", key, &size, &value), -EINVAL);
 	assert_int_equal(names_key_of_path('/', "a//b", key, &size, &value), -EINVAL);
@@ -258,8 +270,8 @@ static void test_random_paths(void **state)
 	assert_true(good > 10000);
 }
 
-/* In the root any name of up to 255 bytes means something, but %value; and naming what it means
- * gives the name. */
+/* In a directory any name of up to 255 bytes means something; and naming what it means gives the
+ * name. In the root that is so but for %value and .snapshots. */
 static void test_every_name_means_something(void **state)
 {
 	struct rng rng = rng_seed("names: names");
@@ -268,11 +280,14 @@ static void test_every_name_means_something(void **state)
 	for (int i = 0; i < 40000; i++) {
 		char name[NAMES_MAX + 1], back[NAMES_MAX + 1];
 		struct names_part part;
+		bool in_root = i % 2;
 
 		weird_name(&rng, name);
 		if (!strcmp(name, ".") || !strcmp(name, ".."))
 			continue;
-		assert_int_equal(names_decode('/', NULL, 0, name, &part), 0);
+		if (in_root && !strcmp(name, ".snapshots"))
+			continue;
+		assert_int_equal(names_decode('/', in_root, NULL, 0, name, &part), 0);
 		if (part.kind == NAMES_VALUE) {
 			assert_string_equal(name, "%value");
 		} else if (part.kind == NAMES_PIECE) {
@@ -280,7 +295,8 @@ static void test_every_name_means_something(void **state)
 			assert_string_equal(back, name);
 			assert_int_equal(names_cut('/', part.bytes, part.size), part.size);
 		} else {
-			assert_int_equal(names_encode('/', part.bytes, part.size, back), part.size);
+			assert_int_equal(
+				names_encode('/', in_root, part.bytes, part.size, back), part.size);
 			assert_string_equal(back, name);
 		}
 	}

@@ -132,7 +132,7 @@ static void test_limit(void **state)
 	struct run run;
 
 	(void)state;
-	space_set_limit(world->space, PAGE_FIRST + 100);
+	space_set_limit(world->space, PAGE_FIRST + 100, PAGE_FIRST + 100);
 	world_begin(world);
 	world_take(world, 90);
 	assert_int_equal(space_alloc(world->space, 50, &run), 0);
@@ -173,6 +173,53 @@ static void test_long_run(void **state)
 	world_close(world);
 }
 
+/* A transaction that takes the lowest pages and cuts the file leaves no free page at its end; an
+ * abort leaves all of them, and the log that was begun anew gives the same state. */
+static void test_cut(void **state)
+{
+	struct world *world = world_open(1);
+	struct space *space = world->space;
+	uint64_t end = PAGE_FIRST + 3 * REGION_PAGES;
+	struct run run;
+
+	(void)state;
+	world_begin(world);
+	assert_int_equal(world_take(world, end - PAGE_FIRST), 1);
+	world_commit(world, true);
+	world_begin(world);
+	for (uint64_t page = PAGE_FIRST + 100; page < end; page += page == PAGE_FIRST + 110 ? 2 : 1)
+		world_release(world, page);
+	world_commit(world, true);
+	for (int committed = 0; committed < 2; committed++) {
+		world_begin(world);
+		space_use_lowest(space);
+		assert_int_equal(space_free_below(space, PAGE_FIRST + 105), 5);
+		assert_int_equal(space_alloc_low(space, 12, end, &run), 0);
+		assert_int_equal(run.start, PAGE_FIRST + 112);
+		assert_int_equal(space_alloc_low(space, 12, run.start, &run), -ENOSPC);
+		assert_int_equal(space_release(space, run, world->now.txn + 1), 0);
+		space_cut(space);
+		if (committed) {
+			world_commit(world, true);
+		} else {
+			struct spacelog_delta delta;
+
+			assert_int_equal(spacelog_prepare(space, WORLD_SEED, &delta), 0);
+			assert_int_equal(delta.page_count, PAGE_FIRST + 112);
+			world_abort(world);
+			assert_int_equal(space_page_count(space), end);
+		}
+	}
+	assert_int_equal(space_page_count(space), PAGE_FIRST + 112);
+	assert_int_equal(space_spare(space), 0);
+	world_check_load(world);
+	world_begin(world);
+	world_take(world, 2 * REGION_PAGES);
+	world_commit(world, true);
+	world_check_load(world);
+	world_close(world);
+}
+
 /* ---- histories ------------------------------------------------------------------------------- */
 
 /* How a history goes. */
@@ -185,6 +232,7 @@ struct style {
 	unsigned abort_each;
 	unsigned reader_each;
 	unsigned check_each;
+	unsigned cut_each;
 };
 
 static uint64_t used(const struct world *world)
@@ -222,6 +270,16 @@ static void act(struct world *world, const struct style *style)
 	}
 }
 
+/* Some transactions take the lowest pages and cut the file. */
+static void begin(struct world *world, const struct style *style)
+{
+	world_begin(world);
+	if (world_random(world, style->cut_each) != 0)
+		return;
+	space_use_lowest(world->space);
+	space_cut(world->space);
+}
+
 static void move_reader(struct world *world)
 {
 	if (world->reader != 0 && world_random(world, 2) == 0)
@@ -238,7 +296,7 @@ static void abort_one(struct world *world, const struct style *style)
 	struct spacelog_delta delta;
 
 	space_count(world->space, &before);
-	world_begin(world);
+	begin(world, style);
 	act(world, style);
 	if (world_random(world, 2) == 0)
 		assert_int_equal(spacelog_prepare(world->space, WORLD_SEED, &delta), 0);
@@ -292,7 +350,7 @@ static void run_history(const struct style *style, uint64_t history_seed)
 			move_reader(world);
 		if (world_random(world, style->abort_each) == 0)
 			abort_one(world, style);
-		world_begin(world);
+		begin(world, style);
 		act(world, style);
 		world_commit(world, world_random(world, style->flush_each) == 0);
 		if (i % style->check_each == 0) {
@@ -315,21 +373,99 @@ static void test_histories(void **state)
 {
 	static const struct style styles[] = {
 		/* small store, every commit flushed */
-		{300, 5, 1, 200, 1, 10, 10, 1},
+		{300, 5, 1, 200, 1, 10, 10, 1, 5},
 		/* few flushes: most pages die young */
-		{600, 5, 1, 500, 50, 10, 20, 1},
+		{600, 5, 1, 500, 50, 10, 20, 1, 20},
 		/* readers that stay for long */
-		{400, 8, 2, 2000, 3, 20, 150, 1},
+		{400, 8, 2, 2000, 3, 20, 150, 1, 30},
 		/* large transactions: records of many pages */
-		{60, 3000, 400, 30000, 4, 5, 10, 1},
+		{60, 3000, 400, 30000, 4, 5, 10, 1, 4},
 		/* several regions, small commits */
-		{400, 200, 10, 20000, 10, 20, 20, 5},
+		{400, 200, 10, 20000, 10, 20, 20, 5, 10},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(styles) / sizeof(styles[0]); i++)
 		for (uint64_t n = 0; n < 3; n++)
 			run_history(&styles[i], seed + 1000 * i + n);
+}
+
+/* What commits cost, beside what they take and give back. */
+struct cost {
+	uint64_t looked_most, looked; /* words and summaries that searches looked at */
+	uint64_t log_most, log;	      /* bytes for the log, in pages and in the slot */
+};
+
+/* Make a set with so many free runs of one to three pages. */
+static struct world *shattered(uint64_t runs)
+{
+	struct world *world = world_open(seed);
+	uint64_t page = PAGE_FIRST;
+
+	world_begin(world);
+	world_take(world, 4 * runs);
+	world_commit(world, true);
+	while (page < PAGE_FIRST + 4 * runs) {
+		world_begin(world);
+		for (unsigned i = 0; i < 50000 && page < PAGE_FIRST + 4 * runs; i++, page += 4)
+			for (uint64_t n = world_random(world, 3) + 1; n > 0; n--)
+				world_release(world, page + n - 1);
+		world_commit(world, true);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		world_begin(world);
+		world_commit(world, true);
+	}
+	return world;
+}
+
+static struct cost cost_at(uint64_t runs, unsigned commits)
+{
+	struct world *world = shattered(runs);
+	struct cost cost = {0};
+
+	for (unsigned i = 0; i < commits; i++) {
+		uint64_t looked = world->space->map.looked_at;
+		uint64_t log = world->now.space.head_seq * LOG_PAYLOAD + world->now.space.tail_size;
+
+		world_begin(world);
+		world_take(world, 12);
+		for (unsigned n = 0; n < 12; n++) {
+			uint64_t page = world_pick(world);
+
+			if (page != 0)
+				world_release(world, page);
+		}
+		world_commit(world, true);
+		looked = world->space->map.looked_at - looked;
+		log = world->now.space.head_seq * LOG_PAYLOAD + world->now.space.tail_size - log;
+		log = log > UINT64_MAX / 2 ? 0 : log; /* the tail went to pages */
+		cost.looked += looked;
+		cost.log += log;
+		cost.looked_most = looked > cost.looked_most ? looked : cost.looked_most;
+		cost.log_most = log > cost.log_most ? log : cost.log_most;
+	}
+	cost.looked /= commits;
+	cost.log /= commits;
+	print_message("%llu free runs: a commit looks at %llu words (most %llu), logs %llu bytes "
+		      "(most %llu)\n",
+		(unsigned long long)runs, (unsigned long long)cost.looked,
+		(unsigned long long)cost.looked_most, (unsigned long long)cost.log,
+		(unsigned long long)cost.log_most);
+	world_close(world);
+	return cost;
+}
+
+/* What a commit costs does not depend on how many free runs there are: of a million it looks at no
+ * more than a window, and logs as much as of a thousand. */
+static void test_cost(void **state)
+{
+	struct cost few = cost_at(1000, 1000), many = cost_at(1000000, 1000);
+
+	(void)state;
+	assert_true(many.looked_most <= 12 * 3000);
+	assert_true(many.log <= 2 * few.log + 100);
+	assert_true(many.log_most <= 2 * few.log_most + 4096);
 }
 
 int main(void)
@@ -341,7 +477,9 @@ int main(void)
 		cmocka_unit_test(test_release_checked),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_long_run),
+		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_histories),
+		cmocka_unit_test(test_cost),
 	};
 
 	seed = rng_seed("test_space").state;

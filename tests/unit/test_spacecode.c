@@ -64,7 +64,7 @@ static void test_count(void **state)
 /* Random ascending runs come back; a run of no pages, or beyond any file, is refused. */
 static void test_runs(void **state)
 {
-	struct rng rng = {seed};
+	struct rng rng = {.state = seed};
 	struct run runs[500];
 	struct encoder out = {0};
 	struct decoder in;

@@ -129,7 +129,7 @@ static void check_bitmap(const struct model *model)
 /* Random changes of random runs, short and long, dense and sparse. */
 static void test_random(void **state)
 {
-	struct rng rng = {seed};
+	struct rng rng = {.state = seed};
 
 	(void)state;
 	for (size_t most = 1; most < 20000; most *= 7) {

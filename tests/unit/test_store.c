@@ -1,4 +1,6 @@
 /* The contract of keytree.h: every call and its errors, on a file and in memory. */
+#include "temp.h"
+
 #include "store/keytree.h"
 
 #include "store/format.h"
@@ -58,8 +60,7 @@ static int teardown(void **state)
 
 	kt_abort(f->txn);
 	kt_close(f->store);
-	unlink(f->path);
-	rmdir(f->dir);
+	temp_remove_dir(f->dir);
 	free(f);
 	return 0;
 }
@@ -151,27 +152,6 @@ static void opening_writes_nothing(void **state)
 	assert_int_equal(pread(fd, after, sizeof(after), 0), size);
 	assert_memory_equal(before, after, size);
 	close(fd);
-}
-
-/* A store that is open is in use for everybody else, in this process and in others. */
-static void in_use(void **state)
-{
-	struct fixture *f = *state;
-	struct kt_store *second;
-	int status;
-	pid_t pid;
-
-	assert_int_equal(kt_open(f->path, 0, &second), -EBUSY);
-	assert_non_null(strstr(kt_strerror(NULL, -EBUSY), "in use"));
-	assert_int_equal(kt_open(f->path, KT_READONLY, &second), -EBUSY);
-	pid = fork();
-	if (pid == 0)
-		_exit(kt_open(f->path, 0, &second) == -EBUSY ? 0 : 1);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	assert_int_equal(kt_close(f->store), 0);
-	f->store = NULL;
-	assert_int_equal(try_open(f->path, 0), 0);
 }
 
 /* Who may not read the file is told so; who may not write it can read. */
@@ -626,6 +606,54 @@ static void verified_values(void **state)
 
 /* ---- cursors --------------------------------------------------------------------------------- */
 
+static void in_another_commit(struct fixture *f, const char *key, const char *value)
+{
+	struct kt_txn *txn;
+
+	assert_int_equal(kt_begin(f->store, KT_WRITE, &txn), 0);
+	assert_int_equal(put(txn, key, value), 0);
+	assert_int_equal(kt_commit(txn, 0), 0);
+}
+
+/* A reader is moved to exactly the commit that a transaction made; a failed one leaves it. */
+static void moving_readers(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_txn *reader;
+	struct kt_slice value;
+	uint64_t id;
+
+	in_another_commit(f, "a", "1");
+	assert_int_equal(kt_begin(f->store, KT_READ, &reader), 0);
+	in_another_commit(f, "a", "2");
+	begin(f, KT_WRITE);
+	assert_int_equal(put(f->txn, "b", "3"), 0);
+	id = kt_txn_id(f->txn);
+	assert_int_equal(kt_commit_to(f->txn, 0, reader), 0);
+	in_another_commit(f, "a", "4");
+	assert_int_equal(kt_txn_id(reader), id);
+	assert_value(reader, "a", "2");
+	assert_value(reader, "b", "3");
+
+	begin(f, KT_WRITE); /* changes nothing */
+	assert_int_equal(kt_commit_to(f->txn, 0, reader), 0);
+	assert_int_equal(kt_txn_id(reader), id + 1);
+	assert_value(reader, "a", "4");
+	for (int i = 0; i < 20; i++) /* it is protected there, too */
+		in_another_commit(f, "a", "5");
+	assert_value(reader, "a", "4");
+
+	begin(f, KT_READ);
+	assert_int_equal(kt_commit_to(f->txn, 0, reader), 0);
+	f->txn = NULL;
+	assert_value(reader, "a", "4");
+	kt_abort(reader);
+	assert_int_equal(kt_begin(f->store, KT_READ, &reader), 0);
+	assert_int_equal(kt_get(reader, "a", 1, &value), 0);
+	assert_memory_equal(value.data, "5", 1);
+	kt_abort(reader);
+}
+
 /* The keys a cursor shows, in one string; both ways it shows the same. */
 static void walk(struct kt_cursor *cursor, char *keys, size_t size)
 {
@@ -803,6 +831,27 @@ static void facts(void **state)
 	drop(f);
 }
 
+/* Keys that each begin with the one before, up to the longest, make no deep tree. */
+static void nested_keys(void **state)
+{
+	struct fixture *f = *state;
+	static char key[KT_KEY_MAX];
+	struct kt_info info;
+	uint64_t findings;
+
+	memset(key, 'k', sizeof(key));
+	begin(f, KT_WRITE);
+	for (size_t size = 2; size <= sizeof(key); size += 2)
+		assert_int_equal(kt_put(f->txn, key, size, "v", 1), 0);
+	assert_int_equal(kt_commit(f->txn, 0), 0);
+	f->txn = NULL;
+	assert_int_equal(kt_info(f->store, &info), 0);
+	assert_int_equal(info.entries, sizeof(key) / 2);
+	assert_true(info.depth <= 5);
+	assert_int_equal(kt_check(f->store, NULL, NULL, &findings), 0);
+	assert_int_equal(findings, 0);
+}
+
 #define FILE_TEST(test) cmocka_unit_test_setup_teardown(test, setup_file, teardown)
 #define BOTH(test)                                                                                 \
 	{#test " (file)", test, setup_file, teardown, NULL},                                       \
@@ -813,15 +862,16 @@ static void facts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FILE_TEST(names_and_words), /* before any of them leaves a note */
 		cmocka_unit_test_setup_teardown(opening, setup, teardown),
 		cmocka_unit_test_setup_teardown(opening_writes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(permissions, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_formats, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged_files, setup, teardown),
-		FILE_TEST(in_use),
-		FILE_TEST(names_and_words),
+
 		FILE_TEST(verified_values),
 		BOTH(open_transactions),
+		BOTH(moving_readers),
 		BOTH(numbers),
 		BOTH(reading_only),
 		BOTH(ids),
@@ -836,6 +886,7 @@ int main(void)
 		BOTH(seeking),
 		BOTH(changing_trees),
 		BOTH(facts),
+		BOTH(nested_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
  * reader that mixes two commits, or a page that is written while it is read, shows.
  */
 #include "rng.h"
+#include "temp.h"
 
 #include "store/keytree.h"
 #include "store/space.h"
@@ -62,8 +63,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	kt_close(f->store);
-	unlink(f->path);
-	rmdir(f->dir);
+	temp_remove_dir(f->dir);
 	free(f);
 	return 0;
 }
@@ -165,7 +165,7 @@ static int64_t add_up(struct fixture *f, struct kt_txn *txn, uint64_t *ret_mark)
 static void *read_snapshots(void *arg)
 {
 	struct fixture *f = arg;
-	struct rng rng = {f->seed + atomic_load(&f->looks)};
+	struct rng rng = {.state = f->seed + atomic_load(&f->looks)};
 	struct kt_txn *txn;
 	uint64_t mark, again;
 
@@ -193,7 +193,7 @@ static void *read_snapshots(void *arg)
 static void *read_briefly(void *arg)
 {
 	struct fixture *f = arg;
-	struct rng rng = {f->seed + 99};
+	struct rng rng = {.state = f->seed + 99};
 	uint64_t last = 0;
 
 	while (!atomic_load(&f->done)) {
@@ -246,7 +246,7 @@ static void transfer(struct fixture *f, struct rng *rng)
 static void *write_transfers(void *arg)
 {
 	struct fixture *f = arg;
-	struct rng rng = {f->seed + 7};
+	struct rng rng = {.state = f->seed + 7};
 
 	for (int i = 0; i < COMMITS && !atomic_load(&f->done); i++)
 		transfer(f, &rng);
@@ -307,7 +307,7 @@ static void a_crowd_of_readers(void **state)
 {
 	struct fixture *f = *state;
 	struct kt_txn *crowd[CROWD];
-	struct rng rng = {f->seed};
+	struct rng rng = {.state = f->seed};
 	struct kt_info info, later;
 	int64_t balance;
 
@@ -359,7 +359,7 @@ static void crowds_in_threads(void **state)
 {
 	struct fixture *f = *state;
 	pthread_t threads[READERS];
-	struct rng rng = {f->seed};
+	struct rng rng = {.state = f->seed};
 
 	assert_int_equal(kt_open_memory("crowds", &f->store), 0);
 	fill(f);

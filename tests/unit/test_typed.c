@@ -1,4 +1,6 @@
 /* Defaults, updates, numbers and strings, on a file and in memory. */
+#include "temp.h"
+
 #include "store/keytree.h"
 
 #include <errno.h>
@@ -50,8 +52,7 @@ static int teardown(void **state)
 
 	kt_abort(f->txn);
 	kt_close(f->store);
-	unlink(f->path);
-	rmdir(f->dir);
+	temp_remove_dir(f->dir);
 	free(f);
 	return 0;
 }

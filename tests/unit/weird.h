@@ -11,7 +11,7 @@
 /* Text that is made of what the rules look at, so that rules meet. */
 static const char *const weird_texts[] = {"%", "25", "00", "2E", "2F", "0A", "+", "%+", "%value",
 	"value", "%empty", "empty", ".", "/", "/", "%00", "%2500", "%25", "2", "5", "0", "E", "y",
-	":", "\n", "%2E"};
+	":", "\n", "%2E", ".snapshots", "snapshots"};
 
 #define WEIRD_TEXTS (sizeof(weird_texts) / sizeof(weird_texts[0]))
 

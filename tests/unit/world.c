@@ -339,6 +339,25 @@ int world_rename(struct world *world, const char *from, const char *to)
 	return err;
 }
 
+int world_link(struct world *world, const char *from, const char *to)
+{
+	struct fs_entry node, parent, entry;
+	const char *name;
+	int err = world_lookup(world, from, &node);
+
+	if (err)
+		return err;
+	name = look_up_parent(world, to, &parent, &err);
+	if (name != NULL) {
+		err = fs_link(world->fs, node.node, parent.node, name, &entry);
+		if (!err)
+			world_forget(world, &entry);
+		world_forget(world, &parent);
+	}
+	world_forget(world, &node);
+	return err;
+}
+
 int world_symlink(struct world *world, const char *target, const char *path)
 {
 	struct fs_entry parent, entry;

@@ -1,0 +1,41 @@
+/* What others change in the store, for whoever keeps what the file system said before.
+ *
+ *     commits    1   2   3   4*  5   6   7*  8          * made by this file system
+ *                └───────┘       └───┘       └── ...    compared
+ *
+ * Whoever is told knows all that the file system itself does, so what is compared is what lies
+ * between two commits of its own. A read transaction, seen, stands at the last commit that is known
+ * or waits to be told; each commit of our own moves it (kt_commit_to()), after what others
+ * committed before was set aside as a span. The two ends of a span pin their pages until it has
+ * been told, which takes as long as the comparison.
+ *
+ * From a key that differs the way goes down from the root, as far as nodes are known: below a
+ * directory that nobody outside has asked for, nobody has kept anything. A name on the way means
+ * something else if what it stood for, nothing, a file or a directory, is not what it stands for
+ * now.
+ */
+#ifndef FS_CHANGES_H
+#define FS_CHANGES_H
+
+#include <stdbool.h>
+
+struct change_span;
+struct fs;
+struct kt_txn;
+
+struct changes {
+	struct kt_txn *seen;	   /* NULL: nobody wants to be told */
+	struct change_span *first; /* to be told, in order */
+	struct change_span **last; /* where the next one goes */
+};
+
+/** Set aside what others have committed, at the begin of a change of our own. The caller has the
+ * lock.
+ *  @param txn  the change; borrowed
+ *  @return 0; -ENOMEM */
+int changes_before(struct fs *fs, const struct kt_txn *txn);
+
+/** Free all. */
+void changes_fini(struct changes *changes);
+
+#endif

@@ -1,0 +1,38 @@
+/* Open files, as the modules that work on them share them. */
+#ifndef FS_FILE_H
+#define FS_FILE_H
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct fs;
+struct inode;
+struct kt_txn;
+
+struct fs_file {
+	LIST_ENTRY(fs_file) list; /* in fs->files */
+	struct inode *node;	  /* its opens count the handle */
+	int flags;		  /* of open(2) */
+	bool owes;  /* was made, truncated or written through this handle, and not stored since */
+	bool wrote; /* was written through this handle */
+};
+
+static inline bool file_can_write(const struct fs_file *file)
+{
+	return (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+static inline bool file_can_read(const struct fs_file *file)
+{
+	return (file->flags & O_ACCMODE) != O_WRONLY;
+}
+
+/** A new handle of a node. @return 0; -ENOMEM */
+int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file **ret_file);
+
+/** Open what is at a node, as fs_open_file() does. The lock is held. */
+int file_open_node(struct fs *fs, struct kt_txn *txn, struct inode *node, int flags,
+	struct fs_file **ret_file);
+
+#endif

@@ -1,0 +1,26 @@
+/* Keys that differ between two points in time, one on a line: what keytree diff and keytree watch
+ * print.
+ *
+ *     + KEY   it was added        - KEY   it was removed        ~ KEY   value or attributes differ
+ */
+#ifndef MOUNT_CHANGED_H
+#define MOUNT_CHANGED_H
+
+#include "keytree.h"
+
+#include <stdbool.h>
+
+/** How to print, and what is compared. */
+struct changed {
+	bool json;
+	char line_end; /* newline; or NUL: raw keys */
+	struct kt_txn *from, *to;
+};
+
+/** Print a key; for kt_diff(). One that was written anew and is as it was is left out.
+ *  @param arg  struct changed
+ *  @return 0; -EIO the output could not be written; -ENOMEM; of the store */
+int changed_print(void *arg, const struct kt_slice *key, const struct kt_stat *from,
+	const struct kt_stat *to);
+
+#endif

@@ -1,0 +1,108 @@
+/* keytree backup: a copy of a store at one point in time, while it is in use. */
+#include "command.h"
+#include "line.h"
+#include "progress.h"
+
+#include "keytree.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+struct backup {
+	const char *path, *dest;
+	const char *snapshot; /* NULL: the present */
+	unsigned flags;
+	struct progress progress;
+};
+
+static int step(void *arg, uint64_t done, uint64_t total)
+{
+	struct backup *backup = arg;
+
+	backup->progress.total = total;
+	return progress_step(&backup->progress, done);
+}
+
+/* Signals are held back where a file that is not complete would stay. */
+static int copy(struct backup *backup, struct kt_txn *txn)
+{
+	bool to_stdout = strcmp(backup->dest, "-") == 0;
+	int err;
+
+	progress_init(&backup->progress, 0, !to_stdout);
+	err = to_stdout ? kt_backup_fd(txn, STDOUT_FILENO, step, backup)
+			: kt_backup(txn, backup->dest, backup->flags, step, backup);
+	progress_fini(&backup->progress);
+	if (err == 0)
+		return COMMAND_DONE;
+	if (to_stdout)
+		return command_fail_errno("standard output", "backup", err);
+	return err == -EINTR ? command_fail(backup->dest, "backup", "interrupted")
+			     : command_fail_errno(backup->dest, "backup", err);
+}
+
+static int back_up(struct backup *backup)
+{
+	struct kt_store *store;
+	struct kt_txn *txn;
+	int status = command_open(backup->path, KT_READONLY, &store);
+	int err;
+
+	if (status != COMMAND_DONE)
+		return status;
+	err = backup->snapshot != NULL ? kt_snapshot_open(store, backup->snapshot, &txn)
+				       : kt_begin(store, KT_READ, &txn);
+	if (err == 0) {
+		status = copy(backup, txn);
+		kt_abort(txn);
+	} else if (err == -ENOENT && backup->snapshot != NULL) {
+		command_fail(backup->path, backup->snapshot, "no such snapshot");
+		status = COMMAND_NO;
+	} else {
+		status = command_fail_errno(backup->path, "begin", err);
+	}
+	return command_close(backup->path, store, status);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"replace", no_argument, NULL, 'r'},
+		{"snapshot", required_argument, NULL, 's'},
+		{0},
+	};
+	struct backup backup = {0};
+	char **operands;
+	int option;
+
+	while ((option = command_option(command, argc, argv, "", longs)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		if (option == 'r') {
+			backup.flags |= KT_BACKUP_REPLACE;
+			continue;
+		}
+		line_read_name(optarg);
+		backup.snapshot = optarg;
+	}
+	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
+		return COMMAND_USAGE;
+	backup.path = operands[0];
+	backup.dest = operands[1];
+	return back_up(&backup);
+}
+
+const struct command cmd_backup = {
+	.name = "backup",
+	.operands = "STORE DEST [--replace] [--snapshot NAME]",
+	.summary = "copy a store while it is in use",
+	.help = "Writes a store that holds what STORE holds at one point in time into the file "
+		"DEST,\n"
+		"which must not exist and appears when it is complete and on the disk; \"-\" is\n"
+		"standard output. Everything is verified on the way. Snapshots come along.\n\n"
+		"  --replace         a store DEST that is there, once the copy is whole\n"
+		"  --snapshot NAME   what a snapshot keeps instead of the present, without "
+		"snapshots\n",
+	.run = run,
+};

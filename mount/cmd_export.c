@@ -1,0 +1,147 @@
+/* keytree export: all of a store into a file of another format. */
+#include "command.h"
+#include "exchange.h"
+
+#include "keytree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct export
+{
+	const struct format *format;
+	struct exchange exchange;
+	const char *store_path;
+};
+
+static int fail(const struct export *export, const char *subject, int err)
+{
+	if (err == -EINTR)
+		return command_fail(subject, "export", "interrupted");
+	if (export->exchange.why[0] != '\0')
+		return command_fail(subject, "export", export->exchange.why);
+	return command_fail_errno(subject, "export", err);
+}
+
+static int write_all(struct export *export)
+{
+	struct exchange *exchange = &export->exchange;
+	bool hold = exchange->fd != STDOUT_FILENO; /* else there is nothing to clean up */
+	struct kt_info info;
+	int err = kt_info(exchange->store, &info);
+
+	if (err != 0)
+		return err;
+	progress_init(&exchange->progress, info.key_bytes + info.value_bytes, hold);
+	err = export->format->write(exchange);
+	progress_fini(&exchange->progress);
+	return err;
+}
+
+/* Write to a file beside the one that is wanted, which takes its place when it is complete. */
+static int write_file(struct export *export)
+{
+	struct exchange *exchange = &export->exchange;
+	char *temporary;
+	int err = 0;
+
+	if (asprintf(&temporary, "%s.XXXXXX", exchange->path) < 0)
+		return -ENOMEM;
+	exchange->fd = mkostemp(temporary, O_CLOEXEC);
+	exchange->file = temporary;
+	if (exchange->fd < 0) {
+		err = -errno;
+		free(temporary);
+		return err;
+	}
+	err = write_all(export);
+	if (err == 0 && fsync(exchange->fd) != 0)
+		err = -errno;
+	if (err == 0 && rename(temporary, exchange->path) != 0)
+		err = -errno;
+	if (err != 0)
+		unlink(temporary);
+	close(exchange->fd);
+	free(temporary);
+	return err;
+}
+
+static int export_store(struct export *export)
+{
+	struct exchange *exchange = &export->exchange;
+	bool to_stdout = strcmp(exchange->path, "-") == 0;
+	int status = command_begin(export->store_path, KT_READ, &exchange->store, &exchange->txn);
+	int err;
+
+	if (status != COMMAND_DONE)
+		return status;
+	exchange->fd = STDOUT_FILENO;
+	err = to_stdout ? write_all(export) : write_file(export);
+	if (err != 0)
+		status = fail(export, to_stdout ? "standard output" : exchange->path, err);
+	kt_abort(exchange->txn);
+	return command_close(export->store_path, exchange->store, status);
+}
+
+static void take_option(struct exchange *exchange, int option)
+{
+	if (option == 't')
+		exchange->table = optarg;
+	else if (option == 'k')
+		exchange->key_column = optarg;
+	else if (option == 'v')
+		exchange->value_column = optarg;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"format", required_argument, NULL, 'f'},
+		{"table", required_argument, NULL, 't'},
+		{"key", required_argument, NULL, 'k'},
+		{"value", required_argument, NULL, 'v'},
+		{0},
+	};
+	struct export export = {0};
+	const char *name = NULL;
+	char **operands;
+	int option;
+
+	while ((option = command_option(command, argc, argv, "f:", longs)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		if (option == 'f')
+			name = optarg;
+		take_option(&export.exchange, option);
+	}
+	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
+		return COMMAND_USAGE;
+	export.store_path = operands[0];
+	export.exchange.path = operands[1];
+	export.format = exchange_format(name, operands[1]);
+	if (export.format == NULL)
+		return command_usage(
+			command, "which format is '%s'?", name != NULL ? name : operands[1]);
+	if (!export.format->streams && strcmp(operands[1], "-") == 0)
+		return command_usage(
+			command, "%s cannot be written to a pipe", export.format->name);
+	return export_store(&export);
+}
+
+const struct command cmd_export = {
+	.name = "export",
+	.operands = "STORE DEST [--format F] [--table T] [--key K] [--value V]",
+	.summary = "write all of a store into a file of another format",
+	.help = "Writes all keys as they are at one point in time. DEST appears when it is "
+		"complete; \"-\"\n"
+		"is standard output. The format is that of DEST's ending, or F:\n\n"
+		"  tar      .tar, .tar.gz, .tar.xz, .tar.zst: the files that a mount would show\n"
+		"  jsonl    .jsonl: one JSON object for each key, with everything but inode "
+		"numbers\n"
+		"  sqlite   .sqlite, .db: table T with columns K and V (default: kv, key, value)\n",
+	.run = run,
+};

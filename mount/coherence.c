@@ -1,0 +1,129 @@
+#include "coherence.h"
+
+#include "ops.h"
+
+#include "fs.h"
+#include "keytree.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* After a failure: how long to wait before what others change is looked at again. */
+#define AGAIN_MS 100
+
+struct coherence {
+	struct fs *fs;
+	struct kt_waiter *waiter;
+	struct fuse_session *fuse;
+	int stop_fd; /* eventfd */
+	bool started;
+	pthread_t thread;
+};
+
+/* Drop attributes, and pages if it is more than these.
+ * @return 0; -ENOENT the kernel does not know the node */
+static int drop(const struct coherence *coherence, const struct fs_notice *notice)
+{
+	off_t offset = notice->kind == FS_NOTICE_ATTR ? -1 : 0;
+
+	return fuse_lowlevel_notify_inval_inode(coherence->fuse, notice->node, offset, 0);
+}
+
+/* A name or a node that the kernel does not know is no error. But the lookup of the node may be on
+ * its way, with what was true before: to wait for its directory is to wait for that. */
+static void tell_kernel(void *arg, const struct fs_notice *notice)
+{
+	const struct coherence *coherence = arg;
+	int fd = fuse_session_fd(coherence->fuse);
+
+	if (notice->kind == FS_NOTICE_NAME) {
+		wire_expire(fd, notice->node, notice->name);
+	} else if (drop(coherence, notice) == -ENOENT && notice->parent != 0) {
+		wire_expire(fd, notice->parent, notice->name);
+		drop(coherence, notice);
+	}
+}
+
+static void *run(void *arg)
+{
+	struct coherence *coherence = arg;
+	struct pollfd fds[] = {
+		{.fd = kt_waiter_fd(coherence->waiter), .events = POLLIN},
+		{.fd = coherence->stop_fd, .events = POLLIN},
+	};
+	bool failed = false;
+
+	while (poll(fds, 2, failed ? AGAIN_MS : -1) >= 0 || errno == EINTR) {
+		int err;
+
+		if (fds[1].revents != 0)
+			break;
+		kt_waiter_clear(coherence->waiter, NULL);
+		err = fs_tell(coherence->fs, tell_kernel, coherence);
+		if (err != 0 && !failed)
+			syslog(LOG_ERR, "what others change may not be seen in the mount: %s",
+				kt_strerror(NULL, err));
+		failed = err != 0;
+	}
+	return NULL;
+}
+
+int coherence_open(struct kt_store *store, struct fs *fs, struct coherence **ret_coherence)
+{
+	struct coherence *coherence = calloc(1, sizeof(*coherence));
+	int err;
+
+	if (coherence == NULL)
+		return -ENOMEM;
+	coherence->fs = fs;
+	coherence->stop_fd = eventfd(0, EFD_CLOEXEC);
+	err = coherence->stop_fd < 0 ? -errno
+				     : kt_waiter_open(store, KT_OTHERS, &coherence->waiter);
+	if (err == 0)
+		err = fs_watch(fs);
+	if (err != 0) {
+		coherence_close(coherence);
+		return err;
+	}
+	*ret_coherence = coherence;
+	return 0;
+}
+
+int coherence_start(struct coherence *coherence, struct fuse_session *fuse)
+{
+	int err;
+
+	coherence->fuse = fuse;
+	err = pthread_create(&coherence->thread, NULL, run, coherence);
+	coherence->started = err == 0;
+	return -err;
+}
+
+void coherence_stop(struct coherence *coherence)
+{
+	const uint64_t one = 1;
+
+	if (!coherence->started)
+		return;
+	while (write(coherence->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	pthread_join(coherence->thread, NULL);
+	coherence->started = false;
+}
+
+void coherence_close(struct coherence *coherence)
+{
+	if (coherence == NULL)
+		return;
+	coherence_stop(coherence);
+	kt_waiter_close(coherence->waiter);
+	if (coherence->stop_fd >= 0)
+		close(coherence->stop_fd);
+	free(coherence);
+}

@@ -1,0 +1,33 @@
+/* The kernel keeps what it is told for ever; this tells it what other writers have changed.
+ *
+ *     another process commits -> waiter (keytree.h) -> fs_tell() -> fuse_lowlevel_notify_...()
+ *
+ * One thread does it, which serves no request and holds no lock: a notice may wait for the kernel,
+ * and the kernel for a request to be answered. Own commits wake nobody. Names are only made to
+ * expire: the next use asks again, and nobody loses a working directory.
+ */
+#ifndef MOUNT_COHERENCE_H
+#define MOUNT_COHERENCE_H
+
+struct coherence;
+struct fs;
+struct fuse_session;
+struct kt_store;
+
+/** Begin to remember what others change. To be called before the kernel asks for anything.
+ *  @param store  borrowed until coherence_close()
+ *  @param fs     the same; its nodes are those of the kernel
+ *  @param ret_coherence  end with coherence_close()
+ *  @return 0 or -errno */
+int coherence_open(struct kt_store *store, struct fs *fs, struct coherence **ret_coherence);
+
+/** Begin to tell the kernel. @param fuse  borrowed until coherence_stop() @return 0 or -errno */
+int coherence_start(struct coherence *coherence, struct fuse_session *fuse);
+
+/** Tell the kernel no more. The mount has ended, or its requests are still served. */
+void coherence_stop(struct coherence *coherence);
+
+/** @param coherence  taken; NULL is allowed */
+void coherence_close(struct coherence *coherence);
+
+#endif

@@ -1,0 +1,240 @@
+/* What others change in a store is told to whoever keeps what the file system said before. */
+#include "world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	struct world world;
+	struct held { /* what a kernel would hold, so that it is told of */
+		struct fs_entry entry;
+		char path[64];
+	} held[64];
+	size_t held_count;
+	char told[4096];
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	world_open(&f->world, false);
+	assert_int_equal(fs_watch(f->world.fs), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < f->held_count; i++)
+		world_forget(&f->world, &f->held[i].entry);
+	world_close(&f->world);
+	free(f);
+	return 0;
+}
+
+/* Keep what a path means, as a kernel does. */
+static void hold(struct fixture *f, const char *path)
+{
+	struct held *held = &f->held[f->held_count++];
+
+	assert_int_equal(world_lookup(&f->world, path, &held->entry), 0);
+	snprintf(held->path, sizeof(held->path), "%s", path);
+}
+
+static const char *path_of(const struct fixture *f, uint64_t node)
+{
+	for (size_t i = 0; i < f->held_count; i++)
+		if (f->held[i].entry.node == node)
+			return f->held[i].path;
+	return node == FS_ROOT ? "." : "?";
+}
+
+static void note(void *arg, const struct fs_notice *notice)
+{
+	static const char *const kinds[] = {"name", "listing", "attr", "data"};
+	struct fixture *f = arg;
+	size_t used = strlen(f->told);
+	char where[512] = "";
+
+	if (notice->kind == FS_NOTICE_NAME)
+		snprintf(where, sizeof(where), "/%s", notice->name);
+	else if (notice->node != FS_ROOT)
+		assert_true(notice->parent != 0 && notice->name[0] != '\0');
+	snprintf(f->told + used, sizeof(f->told) - used, "%s%s %s%s", used > 0 ? ", " : "",
+		kinds[notice->kind], path_of(f, notice->node), where);
+}
+
+/* What is told, as text: "listing ., data a/b" */
+static const char *told(struct fixture *f)
+{
+	f->told[0] = '\0';
+	assert_int_equal(fs_tell(f->world.fs, note, f), 0);
+	return f->told;
+}
+
+/* A value that changed is told with the directories above it, whose times may be taken from it; of
+ * what nobody holds nothing is told. */
+static void test_value(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+
+	world_put(w, "a/b/c", "1");
+	world_put(w, "a/b/d", "1");
+	world_put(w, "e", "1");
+	assert_string_equal(told(f), "attr ., name ./a, listing ., name ./e, listing .");
+	assert_string_equal(told(f), "");
+	world_put(w, "a/b/c", "2");
+	world_put(w, "e", "2");
+	assert_string_equal(told(f), "attr .");
+	hold(f, "a");
+	hold(f, "a/b");
+	hold(f, "a/b/c");
+	hold(f, "e");
+	world_put(w, "a/b/c", "3");
+	world_put(w, "a/b/d", "3");
+	world_put(w, "e", "3");
+	assert_string_equal(told(f), "attr ., attr a, attr a/b, data a/b/c, data e");
+}
+
+/* Keys that come and go: names in the deepest directory that is there before and after. */
+static void test_names(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+
+	world_put(w, "a/b/c", "1");
+	hold(f, "a");
+	hold(f, "a/b");
+	hold(f, "a/b/c");
+	told(f);
+	world_put(w, "a/b/d", "1");
+	assert_string_equal(told(f), "attr ., attr a, attr a/b, name a/b/d, listing a/b");
+	world_put(w, "a/x/y/z", "1");
+	assert_string_equal(told(f), "attr ., attr a, name a/x, listing a");
+	world_delete(w, "a/b/d");
+	world_delete(w, "a/b/c");
+	assert_string_equal(told(f), "attr ., attr a, name a/b, listing a, attr a/b, name a/b/c, "
+				     "listing a/b, data a/b/c, name a/b/d, listing a/b");
+	world_delete(w, "a/x/y/z");
+	assert_string_equal(told(f), "attr ., name ./a, listing ., attr a, name a/x, listing a");
+}
+
+/* A key that becomes a directory, and turns back. */
+static void test_turns(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+
+	world_put(w, "a", "1");
+	hold(f, "a");
+	told(f);
+	world_put(w, "a/b", "1");
+	assert_string_equal(told(f), "attr ., name ./a, listing .");
+	assert_string_equal(world_read(w, "a/%value"), "1");
+	f->held[0].path[0] = 'A'; /* the file; the directory is another node */
+	hold(f, "a");
+	hold(f, "a/b");
+	world_put(w, "a", "2");
+	assert_string_equal(told(f), "attr ., data A");
+	world_delete(w, "a");
+	assert_string_equal(told(f), "attr ., name a/%value, listing a, data A");
+	world_put(w, "a", "3");
+	world_delete(w, "a/b");
+	assert_string_equal(told(f),
+		"attr ., name ./a, listing ., name a/%value, listing a, data A, "
+		"name ./a, listing ., attr a, name a/b, listing a, data a/b");
+	assert_string_equal(world_read(w, "a"), "3");
+}
+
+/* Made directories come and go by their records, which also tell of attributes. */
+static void test_records(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+	struct kt_txn *txn;
+
+	assert_int_equal(world_mkdir(w, "a"), 0);
+	hold(f, "a");
+	assert_string_equal(told(f), "");
+	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
+	assert_int_equal(kt_put(kt_tree(txn, KT_DIRECTORIES), "a/b/", 4, "", 0), 0);
+	assert_int_equal(kt_commit(txn, 0), 0);
+	assert_string_equal(told(f), "attr ., attr a, name a/b, listing a");
+	hold(f, "a/b");
+	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
+	assert_int_equal(kt_set_mtime(kt_tree(txn, KT_DIRECTORIES), "a/b/", 4, 77), 0);
+	assert_int_equal(kt_commit(txn, 0), 0);
+	assert_string_equal(told(f), "attr ., attr a, attr a/b");
+	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
+	assert_int_equal(kt_clear(kt_tree(txn, KT_DIRECTORIES)), 0);
+	assert_int_equal(kt_commit(txn, 0), 0);
+	assert_string_equal(
+		told(f), "attr ., name ./a, listing ., attr a, name a/b, listing a, attr a/b");
+}
+
+/* What the file system itself does is not told, whatever others do before and after. */
+static void test_own(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+
+	assert_int_equal(world_write(w, "mine", "1"), 0);
+	assert_int_equal(world_mkdir(w, "dir"), 0);
+	assert_string_equal(told(f), "");
+	hold(f, "mine");
+	world_put(w, "theirs", "1");
+	assert_int_equal(world_write(w, "mine", "2"), 0);
+	world_put(w, "theirs/too", "1");
+	assert_int_equal(world_write(w, "mine", "3"), 0);
+	assert_int_equal(world_rename(w, "mine", "dir/mine"), 0);
+	assert_string_equal(
+		told(f), "attr ., name ./theirs, listing ., attr ., name ./theirs, listing .");
+	assert_int_equal(world_unlink(w, "dir/mine"), 0);
+	assert_string_equal(told(f), "");
+	hold(f, "dir");
+	world_put(w, "dir/mine", "4");
+	assert_string_equal(told(f), "attr ., attr dir, name dir/mine, listing dir");
+}
+
+/* A file that another mount replaced by a symbolic link is another file. */
+static void test_type(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+	struct fs *other;
+	struct fs_caller caller = {.uid = 0};
+	struct fs_entry entry;
+
+	world_put(w, "a", "1");
+	hold(f, "a");
+	told(f);
+	assert_int_equal(fs_open(w->store, &w->options, &other), 0);
+	assert_int_equal(fs_unlink(other, FS_ROOT, "a"), 0);
+	assert_int_equal(fs_symlink(other, &caller, "x", FS_ROOT, "a", &entry), 0);
+	fs_forget(other, entry.node, 1);
+	assert_int_equal(fs_close(other), 0);
+	assert_string_equal(told(f), "attr ., name ./a, listing ., data a, attr .");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_value, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_turns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_records, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_type, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
