@@ -2,8 +2,17 @@
 #include "change.h"
 
 #include "core.h"
+#include "stat.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What change_keep() has copied. */
+struct kept {
+	struct kept *next;
+	unsigned char bytes[];
+};
 
 int change_begin(struct fs *fs, struct kt_txn **ret_txn)
 {
@@ -23,6 +32,23 @@ int change_begin(struct fs *fs, struct kt_txn **ret_txn)
 	return err;
 }
 
+int change_keep(struct fs *fs, struct known *known)
+{
+	struct kt_slice xattrs = known->attr.xattrs;
+	struct kept *kept;
+
+	if (xattrs.size == 0)
+		return 0;
+	kept = malloc(sizeof(*kept) + xattrs.size);
+	if (kept == NULL)
+		return -ENOMEM;
+	memcpy(kept->bytes, xattrs.data, xattrs.size);
+	attr_set_xattrs(&known->attr, (struct kt_slice){kept->bytes, xattrs.size});
+	kept->next = fs->kept;
+	fs->kept = kept;
+	return 0;
+}
+
 int change_commit(struct fs *fs, struct kt_txn *txn, int err)
 {
 	if (!err)
@@ -37,6 +63,12 @@ int change_commit(struct fs *fs, struct kt_txn *txn, int err)
 
 int change_end(struct fs *fs, int err)
 {
+	while (fs->kept != NULL) {
+		struct kept *kept = fs->kept;
+
+		fs->kept = kept->next;
+		free(kept);
+	}
 	if (!err && fs->options.commit_seconds > 0)
 		flusher_expect_flush(fs);
 	pthread_mutex_unlock(&fs->lock);

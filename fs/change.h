@@ -13,11 +13,17 @@
 #define FS_CHANGE_H
 
 struct fs;
+struct known;
 struct kt_txn;
 
 /** Begin a write transaction and take the lock. On failure nothing is held.
  *  @return 0; -EROFS the file system is read-only */
 int change_begin(struct fs *fs, struct kt_txn **ret_txn);
+
+/** Extended attributes that were found lie in the store, and stay valid until something is changed.
+ *  Let these be a copy, which stays until change_end().
+ *  @return 0; -ENOMEM */
+int change_keep(struct fs *fs, struct known *known);
 
 /** Commit or abort. The lock is kept.
  *  @param txn  taken

@@ -53,6 +53,7 @@ struct fs {
 	struct positions positions; /* where listings went on */
 	struct flusher flusher;
 	struct changes changes; /* of others */
+	struct kept *kept;	/* of the change under way (change.c) */
 };
 
 /* Free all handles that are open. */

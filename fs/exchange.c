@@ -45,6 +45,9 @@ static int find_side(struct exchanging *x, uint64_t parent, const char *name, st
 		err = find_at_target(fs, x->txn, &side->target, &side->found);
 	if (err)
 		return err == -EINVAL ? -ENOENT : err;
+	err = change_keep(fs, &side->found.known);
+	if (err)
+		return err;
 	if (side->found.kind == INODE_PIECE)
 		return -EXDEV;
 	side->file = side->directory = side->target.place;

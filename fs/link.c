@@ -93,6 +93,8 @@ static int find_both(struct linking *l, uint64_t number, uint64_t parent, const 
 	if (!err)
 		err = find_at_node(l->fs, l->txn, l->node, &l->found);
 	if (!err)
+		err = change_keep(l->fs, &l->found.known);
+	if (!err)
 		err = find_target(l->fs, parent, name, &l->to);
 	if (!err && l->to.part.kind == NAMES_PIECE)
 		err = -EINVAL;

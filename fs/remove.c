@@ -1,6 +1,7 @@
 /* Taking a file or an empty directory from its place. See remove.h. */
 #include "remove.h"
 
+#include "change.h"
 #include "content.h"
 #include "core.h"
 
@@ -19,6 +20,9 @@ static int keep_value(
 	if (err)
 		return err;
 	removal->known = found.known;
+	err = change_keep(fs, &removal->known);
+	if (err)
+		return err;
 	stat_keep_ino(INODE_FILE, &at->key, &removal->known);
 	if (removal->node->content == NULL) {
 		err = content_begin(fs, removal->node, &removal->node->content);

@@ -252,6 +252,8 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
 	if (!err)
 		err = find_at_target(fs, r.txn, &r.from, &r.found);
 	if (!err)
+		err = change_keep(fs, &r.found.known);
+	if (!err)
 		err = rename_found(&r, flags);
 	err = change_commit(fs, r.txn, err);
 	remove_end(fs, &r.removal, err);
