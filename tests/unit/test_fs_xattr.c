@@ -22,7 +22,7 @@ struct scene {
 };
 
 /* What is done to the file "f". @return its path then, or NULL if only handle has it */
-typedef const char *(*way)(struct scene *s, struct fs_file *handle);
+typedef const char *(*way_fn)(struct scene *s, struct fs_file *handle);
 
 /* Look a file up, for as long as it is shown. */
 static uint64_t number_of(struct world *w, const char *path)
@@ -155,12 +155,12 @@ static const char *rename_directory(struct scene *s, struct fs_file *handle)
 	return "e/g";
 }
 
-static const way ways[] = {nothing, rename_it, rename_over, be_replaced, unlink_it, exchange_it,
+static const way_fn ways[] = {nothing, rename_it, rename_over, be_replaced, unlink_it, exchange_it,
 	link_it, write_it, write_and_rename, write_and_unlink, save_anew, change_mode,
 	rename_directory};
 
 /* The file is open while it happens, or it is not. */
-static void try_way(struct scene *s, way way, bool open)
+static void try_way(struct scene *s, way_fn way, bool open)
 {
 	struct world *w = &s->world;
 	struct fs_file *handle = NULL;
