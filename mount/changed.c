@@ -1,11 +1,33 @@
 /* Keys that differ, on lines. See changed.h. */
 #include "changed.h"
+#include "command.h"
 #include "line.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+int changed_parse(const struct command *command, int argc, char **argv, struct changed *changed)
+{
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"null", no_argument, NULL, '0'},
+		{0},
+	};
+	int option;
+
+	changed->line_end = '\n';
+	while ((option = command_option(command, argc, argv, "0", longs)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		if (option == 'j')
+			changed->json = true;
+		else
+			changed->line_end = '\0';
+	}
+	return COMMAND_DONE;
+}
 
 /* ---- what differs ---- */
 

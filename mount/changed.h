@@ -10,12 +10,18 @@
 
 #include <stdbool.h>
 
+struct command;
+
 /** How to print, and what is compared. */
 struct changed {
 	bool json;
 	char line_end; /* newline; or NUL: raw keys */
 	struct kt_txn *from, *to;
 };
+
+/** Take the options of a command that prints such lines: -0 and --json.
+ *  @return COMMAND_DONE; or COMMAND_USAGE, and it has been printed */
+int changed_parse(const struct command *command, int argc, char **argv, struct changed *changed);
 
 /** Print a key; for kt_diff(). One that was written anew and is as it was is left out.
  *  @param arg  struct changed

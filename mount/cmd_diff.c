@@ -87,23 +87,12 @@ static int diff_store(struct diff *diff, const char *from, const char *to)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"null", no_argument, NULL, '0'},
-		{0},
-	};
-	struct diff diff = {.changed = {.line_end = '\n'}};
+	struct diff diff = {0};
 	char **operands;
-	int option, count;
+	int count;
 
-	while ((option = command_option(command, argc, argv, "0", longs)) != -1) {
-		if (option == '?')
-			return COMMAND_USAGE;
-		if (option == 'j')
-			diff.changed.json = true;
-		else
-			diff.changed.line_end = '\0';
-	}
+	if (changed_parse(command, argc, argv, &diff.changed) != COMMAND_DONE)
+		return COMMAND_USAGE;
 	count = command_operands(command, argc, argv, 1, 3, &operands);
 	if (count < 0)
 		return COMMAND_USAGE;

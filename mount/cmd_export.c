@@ -1,6 +1,6 @@
 /* keytree export: all of a store into a file of another format. */
 #include "command.h"
-#include "exchange.h"
+#include "exchange_run.h"
 
 #include "keytree.h"
 
@@ -11,14 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-struct export
-{
-	const struct format *format;
-	struct exchange exchange;
-	const char *store_path;
-};
-
-static int fail(const struct export *export, const char *subject, int err)
+static int fail(const struct exchange_run *export, const char *subject, int err)
 {
 	if (err == -EINTR)
 		return command_fail(subject, "export", "interrupted");
@@ -27,7 +20,7 @@ static int fail(const struct export *export, const char *subject, int err)
 	return command_fail_errno(subject, "export", err);
 }
 
-static int write_all(struct export *export)
+static int write_all(struct exchange_run *export)
 {
 	struct exchange *exchange = &export->exchange;
 	bool hold = exchange->fd != STDOUT_FILENO; /* else there is nothing to clean up */
@@ -43,7 +36,7 @@ static int write_all(struct export *export)
 }
 
 /* Write to a file beside the one that is wanted, which takes its place when it is complete. */
-static int write_file(struct export *export)
+static int write_file(struct exchange_run *export)
 {
 	struct exchange *exchange = &export->exchange;
 	char *temporary;
@@ -70,7 +63,7 @@ static int write_file(struct export *export)
 	return err;
 }
 
-static int export_store(struct export *export)
+static int export_store(struct exchange_run *export)
 {
 	struct exchange *exchange = &export->exchange;
 	bool to_stdout = strcmp(exchange->path, "-") == 0;
@@ -87,49 +80,12 @@ static int export_store(struct export *export)
 	return command_close(export->store_path, exchange->store, status);
 }
 
-static void take_option(struct exchange *exchange, int option)
-{
-	if (option == 't')
-		exchange->table = optarg;
-	else if (option == 'k')
-		exchange->key_column = optarg;
-	else if (option == 'v')
-		exchange->value_column = optarg;
-}
-
 static int run(const struct command *command, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"format", required_argument, NULL, 'f'},
-		{"table", required_argument, NULL, 't'},
-		{"key", required_argument, NULL, 'k'},
-		{"value", required_argument, NULL, 'v'},
-		{0},
-	};
-	struct export export = {0};
-	const char *name = NULL;
-	char **operands;
-	int option;
+	struct exchange_run export;
+	int status = exchange_parse(command, argc, argv, EXCHANGE_EXPORT, &export);
 
-	while ((option = command_option(command, argc, argv, "f:", longs)) != -1) {
-		if (option == '?')
-			return COMMAND_USAGE;
-		if (option == 'f')
-			name = optarg;
-		take_option(&export.exchange, option);
-	}
-	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
-		return COMMAND_USAGE;
-	export.store_path = operands[0];
-	export.exchange.path = operands[1];
-	export.format = exchange_format(name, operands[1]);
-	if (export.format == NULL)
-		return command_usage(
-			command, "which format is '%s'?", name != NULL ? name : operands[1]);
-	if (!export.format->streams && strcmp(operands[1], "-") == 0)
-		return command_usage(
-			command, "%s cannot be written to a pipe", export.format->name);
-	return export_store(&export);
+	return status != COMMAND_DONE ? status : export_store(&export);
 }
 
 const struct command cmd_export = {

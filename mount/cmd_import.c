@@ -1,6 +1,6 @@
 /* keytree import: put what is in a file of another format. */
 #include "command.h"
-#include "exchange.h"
+#include "exchange_run.h"
 
 #include "keytree.h"
 
@@ -11,13 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct import {
-	const struct format *format;
-	struct exchange exchange;
-	const char *store_path;
-};
-
-static int fail(const struct import *import, int err)
+static int fail(const struct exchange_run *import, int err)
 {
 	const struct exchange *exchange = &import->exchange;
 	const char *path = strcmp(exchange->path, "-") == 0 ? "standard input" : exchange->path;
@@ -37,7 +31,7 @@ static uint64_t file_size(int fd)
 }
 
 /* Nothing needs cleaning up when a signal ends the process: what is not committed never was. */
-static int read_all(struct import *import)
+static int read_all(struct exchange_run *import)
 {
 	struct exchange *exchange = &import->exchange;
 	struct kt_txn *txn;
@@ -55,7 +49,7 @@ static int read_all(struct import *import)
 	return err;
 }
 
-static int import_into(struct import *import)
+static int import_into(struct exchange_run *import)
 {
 	int status = command_open(import->store_path, 0, &import->exchange.store);
 	int err;
@@ -68,7 +62,7 @@ static int import_into(struct import *import)
 	return command_close(import->store_path, import->exchange.store, status);
 }
 
-static int import_file(struct import *import)
+static int import_file(struct exchange_run *import)
 {
 	struct exchange *exchange = &import->exchange;
 	int status;
@@ -85,54 +79,12 @@ static int import_file(struct import *import)
 	return status;
 }
 
-/* @return false if its value is wrong */
-static bool take_option(struct exchange *exchange, int option)
-{
-	if (option == 't')
-		exchange->table = optarg;
-	else if (option == 'k')
-		exchange->key_column = optarg;
-	else if (option == 'v')
-		exchange->value_column = optarg;
-	else if (option == 'b')
-		return command_number(optarg, &exchange->batch) && exchange->batch > 0;
-	return true;
-}
-
 static int run(const struct command *command, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"format", required_argument, NULL, 'f'},
-		{"batch", required_argument, NULL, 'b'},
-		{"table", required_argument, NULL, 't'},
-		{"key", required_argument, NULL, 'k'},
-		{"value", required_argument, NULL, 'v'},
-		{0},
-	};
-	struct import import = {0};
-	const char *name = NULL;
-	char **operands;
-	int option;
+	struct exchange_run import;
+	int status = exchange_parse(command, argc, argv, EXCHANGE_IMPORT, &import);
 
-	while ((option = command_option(command, argc, argv, "f:", longs)) != -1) {
-		if (option == '?')
-			return COMMAND_USAGE;
-		if (option == 'f')
-			name = optarg;
-		if (!take_option(&import.exchange, option))
-			return command_usage(command, "'%s' is not a number of records", optarg);
-	}
-	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
-		return COMMAND_USAGE;
-	import.store_path = operands[0];
-	import.exchange.path = operands[1];
-	import.format = exchange_format(name, operands[1]);
-	if (import.format == NULL)
-		return command_usage(
-			command, "which format is '%s'?", name != NULL ? name : operands[1]);
-	if (!import.format->streams && strcmp(operands[1], "-") == 0)
-		return command_usage(command, "%s cannot be read from a pipe", import.format->name);
-	return import_file(&import);
+	return status != COMMAND_DONE ? status : import_file(&import);
 }
 
 const struct command cmd_import = {

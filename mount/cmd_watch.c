@@ -102,23 +102,12 @@ static int watch_store(struct watch *watch)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"null", no_argument, NULL, '0'},
-		{0},
-	};
-	static struct watch watch = {.changed = {.line_end = '\n'}};
+	static struct watch watch;
 	char **operands;
-	int option, count;
+	int count;
 
-	while ((option = command_option(command, argc, argv, "0", longs)) != -1) {
-		if (option == '?')
-			return COMMAND_USAGE;
-		if (option == 'j')
-			watch.changed.json = true;
-		else
-			watch.changed.line_end = '\0';
-	}
+	if (changed_parse(command, argc, argv, &watch.changed) != COMMAND_DONE)
+		return COMMAND_USAGE;
 	count = command_operands(command, argc, argv, 1, 2, &operands);
 	if (count < 0)
 		return COMMAND_USAGE;

@@ -4,6 +4,7 @@
  *     cmd_NAME.c     one command each
  *     line.h         keys and JSON on a line
  *     show.h         sizes and times for people
+ *     exchange_run.h the command line of import and export
  *     exchange.h     import and export; format_NAME.c one format each
  *     progress.h     how far long work is
  *     options.h      the words behind mount -o

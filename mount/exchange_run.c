@@ -1,0 +1,71 @@
+/* Options and operands of import and export. See exchange_run.h. */
+#include "exchange_run.h"
+#include "command.h"
+
+#include <string.h>
+
+/* @return false if its value is wrong */
+static bool take_option(struct exchange *exchange, int option, const char **format)
+{
+	switch (option) {
+	case 'f':
+		*format = optarg;
+		return true;
+	case 't':
+		exchange->table = optarg;
+		return true;
+	case 'k':
+		exchange->key_column = optarg;
+		return true;
+	case 'v':
+		exchange->value_column = optarg;
+		return true;
+	default:
+		return command_number(optarg, &exchange->batch) && exchange->batch > 0;
+	}
+}
+
+static int choose_format(const struct command *command, const char *name, enum exchange_way way,
+	struct exchange_run *run)
+{
+	const char *path = run->exchange.path;
+
+	run->format = exchange_format(name, path);
+	if (run->format == NULL)
+		return command_usage(command, "which format is '%s'?", name != NULL ? name : path);
+	if (!run->format->streams && strcmp(path, "-") == 0)
+		return command_usage(command, "%s cannot be %s a pipe", run->format->name,
+			way == EXCHANGE_IMPORT ? "read from" : "written to");
+	return COMMAND_DONE;
+}
+
+int exchange_parse(const struct command *command, int argc, char **argv, enum exchange_way way,
+	struct exchange_run *ret_run)
+{
+	static const struct option longs[] = {
+		{"batch", required_argument, NULL, 'b'}, /* of an import only */
+		{"format", required_argument, NULL, 'f'},
+		{"table", required_argument, NULL, 't'},
+		{"key", required_argument, NULL, 'k'},
+		{"value", required_argument, NULL, 'v'},
+		{0},
+	};
+	const struct option *mine = way == EXCHANGE_IMPORT ? longs : longs + 1;
+	struct exchange_run run = {0};
+	const char *name = NULL;
+	char **operands;
+	int option;
+
+	while ((option = command_option(command, argc, argv, "f:", mine)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		if (!take_option(&run.exchange, option, &name))
+			return command_usage(command, "'%s' is not a number of records", optarg);
+	}
+	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
+		return COMMAND_USAGE;
+	run.store_path = operands[0];
+	run.exchange.path = operands[1];
+	*ret_run = run;
+	return choose_format(command, name, way, ret_run);
+}
