@@ -1,40 +1,26 @@
 /* keytree compact: make the file of a store as small as it can be. */
 #include "command.h"
+#include "progress.h"
 #include "show.h"
 
 #include "keytree.h"
 
-#include <inttypes.h>
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
-/* A signal ends the work between two steps. */
-static volatile sig_atomic_t stopped;
+/* What is under way. */
+struct compacting {
+	struct progress progress;
+	struct kt_info before;
+};
 
-static void stop(int number)
+static int step(void *arg, const struct kt_compaction *compaction)
 {
-	stopped = number;
-}
+	struct compacting *compacting = arg;
+	uint64_t page_size = compacting->before.page_size;
 
-static int show_progress(void *arg, const struct kt_compaction *compaction)
-{
-	char size[SHOW_SIZE_SIZE];
-
-	(void)arg;
-	if (isatty(STDERR_FILENO)) {
-		show_size(compaction->pages * 4096, size);
-		fprintf(stderr, "\rcompacting: %3" PRIu64 " %%, the file has %s\033[K",
-			compaction->total > 0 ? compaction->done * 100 / compaction->total : 100,
-			size);
-	}
-	return stopped;
-}
-
-static void hide_progress(void)
-{
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+	compacting->progress.total = compaction->total * page_size;
+	return progress_step(&compacting->progress, compaction->done * page_size);
 }
 
 /* On a terminal, say what came of it. */
@@ -51,27 +37,25 @@ static void print_result(const struct kt_info *before, const struct kt_info *aft
 
 static int compact_store(const char *path)
 {
-	const struct sigaction action = {.sa_handler = stop};
-	struct kt_info before, after;
+	struct compacting compacting;
+	struct kt_info after;
 	struct kt_store *store;
 	int status = command_open(path, 0, &store);
 	int err;
 
 	if (status != COMMAND_DONE)
 		return status;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	err = kt_info(store, &before);
+	err = kt_info(store, &compacting.before);
+	progress_init(&compacting.progress, 0, true); /* a signal ends the work between two steps */
 	if (err == 0)
-		err = kt_compact(store, show_progress, NULL);
-	hide_progress();
-	if (err > 0)
+		err = kt_compact(store, step, &compacting);
+	progress_fini(&compacting.progress);
+	if (err == -EINTR)
 		status = command_fail(path, "compact", "interrupted; what was done stays");
-	else if (err < 0)
+	else if (err != 0)
 		status = command_fail_errno(path, "compact", err);
 	else if (kt_info(store, &after) == 0)
-		print_result(&before, &after);
+		print_result(&compacting.before, &after);
 	return command_close(path, store, status);
 }
 
