@@ -98,6 +98,8 @@ const struct command cmd_export = {
 		"  tar      .tar, .tar.gz, .tar.xz, .tar.zst: the files that a mount would show\n"
 		"  jsonl    .jsonl: one JSON object for each key, with everything but inode "
 		"numbers\n"
-		"  sqlite   .sqlite, .db: table T with columns K and V (default: kv, key, value)\n",
+		"  sqlite   .sqlite, .db: table T with columns K and V (default: kv, key, "
+		"value)\n\n"
+		"  -f, --format F   write format F\n",
 	.run = run,
 };

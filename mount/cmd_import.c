@@ -102,6 +102,7 @@ const struct command cmd_import = {
 		"  sqlite   .sqlite, .db: columns K and V of table T; found if they are not "
 		"named\n\n"
 		"A record that cannot be put is named, and nothing of SOURCE is kept then.\n"
-		"  --batch N   a transaction for every N records, which stay\n",
+		"  -f, --format F   read format F\n"
+		"  --batch N        a transaction for every N records, which stay\n",
 	.run = run,
 };
