@@ -75,6 +75,7 @@ static int do_put(struct operation *op)
 	if (err == 0) {
 		struct model_entry *entry = edited(op);
 
+		entry->link = 0;
 		model_resize(entry, size);
 		memcpy(entry->value, op->bytes, size);
 	}
@@ -96,6 +97,7 @@ static int do_put_entry(struct operation *op)
 	if (err == 0) {
 		struct model_entry *entry = edited(op);
 
+		entry->link = 0;
 		model_resize(entry, size);
 		memcpy(entry->value, op->bytes, size);
 		model_set_attr(entry, op->bytes, attr_size);
@@ -133,6 +135,7 @@ static int do_write(struct operation *op)
 		if (offset + size > entry->size)
 			model_resize(entry, offset + size);
 		memcpy(entry->value + offset, op->bytes, size);
+		model_spread(op->model, entry);
 	}
 	return err;
 }
@@ -145,8 +148,12 @@ static int do_truncate(struct operation *op)
 	memory_enter();
 	err = kt_truncate(op->txn, op->key, op->key_size, size);
 	memory_leave();
-	if (err == 0)
-		model_resize(edited(op), size);
+	if (err == 0) {
+		struct model_entry *entry = edited(op);
+
+		model_resize(entry, size);
+		model_spread(op->model, entry);
+	}
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -166,34 +173,85 @@ static int do_punch(struct operation *op)
 		if (size > entry->size - offset)
 			size = entry->size - offset;
 		memset(entry->value + offset, 0, size);
+		model_spread(op->model, entry);
 	}
 	return err == -ENOENT ? 0 : err;
 }
 
+static int do_set_attr(struct operation *op)
+{
+	struct rng *rng = &op->world->rng;
+	size_t size = rng_below(rng, 6) == 0 ? 5000 : rng_below(rng, 60);
+	int err;
+
+	operation_fill(rng, op->bytes, size);
+	memory_enter();
+	err = kt_set_attr(op->txn, op->key, op->key_size, op->bytes, size);
+	memory_leave();
+	if (err == 0) {
+		bool exact;
+		size_t at = model_find(op->model, op->key, op->key_size, &exact);
+
+		model_set_attr(&op->model->entries[at], op->bytes, size);
+		model_spread(op->model, &op->model->entries[at]);
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Two keys share an entry, and so do those that did before. */
+static int do_link(struct operation *op)
+{
+	unsigned char to[KT_KEY_MAX];
+	size_t size = random_key(&op->world->rng, to), at;
+	struct kt_stat stat;
+	bool exact;
+	int err;
+
+	if (op->model != &op->world->now.trees[KT_ENTRIES])
+		return 0;
+	memory_enter();
+	err = kt_link(op->txn, op->key, op->key_size, op->txn, to, size);
+	memory_leave();
+	if (err != 0)
+		return err == -ENOENT || err == -EEXIST ? 0 : err;
+	err = kt_stat(op->txn, to, size, &stat);
+	if (err != 0)
+		return err;
+	at = model_find(op->model, op->key, op->key_size, &exact);
+	model_link(op->model, &op->model->entries[at], to, size, stat.shared);
+	return 0;
+}
+
+/* To another key, and now and then to another tree; there an entry of several keys cannot go. */
 static int do_move(struct operation *op)
 {
+	struct world *world = op->world;
 	struct model_entry *source, *target;
 	unsigned char to[KT_KEY_MAX];
-	size_t size = random_key(&op->world->rng, to);
+	size_t size = random_key(&world->rng, to);
+	size_t same = (size_t)(op->model - world->now.trees);
+	size_t tree = rng_below(&world->rng, 4) == 0 ? rng_below(&world->rng, STATE_TREES) : same;
 	struct model copy;
 	bool exact;
 	int err;
 
 	memory_enter();
-	err = kt_move(op->txn, op->key, op->key_size, op->txn, to, size);
+	err = kt_move(
+		op->txn, op->key, op->key_size, kt_tree(op->txn, (enum kt_tree_id)tree), to, size);
 	memory_leave();
 	if (err != 0)
-		return err == -ENOENT ? 0 : err;
-	if (size == op->key_size && memcmp(to, op->key, size) == 0)
+		return err == -ENOENT || (err == -EMLINK && tree != same) ? 0 : err;
+	if (tree == same && size == op->key_size && memcmp(to, op->key, size) == 0)
 		return 0;
 	copy = model_clone(op->model);
 	source = &copy.entries[model_find(&copy, op->key, op->key_size, &exact)];
 	model_delete(op->model, op->key, op->key_size);
-	target = model_edit(op->model, to, size);
+	target = model_edit(&world->now.trees[tree], to, size);
 	model_resize(target, source->size);
 	memcpy(target->value, source->value, source->size);
 	model_set_attr(target, source->attr, source->attr_size);
 	target->mtime_ns = source->mtime_ns;
+	target->link = tree == same ? source->link : 0;
 	model_fini(&copy);
 	return 0;
 }
@@ -232,7 +290,7 @@ int operation_random(struct world *world, struct kt_txn *txn)
 {
 	static int (*const operations[])(struct operation *) = {do_put, do_put, do_put, do_put,
 		do_put_entry, do_delete, do_delete, do_write, do_truncate, do_punch, do_move,
-		do_new_id};
+		do_new_id, do_set_attr, do_link, do_link};
 	static struct operation op;
 	size_t tree = rng_below(&world->rng, 8) == 0 ? 1 + rng_below(&world->rng, 2) : 0;
 

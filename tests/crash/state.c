@@ -71,8 +71,8 @@ static bool same_bytes(struct kt_slice slice, const void *data, size_t size)
 }
 
 /* NULL: the entry is what the model says; else what differs. */
-static const char *compare_entry(
-	const struct model_entry *entry, struct kt_slice value, const struct kt_stat *stat)
+static const char *compare_entry(const struct model *model, const struct model_entry *entry,
+	struct kt_slice value, const struct kt_stat *stat)
 {
 	if (!same_bytes(value, entry->value, entry->size))
 		return "another value";
@@ -80,6 +80,8 @@ static const char *compare_entry(
 		return "another attribute blob";
 	if (entry->mtime_ns != 0 && stat->mtime_ns != entry->mtime_ns)
 		return "another mtime";
+	if (stat->keys != model_keys(model, entry))
+		return "another number of keys that share it";
 	return NULL;
 }
 
@@ -110,7 +112,7 @@ static const char *walk(
 			err = kt_cursor_stat(cursor, &stat);
 		if (err != 0)
 			break;
-		why = compare_entry(&model->entries[i++], value, &stat);
+		why = compare_entry(model, &model->entries[i++], value, &stat);
 	}
 	*ret_err = err == -ENOENT ? 0 : err;
 	if (why == NULL && err == -ENOENT && i < model->count)

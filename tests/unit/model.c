@@ -128,6 +128,48 @@ void model_set_attr(struct model_entry *entry, const void *attr, size_t size)
 	entry->attr_size = size;
 }
 
+/* Give an entry the content of another. */
+static void copy_content(struct model_entry *to, const struct model_entry *from)
+{
+	model_resize(to, from->size);
+	memcpy(to->value, from->value, from->size);
+	model_set_attr(to, from->attr, from->attr_size);
+	to->mtime_ns = from->mtime_ns;
+}
+
+void model_link(struct model *model, struct model_entry *entry, const void *to, size_t to_size,
+	uint64_t link)
+{
+	size_t index = (size_t)(entry - model->entries);
+	struct model_entry *target;
+
+	if (entry->link == 0)
+		entry->link = link;
+	target = model_edit(model, to, to_size);
+	entry = &model->entries[index + (target <= &model->entries[index])];
+	target->link = entry->link;
+	copy_content(target, entry);
+}
+
+void model_spread(struct model *model, const struct model_entry *entry)
+{
+	for (size_t i = 0; i < model->count; i++) {
+		struct model_entry *other = &model->entries[i];
+
+		if (other != entry && other->link == entry->link && entry->link != 0)
+			copy_content(other, entry);
+	}
+}
+
+size_t model_keys(const struct model *model, const struct model_entry *entry)
+{
+	size_t keys = entry->link == 0;
+
+	for (size_t i = 0; i < model->count && entry->link != 0; i++)
+		keys += model->entries[i].link == entry->link;
+	return keys;
+}
+
 static void assert_entry(struct kt_cursor *cursor, const struct model_entry *entry)
 {
 	struct kt_slice key = kt_cursor_key(cursor), value;

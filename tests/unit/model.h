@@ -8,6 +8,7 @@ struct model_entry {
 	size_t key_size, size, attr_size;
 	unsigned char *key, *value, *attr;
 	int64_t mtime_ns; /* 0: not known */
+	uint64_t link;	  /* keys with the same number share an entry; 0: this one has its own */
 };
 
 struct model {
@@ -28,6 +29,16 @@ struct model_entry *model_edit(struct model *model, const void *key, size_t size
 
 /** Remove a key. @return was it there? */
 bool model_delete(struct model *model, const void *key, size_t size);
+
+/** Let an entry share what another key has. @param link  a number that no other entries have */
+void model_link(struct model *model, struct model_entry *entry, const void *to, size_t to_size,
+	uint64_t link);
+
+/** An entry has changed: so it has for all keys that share it. */
+void model_spread(struct model *model, const struct model_entry *entry);
+
+/** How many keys an entry has. */
+size_t model_keys(const struct model *model, const struct model_entry *entry);
 
 /** Give an entry another size; what is added is zeros. */
 void model_resize(struct model_entry *entry, size_t size);
