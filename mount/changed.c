@@ -110,17 +110,13 @@ int changed_print(
 {
 	const struct changed *changed = arg;
 	const char *sign = from == NULL ? "+" : to == NULL ? "-" : "~";
-	bool wrote, same;
+	bool same;
 	int err = is_same(changed, key, from, to, &same);
 
 	if (err != 0 || same)
 		return err;
 	if (changed->json)
 		return print_json(sign, key, from, to);
-	printf("%s ", sign);
-	if (changed->line_end == '\0')
-		wrote = fwrite(key->data, 1, key->size, stdout) == key->size;
-	else
-		wrote = line_write_key(*key) == 0;
-	return wrote && putchar(changed->line_end) != EOF ? 0 : -EIO;
+	err = command_wrote(printf("%s ", sign) > 0);
+	return err != 0 ? err : line_print_key(*key, changed->line_end);
 }

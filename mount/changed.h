@@ -25,7 +25,7 @@ int changed_parse(const struct command *command, int argc, char **argv, struct c
 
 /** Print a key; for kt_diff(). One that was written anew and is as it was is left out.
  *  @param arg  struct changed
- *  @return 0; -EIO the output could not be written; -ENOMEM; of the store */
+ *  @return 0; -ENOMEM; -errno the output could not be written; of the store */
 int changed_print(void *arg, const struct kt_slice *key, const struct kt_stat *from,
 	const struct kt_stat *to);
 

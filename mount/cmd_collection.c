@@ -21,12 +21,7 @@ static int print_name(void *arg, const struct kt_slice *name)
 
 		return line_json_print(line_json_bytes(object, "name", *name), object);
 	}
-	if (output->nul)
-		return fwrite(name->data, 1, name->size, stdout) == name->size &&
-				       putchar('\0') != EOF
-			       ? 0
-			       : -EIO;
-	return line_write_key(*name) == 0 && putchar('\n') != EOF ? 0 : -EIO;
+	return line_print_key(*name, output->nul ? '\0' : '\n');
 }
 
 static int list(const char *path, struct output *output)
@@ -39,8 +34,8 @@ static int list(const char *path, struct output *output)
 	if (status != COMMAND_DONE)
 		return status;
 	err = kt_collection_list(txn, print_name, output);
-	if (err != 0 && !ferror(stdout)) /* that is told by command_close() */
-		status = command_fail_errno(path, "list", err);
+	if (err != 0)
+		status = command_fail_output(path, "list", err);
 	kt_abort(txn);
 	return command_close(path, store, status);
 }

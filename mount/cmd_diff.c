@@ -34,7 +34,7 @@ static int newest(const struct diff *diff, struct kt_store *store, char name[KT_
 		return command_fail_errno(diff->path, "list", err);
 	if (*name != '\0')
 		return COMMAND_DONE;
-	command_fail(diff->path, NULL, "there is no snapshot to compare with");
+	command_fail(diff->path, "diff", "there is no snapshot to compare with");
 	return COMMAND_NO;
 }
 
@@ -60,8 +60,8 @@ static int compare(struct diff *diff, struct kt_store *store, const char *from, 
 	status = begin_at(diff, store, to, &diff->changed.to);
 	if (status == COMMAND_DONE) {
 		err = kt_diff(diff->changed.from, diff->changed.to, changed_print, &diff->changed);
-		if (err != 0 && !ferror(stdout)) /* that is told by command_close() */
-			status = command_fail_errno(diff->path, "diff", err);
+		if (err != 0)
+			status = command_fail_output(diff->path, "diff", err);
 		kt_abort(diff->changed.to);
 	}
 	kt_abort(diff->changed.from);

@@ -18,16 +18,24 @@ static int fail(const struct exchange_run *import, int err)
 
 	if (exchange->why[0] != '\0')
 		return command_fail(path, "import", exchange->why);
-	if (err == -EILSEQ || err == -EISDIR)
+	if (err == -EILSEQ)
 		return command_fail_errno(path, "import", err);
 	return command_fail_errno(import->store_path, "import", err);
 }
 
+/* @return its size; 0 if it is no regular file */
 static uint64_t file_size(int fd)
 {
 	struct stat stat;
 
 	return fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) ? (uint64_t)stat.st_size : 0;
+}
+
+static bool is_directory(int fd)
+{
+	struct stat stat;
+
+	return fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode);
 }
 
 /* Nothing needs cleaning up when a signal ends the process: what is not committed never was. */
@@ -74,7 +82,8 @@ static int import_file(struct exchange_run *import)
 	if (exchange->fd < 0)
 		return command_fail(exchange->path, "open", strerror(errno));
 	exchange->file = exchange->path;
-	status = import_into(import);
+	status = is_directory(exchange->fd) ? command_fail_errno(exchange->path, "import", -EISDIR)
+					    : import_into(import);
 	close(exchange->fd);
 	return status;
 }

@@ -33,7 +33,7 @@ static char type_letter(mode_t mode)
 	}
 }
 
-static void print_details(const struct stat *stat)
+static int print_details(const struct stat *stat)
 {
 	static const char letters[] = "rwxrwxrwx";
 	char mode[] = "----------", time[32] = "-";
@@ -44,15 +44,15 @@ static void print_details(const struct stat *stat)
 		mode[i + 1] = stat->st_mode & (0400U >> i) ? letters[i] : '-';
 	if (localtime_r(&stat->st_mtime, &tm) != NULL)
 		strftime(time, sizeof(time), "%Y-%m-%d %H:%M", &tm);
-	printf("%s %5u %5u %10" PRIu64 " %s ", mode, stat->st_uid, stat->st_gid,
-		(uint64_t)stat->st_size, time);
+	return command_wrote(printf("%s %5u %5u %10" PRIu64 " %s ", mode, stat->st_uid,
+				     stat->st_gid, (uint64_t)stat->st_size, time) > 0);
 }
 
 static int print_name(const struct ls *ls, const char *name)
 {
 	if (ls->line_end != '\0')
 		return line_write_name(name);
-	return fputs(name, stdout) < 0 ? -EIO : 0;
+	return command_wrote(fputs(name, stdout) >= 0);
 }
 
 static int print_entry(const struct ls *ls, const char *name, const struct fs_entry *entry)
@@ -62,15 +62,16 @@ static int print_entry(const struct ls *ls, const char *name, const struct fs_en
 
 	if (ls->details && S_ISLNK(entry->stat.st_mode))
 		err = fs_readlink(ls->fs, entry->node, &target);
-	if (ls->details)
-		print_details(&entry->stat);
+	if (err == 0 && ls->details)
+		err = print_details(&entry->stat);
 	if (err == 0)
 		err = print_name(ls, name);
-	if (err == 0 && target != NULL) {
-		fputs(" -> ", stdout);
+	if (err == 0 && target != NULL)
+		err = command_wrote(fputs(" -> ", stdout) >= 0);
+	if (err == 0 && target != NULL)
 		err = print_name(ls, target);
-	}
-	putchar(ls->line_end);
+	if (err == 0)
+		err = command_wrote(putchar(ls->line_end) != EOF);
 	free(target);
 	return err;
 }
@@ -199,7 +200,7 @@ static int list_store(struct ls *ls, const char *store_path, const char *path)
 		command_fail(store_path, path, "no such key or directory");
 		status = COMMAND_NO;
 	} else if (err != 0) {
-		status = command_fail_errno(store_path, "ls", err);
+		status = command_fail_output(store_path, "ls", err);
 	}
 	free(copy);
 	return command_close(store_path, store, status);

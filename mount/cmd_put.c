@@ -52,7 +52,7 @@ static int write_rest(const struct put *put, struct kt_txn *txn, char *piece)
 	do {
 		err = read_piece(put->source, piece, &size);
 		if (err != 0)
-			return command_fail(put->source_name, NULL, strerror(-err));
+			return command_fail(put->source_name, "read", strerror(-err));
 		err = kt_write(txn, put->key.bytes, put->key.size, offset, piece, size);
 		if (err != 0)
 			return command_fail_errno(put->path, "put", err);
@@ -95,7 +95,7 @@ static int put_source(const struct put *put)
 		return command_fail_errno(put->path, "put", -ENOMEM);
 	err = read_piece(put->source, piece, &size);
 	if (err != 0)
-		status = command_fail(put->source_name, NULL, strerror(-err));
+		status = command_fail(put->source_name, "read", strerror(-err));
 	else
 		status = commit_value(put, piece, size, size == PIECE_SIZE);
 	free(piece);
@@ -109,7 +109,7 @@ static int put_file(struct put *put, const char *file)
 	put->source_name = file;
 	put->source = open(file, O_RDONLY | O_CLOEXEC);
 	if (put->source < 0)
-		return command_fail(file, NULL, strerror(errno));
+		return command_fail(file, "open", strerror(errno));
 	status = put_source(put);
 	close(put->source);
 	return status;

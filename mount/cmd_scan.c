@@ -51,16 +51,9 @@ static int print_json(struct kt_cursor *cursor)
 
 static int print_entry(enum scan_format format, struct kt_cursor *cursor)
 {
-	struct kt_slice key = kt_cursor_key(cursor);
-	bool wrote;
-
 	if (format == SCAN_JSON)
 		return print_json(cursor);
-	if (format == SCAN_NUL)
-		wrote = fwrite(key.data, 1, key.size, stdout) == key.size && putchar('\0') != EOF;
-	else
-		wrote = line_write_key(key) == 0 && putchar('\n') != EOF;
-	return wrote ? 0 : -EIO;
+	return line_print_key(kt_cursor_key(cursor), format == SCAN_NUL ? '\0' : '\n');
 }
 
 static int confine(struct kt_cursor *cursor, const struct scan *scan)
@@ -98,8 +91,8 @@ static int scan_store(const char *path, const struct scan *scan)
 	err = kt_cursor_open(txn, &cursor);
 	if (err == 0)
 		err = print_all(cursor, scan);
-	if (err != 0 && !ferror(stdout)) /* that is told by command_close() */
-		status = command_fail_errno(path, "scan", err);
+	if (err != 0)
+		status = command_fail_output(path, "scan", err);
 	kt_cursor_close(cursor);
 	kt_abort(txn);
 	return command_close(path, store, status);

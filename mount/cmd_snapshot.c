@@ -111,7 +111,7 @@ static int print_snapshot(void *arg, const struct kt_snapshot *snapshot)
 			snapshot->entries);
 	}
 	err = line_write_name(snapshot->name);
-	return err == 0 && putchar('\n') == EOF ? -EIO : err;
+	return err != 0 ? err : command_wrote(putchar('\n') != EOF);
 }
 
 static int list(const struct use *use, struct kt_store *store)
@@ -121,8 +121,8 @@ static int list(const struct use *use, struct kt_store *store)
 	if (!use->json && show_columns())
 		printf("%-19s  %10s  %10s  %s\n", "TIME", "KEPT", "ENTRIES", "NAME");
 	err = kt_snapshot_list(store, print_snapshot, (void *)use);
-	if (err != 0 && !ferror(stdout)) /* that is told by command_close() */
-		return command_fail_errno(use->path, "list", err);
+	if (err != 0)
+		return command_fail_output(use->path, "list", err);
 	return COMMAND_DONE;
 }
 

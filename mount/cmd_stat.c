@@ -177,8 +177,8 @@ static int stat_store(const char *path, enum stat_format format)
 	if (status != COMMAND_DONE)
 		return status;
 	err = print_facts(path, store, format);
-	if (err != 0 && !ferror(stdout)) /* that is told by command_close() */
-		status = command_fail_errno(path, "stat", err);
+	if (err != 0)
+		status = command_fail_output(path, "stat", err);
 	return command_close(path, store, status);
 }
 

@@ -42,8 +42,8 @@ static int tell(struct watch *watch)
 	err = kt_diff(changed->from, changed->to, print_in_prefix, watch);
 	kt_abort(changed->from);
 	changed->from = changed->to;
-	if (fflush(stdout) != 0 && err == 0)
-		err = -EIO;
+	if (err == 0)
+		err = command_wrote(fflush(stdout) == 0);
 	return err;
 }
 
@@ -66,7 +66,7 @@ static int watch_until_end(struct watch *watch, struct kt_waiter *waiter, int si
 		if (err == 0)
 			err = tell(watch);
 	}
-	return ferror(stdout) ? COMMAND_DONE : command_fail_errno(watch->path, "watch", err);
+	return command_fail_output(watch->path, "watch", err);
 }
 
 static int watch_store(struct watch *watch)

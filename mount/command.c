@@ -96,6 +96,17 @@ int command_fail_errno(const char *subject, const char *what, int err)
 	return command_fail(subject, what, kt_strerror(NULL, err));
 }
 
+int command_wrote(bool ok)
+{
+	return ok ? 0 : errno != 0 ? -errno : -EIO;
+}
+
+int command_fail_output(const char *subject, const char *what, int err)
+{
+	return ferror(stdout) ? command_fail(subject, "standard output", strerror(-err))
+			      : command_fail_errno(subject, what, err);
+}
+
 int command_open(const char *path, unsigned flags, struct kt_store **ret_store)
 {
 	int err = kt_open(path, flags, ret_store);

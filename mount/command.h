@@ -85,6 +85,15 @@ int command_fail(const char *subject, const char *what, const char *why);
 /** The same for the error of a library call made last by this thread. @return COMMAND_FAILED */
 int command_fail_errno(const char *subject, const char *what, int err);
 
+/** Tell whether output was written.
+ *  @param ok  what the call for it said, right before
+ *  @return 0; or -errno */
+int command_wrote(bool ok);
+
+/** As command_fail_errno() for a call that also printed: when that is what failed, it is told of.
+ *  @return COMMAND_FAILED */
+int command_fail_output(const char *subject, const char *what, int err);
+
 /** Open the store a command works on; a failure is printed.
  *  @param flags      of kt_open()
  *  @param ret_store  end with command_close()

@@ -32,22 +32,24 @@ static int write_escaped(struct escape_set set, const char *bytes, size_t size)
 {
 	char *text = malloc(3 * size + 1); /* a byte becomes three at most */
 	struct escape escape;
-	int err = 0;
+	int err;
 
 	if (text == NULL)
 		return -ENOMEM;
 	escape_init(&escape, set, text, 3 * size);
 	for (size_t i = 0; i < size; i++)
 		escape_add(&escape, (unsigned char)bytes[i]);
-	if (fwrite(text, 1, escape.size, stdout) != escape.size)
-		err = -EIO;
+	err = command_wrote(fwrite(text, 1, escape.size, stdout) == escape.size);
 	free(text);
 	return err;
 }
 
-int line_write_key(struct kt_slice key)
+int line_print_key(struct kt_slice key, char end)
 {
-	return write_escaped(key_set, key.data, key.size);
+	int err = end == '\0' ? command_wrote(fwrite(key.data, 1, key.size, stdout) == key.size)
+			      : write_escaped(key_set, key.data, key.size);
+
+	return err != 0 ? err : command_wrote(putchar(end) != EOF);
 }
 
 void line_read_name(char *text)
@@ -102,8 +104,9 @@ int line_json_print(int err, json_t *object)
 {
 	if (err == 0 && object == NULL)
 		err = -ENOMEM;
-	if (err == 0 && (json_dumpf(object, stdout, JSON_COMPACT) != 0 || putchar('\n') < 0))
-		err = -EIO;
+	if (err == 0)
+		err = command_wrote(
+			json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF);
 	json_decref(object);
 	return err;
 }

@@ -22,15 +22,16 @@ struct line_key {
  *  @return COMMAND_DONE or COMMAND_FAILED */
 int line_read_key(const char *subject, const char *text, struct line_key *ret_key);
 
-/** Print a key on standard output, without newline.
- *  @return 0; -EIO; -ENOMEM */
-int line_write_key(struct kt_slice key);
+/** Print a key on standard output, and what ends it.
+ *  @param end  newline; or NUL: the bytes of the key as they are
+ *  @return 0; -ENOMEM; -errno the output could not be written */
+int line_print_key(struct kt_slice key, char end);
 
 /** Read a path of the mount from the command line, in place. */
 void line_read_name(char *text);
 
 /** Print a name of the mount on standard output, without newline.
- *  @return 0; -EIO; -ENOMEM */
+ *  @return 0; -ENOMEM; -errno the output could not be written */
 int line_write_name(const char *name);
 
 /** Are bytes UTF-8? */
@@ -51,7 +52,7 @@ int line_json_number(json_t *object, const char *name, int64_t number);
 /** Print a JSON object on one line of standard output.
  *  @param err     of making it
  *  @param object  taken; may be NULL when memory ran out
- *  @return err; -ENOMEM; -EIO the output could not be written */
+ *  @return err; -ENOMEM; -errno the output could not be written */
 int line_json_print(int err, json_t *object);
 
 #endif

@@ -18,6 +18,7 @@
 #include "command.h"
 #include "helper.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,21 +85,39 @@ static bool wants_help(int argc, char **argv)
 	return false;
 }
 
+/* What is asked of the program itself. @return false if it is nothing of that kind */
+static bool run_general(int argc, char **argv, int *ret_status)
+{
+	const struct command *command;
+	bool version = strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "version") == 0;
+	bool help = strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0 ||
+		    strcmp(argv[0], "-h") == 0;
+
+	if (!version && !help)
+		return false;
+	if (argc > (version ? 1 : 2)) {
+		fprintf(stderr, "keytree: too many arguments, from '%s' on (keytree help)\n",
+			argv[version ? 1 : 2]);
+		*ret_status = COMMAND_USAGE;
+	} else if (version) {
+		puts("keytree " KEYTREE_VERSION);
+		*ret_status = COMMAND_DONE;
+	} else if (argc == 1) {
+		*ret_status = print_commands();
+	} else {
+		command = find_command(argv[1]);
+		*ret_status = command != NULL ? print_help(command) : unknown_command(argv[1]);
+	}
+	return true;
+}
+
 static int run(int argc, char **argv)
 {
 	const struct command *command;
+	int status;
 
-	if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "version") == 0) {
-		puts("keytree " KEYTREE_VERSION);
-		return COMMAND_DONE;
-	}
-	if (strcmp(argv[0], "help") == 0 && argc > 1) {
-		command = find_command(argv[1]);
-		return command != NULL ? print_help(command) : unknown_command(argv[1]);
-	}
-	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0 ||
-		strcmp(argv[0], "-h") == 0)
-		return print_commands();
+	if (run_general(argc, argv, &status))
+		return status;
 	command = find_command(argv[0]);
 	if (command == NULL)
 		return unknown_command(argv[0]);
@@ -119,6 +138,6 @@ int main(int argc, char **argv)
 	}
 	status = run(argc - 1, argv + 1);
 	if (fflush(stdout) != 0 && status == COMMAND_DONE)
-		return command_fail("standard output", NULL, "cannot be written");
+		return command_fail("standard output", NULL, strerror(errno));
 	return status;
 }
