@@ -9,6 +9,7 @@
 struct temp {
 	char dir[64];
 	char path[128]; /* of a file in it, "a.kt" */
+	char copy[128]; /* of another, "copy.kt" */
 };
 
 /** Make the directory. @return 0; -1 as cmocka's setup functions */
@@ -18,6 +19,7 @@ static inline int temp_make(struct temp *temp)
 	if (mkdtemp(temp->dir) == NULL)
 		return -1;
 	snprintf(temp->path, sizeof(temp->path), "%s/a.kt", temp->dir);
+	snprintf(temp->copy, sizeof(temp->copy), "%s/copy.kt", temp->dir);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* Backups: a copy that is one point in time, whole, and sound. */
 #include "store/keytree.h"
 #include "rng.h"
-#include "temp.h"
+#include "fixture.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,46 +18,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-struct fixture {
-	struct temp temp;
-	char copy[128];
-	bool memory;
-	struct kt_store *store;
-};
-
-static int setup_in(void **state, bool memory)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	*state = f;
-	f->memory = memory;
-	if (temp_make(&f->temp) != 0)
-		return -1;
-	snprintf(f->copy, sizeof(f->copy), "%s/copy.kt", f->temp.dir);
-	return memory ? kt_open_memory("backup", &f->store)
-		      : kt_open(f->temp.path, KT_CREATE, &f->store);
-}
-
-static int setup_file(void **state)
-{
-	return setup_in(state, false);
-}
-
-static int setup_memory(void **state)
-{
-	return setup_in(state, true);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	kt_close(f->store);
-	temp_remove(&f->temp);
-	free(f);
-	return 0;
-}
 
 /* ---- filling --------------------------------------------------------------------------------- */
 
@@ -219,7 +179,7 @@ static struct kt_store *open_copy(const char *path)
 
 static void assert_copy_is(struct fixture *f, struct kt_txn *expected)
 {
-	struct kt_store *copy = open_copy(f->copy);
+	struct kt_store *copy = open_copy(f->temp.copy);
 	struct kt_txn *txn = begin_read(copy);
 
 	assert_same(expected, txn);
@@ -254,10 +214,10 @@ static void empty_store(void **state)
 	struct kt_store *copy;
 	struct stat st;
 
-	back_up(f->store, f->copy);
-	assert_int_equal(stat(f->copy, &st), 0);
+	back_up(f->store, f->temp.copy);
+	assert_int_equal(stat(f->temp.copy, &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0600);
-	copy = open_copy(f->copy);
+	copy = open_copy(f->temp.copy);
 	assert_int_equal(kt_info(copy, &of_copy), 0);
 	assert_int_equal(kt_info(f->store, &of_store), 0);
 	assert_memory_equal(of_copy.id, of_store.id, sizeof(of_copy.id));
@@ -276,10 +236,10 @@ static void everything(void **state)
 
 	fill(f->store);
 	txn = begin_read(f->store);
-	assert_int_equal(kt_backup(kt_tree(txn, KT_NAMELESS), f->copy, 0, NULL, NULL), 0);
+	assert_int_equal(kt_backup(kt_tree(txn, KT_NAMELESS), f->temp.copy, 0, NULL, NULL), 0);
 	assert_copy_is(f, txn);
 	kt_abort(txn);
-	copy = open_copy(f->copy);
+	copy = open_copy(f->temp.copy);
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &txn), 0);
 	assert_int_equal(kt_begin(copy, KT_WRITE, &other), 0);
 	assert_int_equal(kt_new_id(txn, &next_here), 0);
@@ -301,13 +261,13 @@ static void copy_of_a_copy(void **state)
 	char path[128];
 
 	fill(f->store);
-	back_up(f->store, f->copy);
-	copy = open_copy(f->copy);
+	back_up(f->store, f->temp.copy);
+	copy = open_copy(f->temp.copy);
 	put_keys(copy, 0, 3000, "changed");
 	snprintf(path, sizeof(path), "%s/second.kt", f->temp.dir);
 	txn = begin_read(copy);
 	assert_int_equal(kt_backup(txn, path, 0, NULL, NULL), 0);
-	strcpy(f->copy, path);
+	strcpy(f->temp.copy, path);
 	assert_copy_is(f, txn);
 	kt_abort(txn);
 	assert_int_equal(kt_close(copy), 0);
@@ -339,12 +299,12 @@ static void free_space(void **state)
 	}
 	assert_int_equal(kt_commit(txn, 0), 0);
 	txn = begin_read(f->store);
-	assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), 0);
-	assert_int_equal(stat(f->copy, &st), 0);
+	assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), 0);
+	assert_int_equal(stat(f->temp.copy, &st), 0);
 	assert_true(st.st_blocks * 512 < 2250 * 4096 * 12 / 10);
 	assert_copy_is(f, txn);
 	kt_abort(txn);
-	copy = open_copy(f->copy);
+	copy = open_copy(f->temp.copy);
 	put_keys(copy, 0, 1000, "new");
 	assert_int_equal(kt_info(copy, &of_copy), 0);
 	assert_int_equal(kt_info(f->store, &of_store), 0);
@@ -368,8 +328,8 @@ static void with_snapshots(void **state)
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &txn), 0);
 	assert_int_equal(kt_clear(txn), 0);
 	assert_int_equal(kt_commit(txn, 0), 0);
-	back_up(f->store, f->copy);
-	copy = open_copy(f->copy);
+	back_up(f->store, f->temp.copy);
+	copy = open_copy(f->temp.copy);
 	for (int i = 0; i < 2; i++) {
 		const char *name = i == 0 ? "one" : "two";
 
@@ -405,8 +365,8 @@ static void cleared_store(void **state)
 	assert_int_equal(kt_clear(kt_tree(txn, KT_NAMELESS)), 0);
 	assert_int_equal(kt_commit(txn, 0), 0);
 	txn = begin_read(f->store);
-	assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), 0);
-	assert_int_equal(stat(f->copy, &st), 0);
+	assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), 0);
+	assert_int_equal(stat(f->temp.copy, &st), 0);
 	assert_true(st.st_blocks * 512 < 65536);
 	assert_copy_is(f, txn);
 	kt_abort(txn);
@@ -423,10 +383,10 @@ static void of_a_snapshot(void **state)
 	assert_int_equal(kt_snapshot_create(f->store, "then"), 0);
 	put_keys(f->store, 0, 2000, "later");
 	assert_int_equal(kt_snapshot_open(f->store, "then", &txn), 0);
-	assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), 0);
+	assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), 0);
 	assert_copy_is(f, txn);
 	kt_abort(txn);
-	copy = open_copy(f->copy);
+	copy = open_copy(f->temp.copy);
 	assert_int_equal(kt_snapshot_open(copy, "then", &txn), -ENOENT);
 	assert_int_equal(kt_close(copy), 0);
 }
@@ -540,11 +500,11 @@ static void one_point_in_time(void **state)
 		if (i == 2)
 			assert_int_equal(kt_snapshot_create(f->store, "s"), 0);
 		txn = begin_read(f->store);
-		assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), 0);
+		assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), 0);
 		assert_copy_is(f, txn);
 		kt_abort(txn);
-		assert_total(f->copy);
-		assert_int_equal(unlink(f->copy), 0);
+		assert_total(f->temp.copy);
+		assert_int_equal(unlink(f->temp.copy), 0);
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		writers[i].stop = true;
@@ -589,11 +549,11 @@ static void beside_another_process(void **state)
 		while (info.txn < before.txn + 10 && waitpid(child, NULL, WNOHANG) == 0);
 		assert_true(info.txn >= before.txn + 10);
 		txn = begin_read(f->store);
-		assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), 0);
+		assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), 0);
 		assert_copy_is(f, txn);
 		kt_abort(txn);
-		assert_total(f->copy);
-		assert_int_equal(unlink(f->copy), 0);
+		assert_total(f->temp.copy);
+		assert_int_equal(unlink(f->temp.copy), 0);
 	}
 	assert_int_equal(kill(child, SIGKILL), 0);
 	assert_int_equal(waitpid(child, NULL, 0), child);
@@ -610,15 +570,15 @@ static void refused(void **state)
 	int fd;
 
 	fill(f->store);
-	fd = open(f->copy, O_WRONLY | O_CREAT, 0644);
+	fd = open(f->temp.copy, O_WRONLY | O_CREAT, 0644);
 	assert_int_equal(write(fd, "mine", 4), 4);
 	close(fd);
 	txn = begin_read(f->store);
-	assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), -EEXIST);
-	fd = open(f->copy, O_RDONLY);
+	assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), -EEXIST);
+	fd = open(f->temp.copy, O_RDONLY);
 	assert_int_equal(read(fd, bytes, 10), 4);
 	close(fd);
-	assert_int_equal(unlink(f->copy), 0);
+	assert_int_equal(unlink(f->temp.copy), 0);
 	if (!f->memory)
 		assert_int_equal(kt_backup(txn, f->temp.path, 0, NULL, NULL), -EEXIST);
 	assert_int_equal(kt_backup(txn, f->temp.dir, 0, NULL, NULL), -EEXIST);
@@ -626,7 +586,7 @@ static void refused(void **state)
 	assert_int_equal(kt_backup(txn, path, 0, NULL, NULL), -ENOENT);
 	kt_abort(txn);
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &txn), 0);
-	assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), -EINVAL);
+	assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), -EINVAL);
 	assert_int_equal(kt_backup_fd(txn, 1, NULL, NULL), -EINVAL);
 	kt_abort(txn);
 	assert_no_copy(f);
@@ -643,32 +603,32 @@ static void replacing(void **state)
 
 	put_keys(f->store, 0, 100, "old");
 	txn = begin_read(f->store);
-	assert_int_equal(kt_backup(txn, f->copy, KT_BACKUP_REPLACE, NULL, NULL), 0);
+	assert_int_equal(kt_backup(txn, f->temp.copy, KT_BACKUP_REPLACE, NULL, NULL), 0);
 	assert_copy_is(f, txn);
 	kt_abort(txn);
 	fill(f->store);
 	txn = begin_read(f->store);
-	assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), -EEXIST);
-	assert_int_equal(kt_backup(txn, f->copy, KT_BACKUP_REPLACE, NULL, NULL), 0);
+	assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), -EEXIST);
+	assert_int_equal(kt_backup(txn, f->temp.copy, KT_BACKUP_REPLACE, NULL, NULL), 0);
 	assert_copy_is(f, txn);
-	copy = open_copy(f->copy);
-	assert_int_equal(kt_backup(txn, f->copy, KT_BACKUP_REPLACE, NULL, NULL), -EBUSY);
+	copy = open_copy(f->temp.copy);
+	assert_int_equal(kt_backup(txn, f->temp.copy, KT_BACKUP_REPLACE, NULL, NULL), -EBUSY);
 	assert_int_equal(kt_close(copy), 0);
 	if (!f->memory)
 		assert_int_equal(
 			kt_backup(txn, f->temp.path, KT_BACKUP_REPLACE, NULL, NULL), -EBUSY);
 	assert_int_equal(kt_backup(txn, f->temp.dir, KT_BACKUP_REPLACE, NULL, NULL), -EISDIR);
-	assert_int_equal(kt_backup(txn, f->copy, KT_BACKUP_REPLACE, stop, NULL), -ECANCELED);
+	assert_int_equal(kt_backup(txn, f->temp.copy, KT_BACKUP_REPLACE, stop, NULL), -ECANCELED);
 	assert_copy_is(f, txn);
-	fd = open(f->copy, O_WRONLY);
+	fd = open(f->temp.copy, O_WRONLY);
 	assert_int_equal(pwrite(fd, "damaged", 7, 100), 7);
 	close(fd);
-	assert_int_equal(kt_backup(txn, f->copy, KT_BACKUP_REPLACE, NULL, NULL), 0);
+	assert_int_equal(kt_backup(txn, f->temp.copy, KT_BACKUP_REPLACE, NULL, NULL), 0);
 	assert_copy_is(f, txn);
-	fd = open(f->copy, O_WRONLY | O_TRUNC);
+	fd = open(f->temp.copy, O_WRONLY | O_TRUNC);
 	assert_int_equal(write(fd, "notes", 5), 5);
 	close(fd);
-	assert_int_equal(kt_backup(txn, f->copy, KT_BACKUP_REPLACE, NULL, NULL), -EMEDIUMTYPE);
+	assert_int_equal(kt_backup(txn, f->temp.copy, KT_BACKUP_REPLACE, NULL, NULL), -EMEDIUMTYPE);
 	kt_abort(txn);
 }
 
@@ -696,11 +656,11 @@ static void rot(void **state)
 		assert_int_equal(pread(fd, &byte, 1, at), 1);
 		byte ^= 0x10;
 		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-		err = kt_backup(txn, f->copy, 0, NULL, NULL);
+		err = kt_backup(txn, f->temp.copy, 0, NULL, NULL);
 		byte ^= 0x10;
 		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
 		if (err == 0) { /* a free page, or one of the log */
-			assert_int_equal(unlink(f->copy), 0);
+			assert_int_equal(unlink(f->temp.copy), 0);
 			continue;
 		}
 		assert_true(err == -EUCLEAN || err == -EBADMSG);
@@ -709,7 +669,7 @@ static void rot(void **state)
 		found++;
 	}
 	assert_true(found > 50);
-	assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), 0);
+	assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), 0);
 	kt_abort(txn);
 	close(fd);
 }
@@ -730,12 +690,12 @@ static void no_room(void **state)
 	for (rlim_t size = 0; size < 2000000; size += 300000) {
 		limit.rlim_cur = size;
 		assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-		assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), -EFBIG);
-		assert_non_null(strstr(kt_strerror(f->store, -EFBIG), f->copy));
+		assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), -EFBIG);
+		assert_non_null(strstr(kt_strerror(f->store, -EFBIG), f->temp.copy));
 		assert_no_copy(f);
 	}
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-	assert_int_equal(kt_backup(txn, f->copy, 0, NULL, NULL), 0);
+	assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), 0);
 	kt_abort(txn);
 	assert_sound(f->store);
 }
@@ -768,14 +728,15 @@ static void progress(void **state)
 
 	fill(f->store);
 	txn = begin_read(f->store);
-	assert_int_equal(kt_backup(txn, f->copy, 0, note_progress, &whole), 0);
+	assert_int_equal(kt_backup(txn, f->temp.copy, 0, note_progress, &whole), 0);
 	assert_true(whole.total > sizeof(bytes));
 	assert_int_equal(whole.done, whole.total);
-	assert_int_equal(unlink(f->copy), 0);
+	assert_int_equal(unlink(f->temp.copy), 0);
 	for (unsigned i = 1; i <= whole.calls; i += 1 + i / 5) {
 		struct progress stopped = {.stop_at = i};
 
-		assert_int_equal(kt_backup(txn, f->copy, 0, note_progress, &stopped), -ECANCELED);
+		assert_int_equal(
+			kt_backup(txn, f->temp.copy, 0, note_progress, &stopped), -ECANCELED);
 		assert_int_equal(stopped.calls, i);
 		assert_no_copy(f);
 	}
@@ -806,12 +767,12 @@ static void killed(void **state)
 
 		if (child == 0) {
 			if (kt_open(f->temp.path, KT_READONLY, &f->store) == 0)
-				kt_backup(begin_read(f->store), f->copy, 0, die, &at);
+				kt_backup(begin_read(f->store), f->temp.copy, 0, die, &at);
 			_exit(1);
 		}
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-		assert_int_equal(stat(f->copy, &st), -1);
+		assert_int_equal(stat(f->temp.copy, &st), -1);
 	}
 	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
 	assert_sound(f->store);
@@ -850,7 +811,7 @@ static void through_a_pipe(void **state)
 	put_keys(f->store, 0, 500, "more");
 	txn = begin_read(f->store);
 	for (int i = 0; i < 2; i++) {
-		struct reader reader = {.path = f->copy};
+		struct reader reader = {.path = f->temp.copy};
 		struct progress whole = {0};
 		pthread_t thread;
 		int ends[2];
@@ -867,7 +828,7 @@ static void through_a_pipe(void **state)
 		assert_true(reader.ok);
 		assert_int_equal(whole.done, whole.total);
 		assert_copy_is(f, txn);
-		assert_int_equal(unlink(f->copy), 0);
+		assert_int_equal(unlink(f->temp.copy), 0);
 	}
 	kt_abort(txn);
 }
@@ -890,29 +851,26 @@ static void broken_pipe(void **state)
 	close(ends[1]);
 }
 
-#define FILE_ONLY(test) cmocka_unit_test_setup_teardown(test, setup_file, teardown)
-#define BOTH(test) FILE_ONLY(test), cmocka_unit_test_setup_teardown(test, setup_memory, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(empty_store),
-		BOTH(everything),
-		BOTH(copy_of_a_copy),
-		BOTH(free_space),
-		BOTH(with_snapshots),
-		BOTH(cleared_store),
-		BOTH(of_a_snapshot),
-		BOTH(one_point_in_time),
-		FILE_ONLY(beside_another_process),
-		BOTH(refused),
-		BOTH(replacing),
-		FILE_ONLY(rot),
-		BOTH(no_room),
-		BOTH(progress),
-		FILE_ONLY(killed),
-		BOTH(through_a_pipe),
-		BOTH(broken_pipe),
+		FIXTURE_BOTH(empty_store),
+		FIXTURE_BOTH(everything),
+		FIXTURE_BOTH(copy_of_a_copy),
+		FIXTURE_BOTH(free_space),
+		FIXTURE_BOTH(with_snapshots),
+		FIXTURE_BOTH(cleared_store),
+		FIXTURE_BOTH(of_a_snapshot),
+		FIXTURE_BOTH(one_point_in_time),
+		FIXTURE_FILE(beside_another_process),
+		FIXTURE_BOTH(refused),
+		FIXTURE_BOTH(replacing),
+		FIXTURE_FILE(rot),
+		FIXTURE_BOTH(no_room),
+		FIXTURE_BOTH(progress),
+		FIXTURE_FILE(killed),
+		FIXTURE_BOTH(through_a_pipe),
+		FIXTURE_BOTH(broken_pipe),
 	};
 
 	return cmocka_run_group_tests_name("backup", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* Collections, on a file and in memory. */
 #include "store/keytree.h"
-#include "temp.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,46 +10,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-struct fixture {
-	struct temp temp;
-	bool memory;
-	struct kt_store *store;
-	struct kt_txn *txn; /* aborted at the end */
-};
-
-static int setup_in(void **state, bool memory)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	*state = f;
-	f->memory = memory;
-	if (f == NULL || temp_make(&f->temp) != 0)
-		return -1;
-	return memory ? kt_open_memory("collection", &f->store)
-		      : kt_open(f->temp.path, KT_CREATE, &f->store);
-}
-
-static int setup_file(void **state)
-{
-	return setup_in(state, false);
-}
-
-static int setup_memory(void **state)
-{
-	return setup_in(state, true);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	kt_abort(f->txn);
-	kt_close(f->store);
-	temp_remove(&f->temp);
-	free(f);
-	return 0;
-}
 
 /* ---- helpers --------------------------------------------------------------------------------- */
 
@@ -665,28 +625,24 @@ static void threads(void **state)
 	assert_string_equal(list(f), "own0 own1 own2 own3 shared ");
 }
 
-#define BOTH(test)                                                                                 \
-	cmocka_unit_test_setup_teardown(test, setup_file, teardown),                               \
-		cmocka_unit_test_setup_teardown(test, setup_memory, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(keys_are_those_of_the_store),
-		BOTH(all_calls_on_keys),
-		BOTH(longest_key),
-		BOTH(scans),
-		BOTH(scan_while_deleting),
-		BOTH(empty_ones_persist),
-		BOTH(make_and_open),
-		BOTH(names),
-		BOTH(listing),
-		BOTH(listing_stops),
-		BOTH(clear_and_delete),
-		BOTH(several_in_one_transaction),
-		BOTH(snapshots_and_differences),
-		BOTH(read_only),
-		BOTH(threads),
+		FIXTURE_BOTH(keys_are_those_of_the_store),
+		FIXTURE_BOTH(all_calls_on_keys),
+		FIXTURE_BOTH(longest_key),
+		FIXTURE_BOTH(scans),
+		FIXTURE_BOTH(scan_while_deleting),
+		FIXTURE_BOTH(empty_ones_persist),
+		FIXTURE_BOTH(make_and_open),
+		FIXTURE_BOTH(names),
+		FIXTURE_BOTH(listing),
+		FIXTURE_BOTH(listing_stops),
+		FIXTURE_BOTH(clear_and_delete),
+		FIXTURE_BOTH(several_in_one_transaction),
+		FIXTURE_BOTH(snapshots_and_differences),
+		FIXTURE_BOTH(read_only),
+		FIXTURE_BOTH(threads),
 	};
 
 	return cmocka_run_group_tests_name("collection", tests, NULL, NULL);

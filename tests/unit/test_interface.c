@@ -2,7 +2,7 @@
  * stores, collections. Each of their calls has its counterpart, on a file and in memory, and the
  * same errors. */
 #include "store/keytree.h"
-#include "temp.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -12,46 +12,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-struct fixture {
-	struct temp temp;
-	bool memory;
-	struct kt_store *store;
-	struct kt_txn *txn; /* aborted at the end */
-};
-
-static int setup_in(void **state, bool memory)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	*state = f;
-	f->memory = memory;
-	if (temp_make(&f->temp) != 0)
-		return -1;
-	return memory ? kt_open_memory("hot tier", &f->store)
-		      : kt_open(f->temp.path, KT_CREATE, &f->store);
-}
-
-static int setup_file(void **state)
-{
-	return setup_in(state, false);
-}
-
-static int setup_memory(void **state)
-{
-	return setup_in(state, true);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	kt_abort(f->txn);
-	kt_close(f->store);
-	temp_remove(&f->temp);
-	free(f);
-	return 0;
-}
 
 static struct kt_txn *begin(struct fixture *f, unsigned flags)
 {
@@ -128,7 +88,7 @@ static void name(void **state)
 	struct kt_info info;
 
 	if (f->memory)
-		strcpy(expected, "memory:hot tier");
+		strcpy(expected, "memory:test");
 	else
 		snprintf(expected, sizeof(expected), "file:%s", f->temp.path);
 	assert_string_equal(kt_name(f->store), expected);
@@ -473,27 +433,21 @@ static void many_keys_in_one(void **state)
 	assert_value(f->txn, "b", NULL);
 }
 
-#define BOTH(test)                                                                                 \
-	{#test " (file)", test, setup_file, teardown, NULL},                                       \
-	{                                                                                          \
-#test " (memory)", test, setup_memory, teardown, NULL                              \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(name),
-		BOTH(read_write_delete),
-		BOTH(references),
-		BOTH(scans),
-		BOTH(persistence),
-		BOTH(sums),
-		BOTH(conveniences),
-		BOTH(clear),
-		BOTH(snapshot_and_restore),
-		BOTH(named_snapshots),
-		BOTH(points_in_time),
-		BOTH(many_keys_in_one),
+		FIXTURE_BOTH(name),
+		FIXTURE_BOTH(read_write_delete),
+		FIXTURE_BOTH(references),
+		FIXTURE_BOTH(scans),
+		FIXTURE_BOTH(persistence),
+		FIXTURE_BOTH(sums),
+		FIXTURE_BOTH(conveniences),
+		FIXTURE_BOTH(clear),
+		FIXTURE_BOTH(snapshot_and_restore),
+		FIXTURE_BOTH(named_snapshots),
+		FIXTURE_BOTH(points_in_time),
+		FIXTURE_BOTH(many_keys_in_one),
 	};
 
 	return cmocka_run_group_tests_name("interface", tests, NULL, NULL);

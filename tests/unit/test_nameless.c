@@ -1,5 +1,5 @@
 /* Nameless entries: they end with the open store that made them, and with nothing else. */
-#include "temp.h"
+#include "fixture.h"
 #include "store/keytree.h"
 
 #include "store/nameless.h"
@@ -15,47 +15,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-struct fixture {
-	char dir[64];
-	char path[128];
-	struct kt_store *store;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	strcpy(f->dir, "/tmp/keytree-nameless-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->path, sizeof(f->path), "%s/a.kt", f->dir);
-	*state = f;
-	return 0;
-}
-
-static int setup_file(void **state)
-{
-	setup(state);
-	return kt_open(
-		((struct fixture *)*state)->path, KT_CREATE, &((struct fixture *)*state)->store);
-}
-
-static int setup_memory(void **state)
-{
-	setup(state);
-	return kt_open_memory("test", &((struct fixture *)*state)->store);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	kt_close(f->store);
-	temp_remove_dir(f->dir);
-	free(f);
-	return 0;
-}
 
 static struct kt_txn *begin(struct kt_store *store, unsigned flags)
 {
@@ -238,12 +197,12 @@ static void dropped_at_open(void **state)
 	struct kt_txn *txn;
 
 	assert_int_equal(kt_close(f->store), 0);
-	die_with_entries(f->path, 300);
-	assert_int_equal(kt_open(f->path, KT_READONLY, &f->store), 0);
+	die_with_entries(f->temp.path, 300);
+	assert_int_equal(kt_open(f->temp.path, KT_READONLY, &f->store), 0);
 	assert_nameless(f->store, 300);
 	assert_int_equal(kt_close(f->store), 0);
 
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
 	assert_nameless(f->store, 0);
 	txn = begin(f->store, KT_READ);
 	assert_value(txn, "named", "stays");
@@ -260,8 +219,8 @@ static void others_stay(void **state)
 	uint64_t id;
 
 	assert_int_equal(kt_close(f->store), 0);
-	die_with_entries(f->path, 3);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	die_with_entries(f->temp.path, 3);
+	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
 	txn = begin(f->store, KT_WRITE);
 	assert_int_equal(kt_nameless_new(txn, &id), 0);
 	owners = (struct kt_txn){.txn = txn->txn, .tree = TREE_OWNERS};
@@ -290,11 +249,11 @@ static void dropped_at_close(void **state)
 	assert_int_equal(kt_commit(txn, 0), 0);
 	assert_int_equal(kt_close(f->store), 0);
 
-	assert_int_equal(kt_open(f->path, KT_READONLY, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, KT_READONLY, &f->store), 0);
 	assert_nameless(f->store, 0);
 	assert_int_equal(kt_info(f->store, &before), 0);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
 	assert_int_equal(kt_info(f->store, &after), 0);
 	assert_int_equal(before.txn, after.txn);
 	assert_null(f->store->space); /* no write transaction was begun */
@@ -314,7 +273,7 @@ static void damaged(void **state)
 	txn->txn->pager.internal = false;
 	assert_int_equal(kt_commit(txn, 0), 0);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
 	assert_int_equal(nameless_drop_dead(f->store), -EUCLEAN);
 	txn = begin(f->store, KT_READ);
 	assert_value(txn, "named", "stays");
@@ -324,16 +283,13 @@ static void damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(made_and_linked, setup_file, teardown),
-		cmocka_unit_test_setup_teardown(made_and_linked, setup_memory, teardown),
-		cmocka_unit_test_setup_teardown(taken, setup_file, teardown),
-		cmocka_unit_test_setup_teardown(taken, setup_memory, teardown),
-		cmocka_unit_test_setup_teardown(aborted, setup_file, teardown),
-		cmocka_unit_test_setup_teardown(aborted, setup_memory, teardown),
-		cmocka_unit_test_setup_teardown(dropped_at_open, setup_file, teardown),
-		cmocka_unit_test_setup_teardown(others_stay, setup_file, teardown),
-		cmocka_unit_test_setup_teardown(dropped_at_close, setup_file, teardown),
-		cmocka_unit_test_setup_teardown(damaged, setup_file, teardown),
+		FIXTURE_BOTH(made_and_linked),
+		FIXTURE_BOTH(taken),
+		FIXTURE_BOTH(aborted),
+		FIXTURE_FILE(dropped_at_open),
+		FIXTURE_FILE(others_stay),
+		FIXTURE_FILE(dropped_at_close),
+		FIXTURE_FILE(damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* The contract of keytree.h: every call and its errors, on a file and in memory. */
-#include "temp.h"
+#include "fixture.h"
 
 #include "store/keytree.h"
 
@@ -18,52 +18,6 @@
 #include <xxhash.h>
 
 #include <cmocka.h>
-
-struct fixture {
-	char dir[64];
-	char path[128];
-	struct kt_store *store;
-	struct kt_txn *txn;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	strcpy(f->dir, "/tmp/keytree-store-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
-	snprintf(f->path, sizeof(f->path), "%s/a.kt", f->dir);
-	*state = f;
-	return 0;
-}
-
-static int setup_file(void **state)
-{
-	int r = setup(state);
-	struct fixture *f = *state;
-
-	return r != 0 ? r : kt_open(f->path, KT_CREATE, &f->store);
-}
-
-static int setup_memory(void **state)
-{
-	int r = setup(state);
-	struct fixture *f = *state;
-
-	return r != 0 ? r : kt_open_memory("test", &f->store);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	kt_abort(f->txn);
-	kt_close(f->store);
-	temp_remove_dir(f->dir);
-	free(f);
-	return 0;
-}
 
 static void begin(struct fixture *f, unsigned flags)
 {
@@ -116,17 +70,17 @@ static void opening(void **state)
 	struct fixture *f = *state;
 	struct stat st;
 
-	assert_int_equal(try_open(f->path, 0), -ENOENT);
-	assert_int_equal(try_open(f->path, KT_READONLY), -ENOENT);
-	assert_int_equal(try_open(f->path, KT_READONLY | KT_CREATE), -ENOENT);
-	assert_int_equal(try_open(f->path, KT_CREATE | KT_EXCLUSIVE), 0);
-	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(try_open(f->temp.path, 0), -ENOENT);
+	assert_int_equal(try_open(f->temp.path, KT_READONLY), -ENOENT);
+	assert_int_equal(try_open(f->temp.path, KT_READONLY | KT_CREATE), -ENOENT);
+	assert_int_equal(try_open(f->temp.path, KT_CREATE | KT_EXCLUSIVE), 0);
+	assert_int_equal(stat(f->temp.path, &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0600);
-	assert_int_equal(try_open(f->path, KT_CREATE | KT_EXCLUSIVE), -EEXIST);
-	assert_int_equal(try_open(f->path, KT_CREATE), 0);
-	assert_int_equal(try_open(f->path, 0), 0);
-	assert_int_equal(try_open(f->path, KT_READONLY), 0);
-	assert_int_equal(try_open(f->dir, 0), -EISDIR);
+	assert_int_equal(try_open(f->temp.path, KT_CREATE | KT_EXCLUSIVE), -EEXIST);
+	assert_int_equal(try_open(f->temp.path, KT_CREATE), 0);
+	assert_int_equal(try_open(f->temp.path, 0), 0);
+	assert_int_equal(try_open(f->temp.path, KT_READONLY), 0);
+	assert_int_equal(try_open(f->temp.dir, 0), -EISDIR);
 	assert_int_equal(try_open("/dev/null", 0), -EMEDIUMTYPE);
 }
 
@@ -138,17 +92,17 @@ static void opening_writes_nothing(void **state)
 	ssize_t size;
 	int fd;
 
-	assert_int_equal(kt_open(f->path, KT_CREATE, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, KT_CREATE, &f->store), 0);
 	begin(f, KT_WRITE);
 	assert_int_equal(put(f->txn, "a", "1"), 0);
 	commit(f);
 	assert_int_equal(kt_close(f->store), 0);
 	f->store = NULL;
-	fd = open(f->path, O_RDONLY);
+	fd = open(f->temp.path, O_RDONLY);
 	size = pread(fd, before, sizeof(before), 0);
 	assert_true(size > 0);
-	assert_int_equal(try_open(f->path, 0), 0);
-	assert_int_equal(try_open(f->path, KT_READONLY), 0);
+	assert_int_equal(try_open(f->temp.path, 0), 0);
+	assert_int_equal(try_open(f->temp.path, KT_READONLY), 0);
 	assert_int_equal(pread(fd, after, sizeof(after), 0), size);
 	assert_memory_equal(before, after, size);
 	close(fd);
@@ -163,19 +117,19 @@ static void permissions(void **state)
 
 	if (getuid() != 0)
 		skip();
-	assert_int_equal(try_open(f->path, KT_CREATE), 0);
-	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(try_open(f->temp.path, KT_CREATE), 0);
+	assert_int_equal(chmod(f->temp.dir, 0755), 0);
 	for (int readable = 0; readable < 2; readable++) {
-		assert_int_equal(chmod(f->path, readable ? 0644 : 0600), 0);
+		assert_int_equal(chmod(f->temp.path, readable ? 0644 : 0600), 0);
 		pid = fork();
 		if (pid == 0) {
 			struct kt_store *store;
 
 			if (setuid(65534) != 0)
 				_exit(1);
-			if (kt_open(f->path, 0, &store) != -EACCES)
+			if (kt_open(f->temp.path, 0, &store) != -EACCES)
 				_exit(2);
-			_exit(kt_open(f->path, KT_READONLY, &store) == (readable ? 0 : -EACCES)
+			_exit(kt_open(f->temp.path, KT_READONLY, &store) == (readable ? 0 : -EACCES)
 					? 0
 					: 3);
 		}
@@ -215,14 +169,14 @@ static void other_formats(void **state)
 	};
 	struct fixture *f = *state;
 
-	assert_int_equal(try_open(f->path, KT_CREATE), 0);
+	assert_int_equal(try_open(f->temp.path, KT_CREATE), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		patch_header(f->path, cases[i].offset, cases[i].value, cases[i].size);
-		assert_int_equal(try_open(f->path, 0), cases[i].expected);
+		patch_header(f->temp.path, cases[i].offset, cases[i].value, cases[i].size);
+		assert_int_equal(try_open(f->temp.path, 0), cases[i].expected);
 		if (cases[i].expected != 0)
-			patch_header(f->path, cases[i].offset, cases[i].normal, cases[i].size);
+			patch_header(f->temp.path, cases[i].offset, cases[i].normal, cases[i].size);
 	}
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &f->txn), -EROFS);
 	begin(f, KT_READ);
 }
@@ -231,17 +185,17 @@ static void other_formats(void **state)
 static void damaged_files(void **state)
 {
 	struct fixture *f = *state;
-	int fd = open(f->path, O_RDWR | O_CREAT, 0600);
+	int fd = open(f->temp.path, O_RDWR | O_CREAT, 0600);
 
-	assert_int_equal(try_open(f->path, KT_CREATE), -EMEDIUMTYPE);
+	assert_int_equal(try_open(f->temp.path, KT_CREATE), -EMEDIUMTYPE);
 	assert_int_equal(write(fd, "#!/bin/sh\n", 10), 10);
-	assert_int_equal(try_open(f->path, 0), -EMEDIUMTYPE);
+	assert_int_equal(try_open(f->temp.path, 0), -EMEDIUMTYPE);
 	close(fd);
-	assert_int_equal(unlink(f->path), 0);
-	assert_int_equal(try_open(f->path, KT_CREATE), 0);
+	assert_int_equal(unlink(f->temp.path), 0);
+	assert_int_equal(try_open(f->temp.path, KT_CREATE), 0);
 	for (int pages = 7; pages > 0; pages--) {
-		assert_int_equal(truncate(f->path, (off_t)pages * PAGE_SIZE - 1), 0);
-		assert_int_equal(try_open(f->path, 0), -EUCLEAN);
+		assert_int_equal(truncate(f->temp.path, (off_t)pages * PAGE_SIZE - 1), 0);
+		assert_int_equal(try_open(f->temp.path, 0), -EUCLEAN);
 	}
 }
 
@@ -254,7 +208,7 @@ static void names_and_words(void **state)
 	struct kt_store *memory;
 	char expected[200];
 
-	snprintf(expected, sizeof(expected), "file:%s", f->path);
+	snprintf(expected, sizeof(expected), "file:%s", f->temp.path);
 	assert_string_equal(kt_name(f->store), expected);
 	strcat(expected, ": No such file or directory");
 	assert_string_equal(kt_strerror(f->store, -ENOENT), expected);
@@ -587,7 +541,7 @@ static void verified_values(void **state)
 	assert_int_equal(kt_put(f->txn, "a", 1, data, sizeof(data)), 0);
 	commit(f);
 	assert_int_equal(kt_flush(f->store), 0);
-	fd = open(f->path, O_RDWR);
+	fd = open(f->temp.path, O_RDWR);
 	for (at = 0; pread(fd, byte, 8, at) == 8 && memcmp(byte, "evidence", 8) != 0;)
 		at++;
 	assert_int_equal(pwrite(fd, "E", 1, at), 1);
@@ -852,41 +806,35 @@ static void nested_keys(void **state)
 	assert_int_equal(findings, 0);
 }
 
-#define FILE_TEST(test) cmocka_unit_test_setup_teardown(test, setup_file, teardown)
-#define BOTH(test)                                                                                 \
-	{#test " (file)", test, setup_file, teardown, NULL},                                       \
-	{                                                                                          \
-#test " (memory)", test, setup_memory, teardown, NULL                              \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FILE_TEST(names_and_words), /* before any of them leaves a note */
-		cmocka_unit_test_setup_teardown(opening, setup, teardown),
-		cmocka_unit_test_setup_teardown(opening_writes_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(permissions, setup, teardown),
-		cmocka_unit_test_setup_teardown(other_formats, setup, teardown),
-		cmocka_unit_test_setup_teardown(damaged_files, setup, teardown),
+		FIXTURE_FILE(names_and_words), /* before any of them leaves a note */
+		cmocka_unit_test_setup_teardown(opening, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			opening_writes_nothing, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(permissions, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(other_formats, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(damaged_files, fixture_setup, fixture_teardown),
 
-		FILE_TEST(verified_values),
-		BOTH(open_transactions),
-		BOTH(moving_readers),
-		BOTH(numbers),
-		BOTH(reading_only),
-		BOTH(ids),
-		BOTH(missing_keys),
-		BOTH(limits),
-		BOTH(empty_values),
-		BOTH(what_is_known),
-		BOTH(moving),
-		BOTH(sparse_values),
-		BOTH(views_last),
-		BOTH(bounds),
-		BOTH(seeking),
-		BOTH(changing_trees),
-		BOTH(facts),
-		BOTH(nested_keys),
+		FIXTURE_FILE(verified_values),
+		FIXTURE_BOTH(open_transactions),
+		FIXTURE_BOTH(moving_readers),
+		FIXTURE_BOTH(numbers),
+		FIXTURE_BOTH(reading_only),
+		FIXTURE_BOTH(ids),
+		FIXTURE_BOTH(missing_keys),
+		FIXTURE_BOTH(limits),
+		FIXTURE_BOTH(empty_values),
+		FIXTURE_BOTH(what_is_known),
+		FIXTURE_BOTH(moving),
+		FIXTURE_BOTH(sparse_values),
+		FIXTURE_BOTH(views_last),
+		FIXTURE_BOTH(bounds),
+		FIXTURE_BOTH(seeking),
+		FIXTURE_BOTH(changing_trees),
+		FIXTURE_BOTH(facts),
+		FIXTURE_BOTH(nested_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* Defaults, updates, numbers and strings, on a file and in memory. */
-#include "temp.h"
+#include "fixture.h"
 
 #include "store/keytree.h"
 
@@ -14,47 +14,21 @@
 
 #include <cmocka.h>
 
-struct fixture {
-	char dir[64];
-	char path[128];
-	struct kt_store *store;
-	struct kt_txn *txn;
-};
-
-static int setup_in(void **state, bool memory)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	strcpy(f->dir, "/tmp/keytree-typed-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
-	snprintf(f->path, sizeof(f->path), "%s/a.kt", f->dir);
-	*state = f;
-	assert_int_equal(memory ? kt_open_memory("typed", &f->store)
-				: kt_open(f->path, KT_CREATE, &f->store),
-		0);
-	return kt_begin(f->store, KT_WRITE, &f->txn);
-}
-
+/* Each test has a transaction that writes. */
 static int setup_file(void **state)
 {
-	return setup_in(state, false);
+	int err = fixture_setup_file(state);
+	struct fixture *f = *state;
+
+	return err != 0 ? err : kt_begin(f->store, KT_WRITE, &f->txn);
 }
 
 static int setup_memory(void **state)
 {
-	return setup_in(state, true);
-}
-
-static int teardown(void **state)
-{
+	int err = fixture_setup_memory(state);
 	struct fixture *f = *state;
 
-	kt_abort(f->txn);
-	kt_close(f->store);
-	temp_remove_dir(f->dir);
-	free(f);
-	return 0;
+	return err != 0 ? err : kt_begin(f->store, KT_WRITE, &f->txn);
 }
 
 static void assert_value(struct fixture *f, const char *key, const char *expected)
@@ -180,8 +154,8 @@ static void doubles_and_strings(void **state)
 }
 
 #define BOTH(test)                                                                                 \
-	cmocka_unit_test_setup_teardown(test, setup_file, teardown),                               \
-		cmocka_unit_test_setup_teardown(test, setup_memory, teardown)
+	cmocka_unit_test_setup_teardown(test, setup_file, fixture_teardown),                       \
+		cmocka_unit_test_setup_teardown(test, setup_memory, fixture_teardown)
 
 int main(void)
 {
