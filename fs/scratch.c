@@ -55,16 +55,18 @@ bool scratch_is(const struct inode *node)
 
 void scratch_spill(struct fs *fs, struct inode *node)
 {
-	struct content *content = node->content;
 	uint64_t nameless = 0;
 	struct kt_txn *txn;
-	int err;
+	bool still;
+	int err = 0;
 
 	if (change_begin(fs, &txn) != 0)
-		return; /* it stays in memory */
-	err = content_spill(content, txn, NULL, 0, NULL, 0, &nameless);
+		return;		  /* it stays in memory */
+	still = scratch_is(node); /* it may have been saved meanwhile */
+	if (still)
+		err = content_spill(node->content, txn, NULL, 0, NULL, 0, &nameless);
 	err = change_commit(fs, txn, err);
-	if (!err)
-		content_spilled(content, nameless, 0, 0);
+	if (still && !err)
+		content_spilled(node->content, nameless, 0, 0);
 	change_end(fs, err);
 }
