@@ -1,6 +1,7 @@
 /* A change of the store together with what it changes in memory. See change.h. */
 #include "change.h"
 
+#include "conflict.h"
 #include "core.h"
 #include "stat.h"
 
@@ -53,11 +54,15 @@ int change_commit(struct fs *fs, struct kt_txn *txn, int err)
 {
 	if (!err)
 		err = ids_refill(&fs->ids, txn);
+	if (!err)
+		err = conflict_clean(fs, txn);
 	if (err)
 		kt_abort(txn);
 	else
 		err = kt_commit_to(txn, 0, fs->changes.seen);
 	ids_settle(&fs->ids, !err);
+	if (!err)
+		conflict_cleaned(fs);
 	return err;
 }
 

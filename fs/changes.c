@@ -1,6 +1,7 @@
 /* What others change in the store. See changes.h. */
 #include "core.h"
 
+#include "conflict.h"
 #include "names.h"
 #include "stat.h"
 
@@ -39,11 +40,14 @@ void changes_fini(struct changes *changes)
 
 int fs_watch(struct fs *fs)
 {
-	int err;
+	struct changes *changes = &fs->changes;
+	int err = 0;
 
 	pthread_mutex_lock(&fs->lock);
-	fs->changes.last = &fs->changes.first;
-	err = kt_begin(fs->store, KT_READ, &fs->changes.seen);
+	if (changes->seen == NULL) {
+		changes->last = &changes->first;
+		err = kt_begin(fs->store, KT_READ, &changes->seen);
+	}
 	pthread_mutex_unlock(&fs->lock);
 	return err;
 }
@@ -77,11 +81,15 @@ static int set_aside(struct fs *fs)
 
 	if (err)
 		return err;
-	span = kt_txn_id(to) != kt_txn_id(changes->seen) ? malloc(sizeof(*span)) : NULL;
-	if (span == NULL) {
-		err = kt_txn_id(to) != kt_txn_id(changes->seen) ? -ENOMEM : 0;
+	span = NULL;
+	if (kt_txn_id(to) != kt_txn_id(changes->seen)) {
+		span = malloc(sizeof(*span));
+		err = span != NULL ? conflict_look(fs, to) : -ENOMEM;
+	}
+	if (span == NULL || err) {
 		kt_abort(to);
 		kt_abort(seen);
+		free(span);
 		return err;
 	}
 	*span = (struct change_span){changes->seen, to, NULL};

@@ -104,21 +104,44 @@ void content_lose_key(struct content *content, const struct known *known, uint64
 	content->mtime_ns = known->mtime_ns;
 }
 
-void content_drop(struct inode *node)
+/* Take content from its node, and all that it has in memory. */
+static void take_off(struct content *content)
 {
-	struct content *content = node->content;
+	struct inode *node = content->node;
 
-	if (content == NULL)
-		return;
-	assert(*content->link == content && content->node == node);
+	assert(*content->link == content && node->content == content);
 	*content->link = content->next;
 	if (content->next != NULL)
 		content->next->link = content->link;
 	gather_clear(&content->gather);
 	if (content->whole)
 		free((void *)content->attr.xattrs.data);
-	free(content);
 	node->content = NULL;
+}
+
+void content_drop(struct inode *node)
+{
+	struct content *content = node->content;
+
+	if (content == NULL)
+		return;
+	take_off(content);
+	free(content);
+}
+
+void content_abandon(struct fs *fs, struct inode *node)
+{
+	struct content *content = node->content;
+
+	if (content == NULL)
+		return;
+	take_off(content);
+	if (content->nameless == 0) {
+		free(content);
+		return;
+	}
+	*content = (struct content){.nameless = content->nameless, .next = fs->abandoned};
+	fs->abandoned = content;
 }
 
 void content_know(const struct content *content, struct known *known)

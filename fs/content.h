@@ -31,7 +31,7 @@ enum content_fate {
 };
 
 struct content {
-	struct content *next, **link; /* in fs->contents */
+	struct content *next, **link; /* in fs->contents; or, link NULL, in fs->abandoned */
 	struct inode *node;
 	bool whole;
 	enum content_fate fate; /* if whole */
@@ -61,6 +61,9 @@ void content_lose_key(struct content *content, const struct known *known, uint64
 
 /** Drop a node's content, if it has any, from memory. */
 void content_drop(struct inode *node);
+
+/** The same; if there is a nameless entry below, what knows of it goes to fs->abandoned. */
+void content_abandon(struct fs *fs, struct inode *node);
 
 /** What is known of a file with this content.
  *  @param known  what the store knows; all replaced if the content is whole */

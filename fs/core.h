@@ -11,6 +11,7 @@
  *     file, create, extents, dir, name, rename, exchange, setattr, xattr   the operations of fs.h
  *     flusher         the thread in the background
  *     changes         what others do to the store
+ *     conflict        and to files that are being written
  *     views           several file systems as one: the present, and snapshots of it
  *
  * Locks. fs->lock guards everything here. Whoever changes the store begins its write transaction
@@ -49,6 +50,7 @@ struct fs {
 	LIST_HEAD(, fs_file) files; /* open handles */
 	LIST_HEAD(, fs_dir) dirs;
 	struct content *contents;   /* of all files that have some */
+	struct content *abandoned;  /* nameless entries to be deleted (conflict.h) */
 	struct inode *touched;	    /* directories whose times are to be recorded */
 	struct positions positions; /* where listings went on */
 	struct flusher flusher;

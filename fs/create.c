@@ -1,5 +1,6 @@
 /* Making files, in memory: they reach the store when they are closed. */
 #include "change.h"
+#include "conflict.h"
 #include "content.h"
 #include "core.h"
 #include "entry.h"
@@ -36,11 +37,13 @@ static int open_existing(struct fs *fs, struct kt_txn *txn, const struct target 
 }
 
 /* Give a new node content and a handle. */
-static int start_file(struct fs *fs, struct inode *node, const struct known *known, int flags,
-	struct fs_file **ret_file)
+static int start_file(struct fs *fs, struct kt_txn *txn, struct inode *node,
+	const struct known *known, int flags, struct fs_file **ret_file)
 {
-	int err = content_begin(fs, node, &node->content);
+	int err = conflict_open(fs, txn, node);
 
+	if (!err)
+		err = content_begin(fs, node, &node->content);
 	if (!err)
 		err = content_make_whole(node->content, known);
 	if (!err)
@@ -81,7 +84,7 @@ static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct crea
 		return err;
 	err = place != NULL ? inodes_get(&fs->nodes, place, &node) : inodes_new(&fs->nodes, &node);
 	if (!err) {
-		err = start_file(fs, node, &found.known, creating->flags, ret_file);
+		err = start_file(fs, txn, node, &found.known, creating->flags, ret_file);
 		if (err)
 			inodes_tidy(&fs->nodes, node);
 	}

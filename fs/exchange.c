@@ -10,6 +10,7 @@
 #include "exchange.h"
 
 #include "change.h"
+#include "conflict.h"
 #include "content.h"
 #include "core.h"
 #include "directory.h"
@@ -54,7 +55,9 @@ static int find_side(struct exchanging *x, uint64_t parent, const char *name, st
 	side->file.kind = INODE_FILE;
 	side->directory.kind = INODE_DIR;
 	side->file_node = inodes_find(&fs->nodes, &side->file);
-	err = place_key(fs->separator, &side->file, &side->key);
+	err = conflict_lost(fs, side->file_node);
+	if (!err)
+		err = place_key(fs->separator, &side->file, &side->key);
 	/* the longest keys have nothing below */
 	if (!err && place_key(fs->separator, &side->directory, &side->prefix) != 0)
 		side->prefix.size = 0;

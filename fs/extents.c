@@ -131,7 +131,7 @@ static int allocate_in_store(struct allocating *a)
 static int allocate(struct allocating *a)
 {
 	struct content *content = a->file->node->content;
-	int err = find_at_node(a->fs, a->txn, a->file->node, &a->found);
+	int err = a->file->stale ? -ESTALE : find_at_node(a->fs, a->txn, a->file->node, &a->found);
 
 	if (err)
 		return err == -ENOENT ? -ESTALE : err;

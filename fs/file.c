@@ -5,6 +5,7 @@
  * still writing.
  */
 #include "change.h"
+#include "conflict.h"
 #include "content.h"
 #include "core.h"
 #include "entry.h"
@@ -52,19 +53,21 @@ static int publish(struct fs *fs, struct inode *node)
 	return change_end(fs, err);
 }
 
-/* Store what a handle owes. */
+/* Store what a handle owes. One that is stale owes for good. */
 static int settle(struct fs *fs, struct fs_file *file)
 {
 	int err = 0;
 
 	pthread_mutex_lock(&fs->lock);
-	file->owes = file->owes && is_unstored(file->node);
-	if (file->owes) {
+	file->owes = file->owes && (file->stale || is_unstored(file->node));
+	if (file->owes && !file->stale) {
 		pthread_mutex_unlock(&fs->lock);
 		err = publish(fs, file->node);
 		pthread_mutex_lock(&fs->lock);
-		file->owes = is_unstored(file->node);
+		file->owes = file->stale || is_unstored(file->node);
 	}
+	if (file->owes && file->stale)
+		err = -ESTALE;
 	pthread_mutex_unlock(&fs->lock);
 	return err;
 }
@@ -76,7 +79,7 @@ int fs_flush(struct fs *fs, struct fs_file *file)
 	bool wrote;
 
 	pthread_mutex_lock(&fs->lock);
-	wrote = file->wrote;
+	wrote = file->wrote || file->stale;
 	pthread_mutex_unlock(&fs->lock);
 	return wrote ? settle(fs, file) : 0;
 }
@@ -91,7 +94,8 @@ int fs_fsync(struct fs *fs, struct fs_file *file)
 		err = flusher_store(fs);
 	} else {
 		pthread_mutex_lock(&fs->lock);
-		file->owes = file->owes || file->node->content != NULL;
+		if (!file->stale)
+			file->owes = file->owes || file->node->content != NULL;
 		pthread_mutex_unlock(&fs->lock);
 		err = settle(fs, file);
 	}
@@ -147,10 +151,13 @@ static int truncate_whole(struct fs *fs, struct inode *node, const struct found 
 int file_open_node(
 	struct fs *fs, struct kt_txn *txn, struct inode *node, int flags, struct fs_file **ret_file)
 {
+	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
 	struct found found;
 	struct stat stat;
-	int err = find_at_node(fs, txn, node, &found);
+	int err = writes ? conflict_open(fs, txn, node) : 0;
 
+	if (!err)
+		err = find_at_node(fs, txn, node, &found);
 	if (err)
 		return err;
 	find_stat(fs, node, &found, &stat);
@@ -249,6 +256,8 @@ static int write_gathered(
 	bool begun = node->content == NULL;
 	int err;
 
+	if (file->stale)
+		return -ESTALE;
 	if (size >= FILE_DIRECT_SIZE || (!begun && gather_is_full(&node->content->gather)))
 		return -EAGAIN;
 	err = write_offset(fs, NULL, file, size, &offset);
@@ -281,7 +290,7 @@ static int write_through(
 	if (err)
 		return err;
 	tree = txn;
-	err = write_offset(fs, txn, file, size, &offset);
+	err = file->stale ? -ESTALE : write_offset(fs, txn, file, size, &offset);
 	if (!err && node->content == NULL)
 		err = content_begin(fs, node, &node->content);
 	if (!err && !node->content->whole)

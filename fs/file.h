@@ -16,6 +16,7 @@ struct fs_file {
 	int flags;		  /* of open(2) */
 	bool owes;  /* was made, truncated or written through this handle, and not stored since */
 	bool wrote; /* was written through this handle */
+	bool stale; /* others have changed the entry since, and nothing can be written any more */
 };
 
 static inline bool file_can_write(const struct fs_file *file)

@@ -1,5 +1,6 @@
 /* Open and close a file system. core.h tells where the rest is. */
 #include "change.h"
+#include "conflict.h"
 #include "content.h"
 #include "core.h"
 #include "find.h"
@@ -57,6 +58,8 @@ static int start(struct fs *fs)
 		err = point_init(fs, fs->options.snapshot);
 	if (!err)
 		err = check_subtree(fs, &root);
+	if (!err && fs->options.conflict_fail && !fs->options.read_only)
+		err = fs_watch(fs);
 	if (!err && !fs->options.read_only)
 		err = flusher_start(fs);
 	fs->options.snapshot = fs->options.subtree = NULL; /* the caller's */
@@ -65,6 +68,8 @@ static int start(struct fs *fs)
 
 static void fs_free(struct fs *fs)
 {
+	changes_fini(&fs->changes);
+	conflict_cleaned(fs);
 	inodes_fini(&fs->nodes);
 	point_fini(fs);
 	pthread_mutex_destroy(&fs->lock);
@@ -144,7 +149,6 @@ int fs_close(struct fs *fs)
 			err = flusher_store(fs);
 		flushed = kt_flush(fs->store);
 	}
-	changes_fini(&fs->changes);
 	file_free_all(fs);
 	dir_free_all(fs);
 	while (fs->contents != NULL)

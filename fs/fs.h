@@ -40,7 +40,9 @@ struct fs_options {
 	const char *scratch;	 /* patterns (scratch.h); NULL: the usual ones; borrowed */
 	const char *subtree;	 /* path of the directory to show as the root; or NULL; borrowed
 				    during fs_open() */
-	uint64_t ino_flip; /* bits to flip in inode numbers, so that those of file systems that
+	bool conflict_fail; /* who writes to a file while others of the store change its entry gets
+			       ESTALE; else the last writer wins. fs_tell() is to be called */
+	uint64_t ino_flip;  /* bits to flip in inode numbers, so that those of file systems that
 			      are shown as one differ */
 };
 
@@ -113,6 +115,7 @@ struct fs_notice {
 typedef void fs_notice_fn(void *arg, const struct fs_notice *notice);
 
 /** Remember from now on what others change, for fs_tell(). To be called before anything is kept.
+ *  With conflict_fail that is so from the start.
  *  @return 0; -ENOMEM */
 int fs_watch(struct fs *fs);
 
@@ -136,7 +139,8 @@ void fs_forget(struct fs *fs, uint64_t node, uint64_t count);
 int fs_getattr(struct fs *fs, uint64_t node, struct stat *ret_stat);
 
 /** Change attributes; truncation included.
- *  @param file  the open handle the caller named, or NULL */
+ *  @param file  the open handle the caller named, or NULL
+ *  @return as fs_getattr(); of a size also -ESTALE as fs_write() */
 int fs_setattr(struct fs *fs, uint64_t node, struct fs_file *file, const struct fs_setattr *set,
 	struct stat *ret_stat);
 
@@ -238,7 +242,8 @@ int fs_read(struct fs *fs, struct fs_file *file, off_t offset, void *buf, size_t
 	size_t *ret_read);
 
 /** Write all of size bytes, or fail. O_APPEND of the file is honoured.
- *  @return 0; -EBADF not open for writing; -EFBIG; and as fs_flush() when it stores */
+ *  @return 0; -EBADF not open for writing; -EFBIG; -ESTALE with conflict_fail, others have changed
+ *          the entry since the file was opened; and as fs_flush() when it stores */
 int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data, size_t size);
 
 /** Find what is stored, or a hole, at or behind an offset.
@@ -258,7 +263,8 @@ int fs_copy(struct fs *fs, struct fs_file *from, off_t from_offset, struct fs_fi
 	off_t to_offset, size_t size, size_t *ret_size);
 
 /** A descriptor of the file was closed: publish what was written (close() reports the error).
- *  @return 0; -ESTALE an application has deleted the key that was written into */
+ *  @return 0; -ESTALE an application has deleted the key that was written into; or, with
+ *          conflict_fail, others have changed the entry, and what was written is dropped */
 int fs_flush(struct fs *fs, struct fs_file *file);
 
 /** Publish and bring to the disk. @param file  NULL: everything (a directory was synced) */

@@ -64,6 +64,7 @@ struct inode {
 	bool plain; /* of a file: its last change found no privileges in it (fs_drop_privileges) */
 	struct known *last; /* what it was when it lost its place, if it has no content; or NULL */
 	struct content *content; /* of a file: what is not in the store under its key; or NULL */
+	uint64_t version;	 /* of its entry, while it is written (conflict.h) */
 
 	/* of a directory */
 	uint64_t ino;	    /* shown while it has no record; 0: not shown yet */

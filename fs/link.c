@@ -2,6 +2,7 @@
  * file and is not in the store yet goes there first, in the same transaction; a file without a name
  * (it was made so) gets its first one. */
 #include "change.h"
+#include "conflict.h"
 #include "content.h"
 #include "core.h"
 #include "directory.h"
@@ -90,6 +91,8 @@ static int find_both(struct linking *l, uint64_t number, uint64_t parent, const 
 
 	if (!err && l->node->kind != INODE_FILE)
 		err = -EPERM;
+	if (!err)
+		err = conflict_lost(l->fs, l->node);
 	if (!err)
 		err = find_at_node(l->fs, l->txn, l->node, &l->found);
 	if (!err)

@@ -5,6 +5,7 @@
  * would have other names then. That is -EXDEV, on which mv copies.
  */
 #include "change.h"
+#include "conflict.h"
 #include "content.h"
 #include "core.h"
 #include "directory.h"
@@ -118,7 +119,9 @@ static int rename_file(struct renaming *r)
 	r->keeps = r->node != NULL && scratch_is(r->node) &&
 		   r->node->content->fate == CONTENT_SCRATCH &&
 		   scratch_fate(r->fs, r->to_name) == CONTENT_SCRATCH;
-	err = place_key(r->fs->separator, &r->place_to, &r->key_to);
+	err = conflict_lost(r->fs, r->node);
+	if (!err)
+		err = place_key(r->fs->separator, &r->place_to, &r->key_to);
 	if (!err && r->replaces)
 		err = remove_file(r->fs, r->txn, &r->place_to, &r->found_to, true, &r->removal);
 	if (!err)

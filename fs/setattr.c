@@ -2,6 +2,7 @@
 #include "acl.h"
 #include "amend.h"
 #include "core.h"
+#include "file.h"
 #include "find.h"
 #include "point.h"
 #include "xattrs.h"
@@ -111,7 +112,8 @@ int fs_drop_privileges(struct fs *fs, uint64_t number, bool suid)
 
 struct setting {
 	const struct fs_setattr *set;
-	void *lists[2]; /* that known gets; malloc'd */
+	const struct fs_file *file; /* or NULL */
+	void *lists[2];		    /* that known gets; malloc'd */
 };
 
 static void setting_fini(struct setting *setting)
@@ -127,10 +129,12 @@ static int64_t time_of(const struct timespec *time, int64_t now_ns)
 	return time->tv_nsec == UTIME_NOW ? now_ns : core_ns(time);
 }
 
-static int check_size(const struct fs_setattr *set, mode_t mode)
+static int check_size(const struct fs_setattr *set, const struct fs_file *file, mode_t mode)
 {
 	if (!(set->what & FS_SET_SIZE))
 		return 0;
+	if (file != NULL && file->stale)
+		return -ESTALE;
 	if (S_ISDIR(mode))
 		return -EISDIR;
 	return !S_ISREG(mode) || set->size < 0 ? -EINVAL : 0;
@@ -192,7 +196,7 @@ static int change_set(void *arg, mode_t mode, struct known *known)
 {
 	struct setting *setting = arg;
 	const struct fs_setattr *set = setting->set;
-	int err = check_size(set, mode);
+	int err = check_size(set, setting->file, mode);
 
 	if (err)
 		return err;
@@ -213,10 +217,9 @@ static int change_set(void *arg, mode_t mode, struct known *known)
 int fs_setattr(struct fs *fs, uint64_t number, struct fs_file *file, const struct fs_setattr *set,
 	struct stat *ret_stat)
 {
-	struct setting setting = {.set = set};
+	struct setting setting = {.set = set, .file = file};
 	int err;
 
-	(void)file; /* the node says it all */
 	err = amend(fs, number, change_set, &setting, ret_stat);
 	setting_fini(&setting);
 	return err;
