@@ -118,6 +118,7 @@ static int mount_store(struct mount *mount, struct kt_store *store, const char *
 		.snapshot = options->snapshot,
 		.subtree = options->subtree,
 		.scratch = options->scratch,
+		.conflict_fail = options->conflict_fail,
 	};
 	char *source = realpath(mount->store_path, NULL);
 	struct attach_options attach = {
@@ -231,6 +232,8 @@ const struct command cmd_mount = {
 		"         snapshot=NAME    show a snapshot, read-only\n"
 		"         subtree=PATH     show one directory of the store\n"
 		"         scratch=P:P      patterns of names of files that are never saved\n"
+		"         conflict=fail    saving fails if others have changed it meanwhile "
+		"(default: last)\n"
 		"Snapshots can be looked at in DIR/.snapshots/NAME.\n",
 	.run = run,
 };

@@ -25,6 +25,7 @@ enum word {
 	WORD_SUBTREE,
 	WORD_MAX_SIZE,
 	WORD_SCRATCH,
+	WORD_CONFLICT,
 	WORD_COUNT,
 };
 
@@ -42,6 +43,7 @@ static const char *const words[] = {
 	[WORD_SUBTREE] = "subtree",
 	[WORD_MAX_SIZE] = "max_size",
 	[WORD_SCRATCH] = "scratch",
+	[WORD_CONFLICT] = "conflict",
 };
 
 void options_init(struct options *options)
@@ -131,6 +133,13 @@ static const char *strip_slashes(char *path)
 	return path;
 }
 
+/* Who wins when a file is written while others change its entry. */
+static int parse_conflict(const char *text, bool *ret_fail)
+{
+	*ret_fail = strcmp(text, "fail") == 0;
+	return *ret_fail || strcmp(text, "last") == 0 ? 0 : -EINVAL;
+}
+
 static int take_value(struct options *options, int word, char *value)
 {
 	unsigned long number = 0;
@@ -164,6 +173,8 @@ static int take_value(struct options *options, int word, char *value)
 	case WORD_SCRATCH:
 		options->scratch = value;
 		return 0;
+	case WORD_CONFLICT:
+		return parse_conflict(value, &options->conflict_fail);
 	default:
 		return -EINVAL;
 	}

@@ -14,6 +14,7 @@ struct options {
 	gid_t gid;
 	mode_t umask;		 /* bits missing in modes of entries without a mode of their own */
 	unsigned commit_seconds; /* changes reach the disk within so many seconds */
+	bool conflict_fail;	 /* a file that others change is not saved */
 	uint64_t max_size;	 /* of the store's file, bytes; 0: no limit */
 	const char *snapshot;	 /* name; then read_only, too; NULL: the present */
 	const char *scratch;	 /* patterns of scratch files; NULL: the usual ones */

@@ -61,13 +61,18 @@ int support_teardown(void **state)
 	return 0;
 }
 
-/* Any name is a key's: there are no scratch files. */
-void support_mount(const struct fixture *fixture)
+void support_mount_with(const struct fixture *fixture, const char *options)
 {
-	char *argv[] = {"keytree", "mount", "-oscratch=", (char *)fixture->store_path,
+	char *argv[] = {"keytree", "mount", "-o", (char *)options, (char *)fixture->store_path,
 		(char *)fixture->mount_dir, NULL};
 
 	assert_int_equal(run(argv), 0);
+}
+
+/* Any name is a key's: there are no scratch files. */
+void support_mount(const struct fixture *fixture)
+{
+	support_mount_with(fixture, "scratch=");
 }
 
 void support_unmount(const struct fixture *fixture)

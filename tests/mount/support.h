@@ -29,6 +29,9 @@ int support_keytree(const char *command, const char *arg1, const char *arg2);
 
 void support_mount(const struct fixture *fixture);
 
+/** Mount with a list of options. */
+void support_mount_with(const struct fixture *fixture, const char *options);
+
 /** Leave the mount and unmount it. */
 void support_unmount(const struct fixture *fixture);
 
