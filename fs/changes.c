@@ -106,6 +106,14 @@ int changes_before(struct fs *fs, const struct kt_txn *txn)
 	return seen == NULL || kt_txn_id(txn) == kt_txn_id(seen) + 1 ? 0 : set_aside(fs);
 }
 
+bool changes_are_told(const struct fs *fs, const struct kt_txn *txn)
+{
+	const struct changes *changes = &fs->changes;
+
+	return changes->seen == NULL || (changes->first == NULL && !changes->telling &&
+						kt_txn_id(txn) == kt_txn_id(changes->seen));
+}
+
 /* The next span. @param ret_span  NULL: there is none */
 static int take_span(struct fs *fs, struct change_span **ret_span)
 {
@@ -121,6 +129,7 @@ static int take_span(struct fs *fs, struct change_span **ret_span)
 		if (changes->first == NULL)
 			changes->last = &changes->first;
 	}
+	changes->telling = *ret_span != NULL;
 	pthread_mutex_unlock(&fs->lock);
 	return err;
 }
@@ -135,6 +144,7 @@ static void put_back(struct fs *fs, struct change_span *span)
 	if (changes->first == NULL)
 		changes->last = &span->next;
 	changes->first = span;
+	changes->telling = false;
 	pthread_mutex_unlock(&fs->lock);
 }
 

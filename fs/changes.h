@@ -27,6 +27,7 @@ struct changes {
 	struct kt_txn *seen;	   /* NULL: nobody wants to be told */
 	struct change_span *first; /* to be told, in order */
 	struct change_span **last; /* where the next one goes */
+	bool telling;		   /* a span is being told */
 };
 
 /** Set aside what others have committed, at the begin of a change of our own. The caller has the
@@ -34,6 +35,10 @@ struct changes {
  *  @param txn  the change; borrowed
  *  @return 0; -ENOMEM */
 int changes_before(struct fs *fs, const struct kt_txn *txn);
+
+/** Is all that a transaction shows known to whoever is told? The caller has the lock.
+ *  @param txn  a read transaction of the last commit, or of a snapshot; borrowed */
+bool changes_are_told(const struct fs *fs, const struct kt_txn *txn);
 
 /** Free all. */
 void changes_fini(struct changes *changes);

@@ -21,6 +21,9 @@
 /** Writes from this size on go to the store directly: gathering them would only copy them. */
 #define FILE_DIRECT_SIZE (512 * 1024)
 
+/** Values up to this size are sent ahead: that costs less than to be asked for them. */
+#define FILE_AHEAD_MAX 65536
+
 /* ---- to the store ---------------------------------------------------------------------------- */
 
 /* Is there content that belongs under the node's key? */
@@ -148,34 +151,70 @@ static int truncate_whole(struct fs *fs, struct inode *node, const struct found 
 	return err;
 }
 
-int file_open_node(
-	struct fs *fs, struct kt_txn *txn, struct inode *node, int flags, struct fs_file **ret_file)
+/* As file_open_node(). @param ret_found  what was opened */
+static int open_found(struct fs *fs, struct kt_txn *txn, struct inode *node, int flags,
+	struct found *ret_found, struct fs_file **ret_file)
 {
 	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
-	struct found found;
 	struct stat stat;
 	int err = writes ? conflict_open(fs, txn, node) : 0;
 
 	if (!err)
-		err = find_at_node(fs, txn, node, &found);
+		err = find_at_node(fs, txn, node, ret_found);
 	if (err)
 		return err;
-	find_stat(fs, node, &found, &stat);
+	find_stat(fs, node, ret_found, &stat);
 	if (!S_ISREG(stat.st_mode))
 		return S_ISLNK(stat.st_mode) ? -ELOOP : S_ISDIR(stat.st_mode) ? -EISDIR : -ENXIO;
 	err = file_new(fs, node, flags, ret_file);
 	if (err || !(flags & O_TRUNC))
 		return err;
-	err = truncate_whole(fs, node, &found);
+	err = truncate_whole(fs, node, ret_found);
 	(*ret_file)->owes = true;
 	if (err)
 		file_free(*ret_file);
 	return err;
 }
 
+int file_open_node(
+	struct fs *fs, struct kt_txn *txn, struct inode *node, int flags, struct fs_file **ret_file)
+{
+	struct found found;
+
+	return open_found(fs, txn, node, flags, &found, ret_file);
+}
+
+/* Send the value of a file that was just opened, as fs_open_ahead() says. Whoever keeps it knows
+ * all that this transaction shows, and changes of the file wait for the lock: so what is kept is
+ * true, and others will be told when it is not any more. */
+static void send_ahead(struct fs *fs, struct kt_txn *txn, const struct fs_file *file,
+	const struct found *found, fs_value_fn *send, void *arg)
+{
+	struct inode *node = file->node;
+	const struct known *known = &found->known;
+	struct kt_slice value;
+
+	if (send == NULL || !file_can_read(file) || known->version == node->sent)
+		return;
+	if (node->opens > 1 || node->content != NULL || found->unstored || known->size == 0 ||
+		known->size > FILE_AHEAD_MAX || !changes_are_told(fs, txn))
+		return;
+	if (kt_get(kt_tree(txn, found->tree), found->key.bytes, found->key.size, &value) != 0)
+		return;
+	send(arg, value.data, value.size);
+	node->sent = known->version;
+}
+
 int fs_open_file(struct fs *fs, uint64_t number, int flags, struct fs_file **ret_file)
 {
+	return fs_open_ahead(fs, number, flags, NULL, NULL, ret_file);
+}
+
+int fs_open_ahead(struct fs *fs, uint64_t number, int flags, fs_value_fn *send, void *arg,
+	struct fs_file **ret_file)
+{
 	struct kt_txn *txn;
+	struct found found;
 	struct inode *node;
 	int err;
 
@@ -186,7 +225,9 @@ int fs_open_file(struct fs *fs, uint64_t number, int flags, struct fs_file **ret
 	if (!err)
 		err = point_begin(fs, &txn);
 	if (!err) {
-		err = file_open_node(fs, txn, node, flags, ret_file);
+		err = open_found(fs, txn, node, flags, &found, ret_file);
+		if (!err)
+			send_ahead(fs, txn, *ret_file, &found, send, arg);
 		kt_abort(txn);
 	}
 	pthread_mutex_unlock(&fs->lock);
@@ -209,6 +250,7 @@ int fs_read(
 		return -EINVAL;
 	pthread_mutex_lock(&fs->lock);
 	content = file->node->content;
+	file->node->sent = 0; /* it is not kept any more */
 	err = point_begin(fs, &txn);
 	if (err) {
 		pthread_mutex_unlock(&fs->lock);

@@ -236,6 +236,19 @@ int fs_tmpfile(struct fs *fs, const struct fs_caller *caller, uint64_t parent, m
  *  @return 0; -EISDIR; -ELOOP a symbolic link; -ENXIO another kind of file; -EROFS */
 int fs_open_file(struct fs *fs, uint64_t node, int flags, struct fs_file **ret_file);
 
+/** Receives the value of a file. It must not call functions of this header, nor wait for a request
+ *  to be answered. */
+typedef void fs_value_fn(void *arg, const void *value, size_t size);
+
+/** Open a regular file, and send its value ahead of whoever is going to read it, to be kept. Sent
+ * is a small value that was not sent since it changed, if nobody else has the file open, and if all
+ *  that others changed has been told (fs_tell()). While it is sent nobody opens or changes the
+ * file.
+ *  @param send  may not be called at all; NULL: as fs_open_file()
+ *  @return as fs_open_file() */
+int fs_open_ahead(struct fs *fs, uint64_t node, int flags, fs_value_fn *send, void *arg,
+	struct fs_file **ret_file);
+
 /** @param ret_read  bytes read; less than size only at the end of the file
  *  @return 0; -EBADF not open for reading; -ESTALE an application has deleted the key */
 int fs_read(struct fs *fs, struct fs_file *file, off_t offset, void *buf, size_t size,

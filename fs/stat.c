@@ -19,6 +19,7 @@ int stat_known(const struct kt_stat *stat, struct known *ret_known)
 
 	ret_known->size = stat->size;
 	ret_known->stored = stat->stored;
+	ret_known->version = stat->version;
 	ret_known->mtime_ns = stat->mtime_ns;
 	ret_known->shared = stat->shared;
 	ret_known->links = stat->keys;

@@ -16,6 +16,7 @@ struct known {
 	struct attr attr;
 	uint64_t size;
 	uint64_t stored;
+	uint64_t version; /* of the entry: the transaction that last wrote it */
 	int64_t mtime_ns;
 	uint64_t shared; /* number of the entry, if keys share it; else 0 */
 	unsigned links;	 /* how many keys; 0 is as good as 1 */

@@ -44,14 +44,29 @@ void ops_create(
 	}
 }
 
+struct ahead {
+	const struct wire *wire;
+	fuse_ino_t node;
+};
+
+static void send_ahead(void *arg, const void *value, size_t size)
+{
+	const struct ahead *ahead = arg;
+
+	wire_store(ahead->wire, ahead->node, value, size);
+}
+
+/* A small value goes to the kernel before the answer: then there is nothing to read, and no access
+ * after which the kernel would ask for the time of it. */
 void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
+	struct ahead ahead = {&ops_context(req)->wire, node};
 	struct view_node at = ops_at(req, node);
 	struct fs_file *file;
 	int err = -ENOSYS;
 
 	if (!ops_context(req)->read_only)
-		err = fs_open_file(at.fs, at.node, fi->flags, &file);
+		err = fs_open_ahead(at.fs, at.node, fi->flags, send_ahead, &ahead, &file);
 	if (err == 0 && (fi->flags & O_TRUNC))
 		fs_drop_privileges(at.fs, at.node, wire_now()->drop_suid);
 	if (err != 0) {

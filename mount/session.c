@@ -313,6 +313,7 @@ static int begin(struct session *session, struct attach_why *ret_why)
 	err = attach_mount(session->attach, &session->fuse_fd, ret_why);
 	if (err != 0)
 		return err;
+	session->wire->fd = session->fuse_fd;
 	err = fuse_session_custom_io(session->fuse, &io, session->fuse_fd);
 	if (err != 0)
 		close(session->fuse_fd);

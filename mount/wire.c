@@ -119,6 +119,24 @@ int wire_expire(int fd, uint64_t directory, const char *name)
 	return writev(fd, iov, 3) < 0 ? -errno : 0;
 }
 
+void wire_store(const struct wire *wire, uint64_t node, const void *content, size_t size)
+{
+	struct fuse_notify_store_out store = {.nodeid = node, .size = (uint32_t)size};
+	struct fuse_out_header header = {
+		.len = (uint32_t)(sizeof(header) + sizeof(store) + size),
+		.error = FUSE_NOTIFY_STORE,
+	};
+	struct iovec iov[] = {
+		{&header, sizeof(header)},
+		{&store, sizeof(store)},
+		{(void *)content, size},
+	};
+
+	/* What is not kept is asked for. */
+	if (writev(wire->fd, iov, 3) < 0)
+		return;
+}
+
 ssize_t wire_writev(struct wire *wire, int fd, const struct iovec *iov, int count)
 {
 	const struct fuse_out_header *header = iov[0].iov_base;

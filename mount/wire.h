@@ -22,6 +22,7 @@
 
 /** Of one mount. Zeroed: nothing was agreed on yet. */
 struct wire {
+	int fd;	       /* of the session */
 	uint64_t init; /* the request whose reply agrees on features; 0: it was answered */
 	uint32_t offered;
 	uint32_t agreed; /* of the two, as the protocol numbers them */
@@ -48,6 +49,11 @@ const struct wire_request *wire_now(void);
  *  @param fd  of the session
  *  @return 0; -ENOENT the kernel knows no such name */
 int wire_expire(int fd, uint64_t directory, const char *name);
+
+/** Hand a file's whole content to the kernel, to be kept as if it had been read. Waits for requests
+ *  that read or write the file. It is left alone if the kernel knows no such file.
+ *  @param size  at most UINT32_MAX / 2 */
+void wire_store(const struct wire *wire, uint64_t node, const void *content, size_t size);
 
 /** Write a reply of libfuse. @return as writev(2) */
 ssize_t wire_writev(struct wire *wire, int fd, const struct iovec *iov, int count);
