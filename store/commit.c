@@ -124,7 +124,10 @@ int commit_prepare_store(struct kt_store *store)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-#define PARTS_MAX 256
+/* Pages written by one call. The kernel keeps what one call writes in one block of its cache, and
+ * each later write to a page of it looks at all of the block: 4 KiB take 1.5 us in a block of one
+ * page, 2.5 us in one of 16, and 11 us in one of 256. */
+#define PARTS_MAX 16
 
 /* A run of pages on its way to the file. */
 struct batch {
