@@ -63,10 +63,32 @@ static bool refers_to_nothing(const uint8_t *cell)
 	       !(load16(cell + LEAF_REST_AT - 2) & SUFFIX_SPILLED);
 }
 
-/* The same of a branch cell: is its child in the file, and its key all there? */
-static bool refers_to_file(const uint8_t *cell)
+/* The same of a branch cell means that its child is in the file, and its key all there: two bits of
+ * the eight bytes from byte 2 on tell it. */
+static uint64_t unplaced(const uint8_t *cell)
 {
-	return !(load64(cell) & REF_DIRTY) && !(load16(cell + BRANCH_REST_AT - 2) & SUFFIX_SPILLED);
+	return load64(cell + 2) & (REF_DIRTY >> 16 | (uint64_t)SUFFIX_SPILLED << 48);
+}
+
+/* The first cell from index on that may refer to a page in memory. Mostly only one child of a
+ * branch does, so this looks at hundreds. */
+static unsigned next_unplaced(const uint8_t *node, unsigned index)
+{
+	const uint16_t *slots = node_slots(node);
+	unsigned count = node_header(node)->count;
+
+	if (node_header(node)->kind == PAGE_LEAF) {
+		while (index < count && refers_to_nothing(node + slots[index]))
+			index++;
+		return index;
+	}
+	while (index + 4 <= count &&
+		(unplaced(node + slots[index]) | unplaced(node + slots[index + 1]) |
+			unplaced(node + slots[index + 2]) | unplaced(node + slots[index + 3])) == 0)
+		index += 4;
+	while (index < count && unplaced(node + slots[index]) == 0)
+		index++;
+	return index;
 }
 
 /* Place what a parsed leaf cell refers to, beside its key. */
@@ -94,18 +116,14 @@ static int place_children(struct placing *placing, uint8_t *node)
 	bool leaf = node_header(node)->kind == PAGE_LEAF;
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && i < count; i++) {
+	for (unsigned i = next_unplaced(node, 0); err == 0 && i < count;
+		i = next_unplaced(node, i + 1)) {
 		uint8_t *at = node + node_slots(node)[i];
 		struct cell cell;
 
-		if (leaf ? refers_to_nothing(at) : refers_to_file(at))
-			continue;
 		if (!node_cell(node, i, &cell))
 			return -EUCLEAN;
-		if (leaf)
-			err = place_leaf_cell(placing, at, &cell);
-		else
-			err = place_at(placing, at);
+		err = leaf ? place_leaf_cell(placing, at, &cell) : place_at(placing, at);
 		if (err == 0 && cell.spilled)
 			err = place_at(placing, (uint8_t *)cell.rest + rest_size(cell.suffix) + 2);
 	}
