@@ -20,21 +20,6 @@ static int fail(const struct exchange_run *export, const char *subject, int err)
 	return command_fail_errno(subject, "export", err);
 }
 
-static int write_all(struct exchange_run *export)
-{
-	struct exchange *exchange = &export->exchange;
-	bool hold = exchange->fd != STDOUT_FILENO; /* else there is nothing to clean up */
-	struct kt_info info;
-	int err = kt_info(exchange->store, &info);
-
-	if (err != 0)
-		return err;
-	progress_init(&exchange->progress, info.key_bytes + info.value_bytes, hold);
-	err = export->format->write(exchange);
-	progress_fini(&exchange->progress);
-	return err;
-}
-
 /* Write to a file beside the one that is wanted, which takes its place when it is complete. */
 static int write_file(struct exchange_run *export)
 {
@@ -51,7 +36,7 @@ static int write_file(struct exchange_run *export)
 		free(temporary);
 		return err;
 	}
-	err = write_all(export);
+	err = export->format->write(exchange);
 	if (err == 0 && fsync(exchange->fd) != 0)
 		err = -errno;
 	if (err == 0 && rename(temporary, exchange->path) != 0)
@@ -60,6 +45,21 @@ static int write_file(struct exchange_run *export)
 		unlink(temporary);
 	close(exchange->fd);
 	free(temporary);
+	return err;
+}
+
+/* Signals are held back where a file that is not complete would stay. */
+static int write_held(struct exchange_run *export, bool to_stdout)
+{
+	struct exchange *exchange = &export->exchange;
+	struct kt_info info;
+	int err = kt_info(exchange->store, &info);
+
+	if (err != 0)
+		return err;
+	progress_init(&exchange->progress, info.key_bytes + info.value_bytes, !to_stdout);
+	err = to_stdout ? export->format->write(exchange) : write_file(export);
+	progress_fini(&exchange->progress);
 	return err;
 }
 
@@ -73,7 +73,7 @@ static int export_store(struct exchange_run *export)
 	if (status != COMMAND_DONE)
 		return status;
 	exchange->fd = STDOUT_FILENO;
-	err = to_stdout ? write_all(export) : write_file(export);
+	err = write_held(export, to_stdout);
 	if (err != 0)
 		status = fail(export, to_stdout ? "standard output" : exchange->path, err);
 	kt_abort(exchange->txn);
