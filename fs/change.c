@@ -1,6 +1,7 @@
 /* A change of the store together with what it changes in memory. See change.h. */
 #include "change.h"
 
+#include "aside.h"
 #include "conflict.h"
 #include "core.h"
 #include "stat.h"
@@ -61,6 +62,7 @@ int change_commit(struct fs *fs, struct kt_txn *txn, int err)
 	else
 		err = kt_commit_to(txn, 0, fs->changes.seen);
 	ids_settle(&fs->ids, !err);
+	aside_end(fs, !err);
 	if (!err)
 		conflict_cleaned(fs);
 	return err;

@@ -1,35 +1,13 @@
 /* What was written to an open file and is not in the store under its key yet. See content.h. */
 #include "content.h"
 
+#include "below.h"
 #include "core.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The entry that lies below content. */
-struct below {
-	struct kt_txn *tree;
-	const unsigned char *key;
-	size_t key_size;
-	unsigned char nameless[KT_ID_KEY_SIZE];
-};
-
-static void below_nameless(uint64_t id, struct kt_txn *txn, struct below *ret_below)
-{
-	kt_id_key(id, ret_below->nameless);
-	ret_below->tree = kt_tree(txn, KT_NAMELESS);
-	ret_below->key = ret_below->nameless;
-	ret_below->key_size = KT_ID_KEY_SIZE;
-}
-
-static void below_entry(const struct key *key, struct kt_txn *txn, struct below *ret_below)
-{
-	ret_below->tree = txn;
-	ret_below->key = key->bytes;
-	ret_below->key_size = key->size;
-}
 
 /* ---- in memory ------------------------------------------------------------------------------- */
 
@@ -40,6 +18,7 @@ int content_begin(struct fs *fs, struct inode *node, struct content **ret_conten
 	assert(node->content == NULL);
 	if (content == NULL)
 		return -ENOMEM;
+	content->fs = fs;
 	content->node = node;
 	content->mtime_ns = core_now_ns();
 	content->next = fs->contents;
@@ -116,6 +95,7 @@ static void take_off(struct content *content)
 	gather_clear(&content->gather);
 	if (content->whole)
 		free((void *)content->attr.xattrs.data);
+	aside_drop(content);
 	node->content = NULL;
 }
 
@@ -156,7 +136,7 @@ void content_know(const struct content *content, struct known *known)
 	}
 	known->attr = content->attr;
 	known->size = content->size;
-	known->stored = content->nameless ? content->size : content->gather.bytes;
+	known->stored = below_is_there(content) ? content->size : content->gather.bytes;
 	known->mtime_ns = content->mtime_ns;
 }
 
@@ -190,7 +170,7 @@ int content_write(struct content *content, uint64_t offset, const void *data, si
 void content_resize(struct content *content, uint64_t size)
 {
 	assert(content->whole);
-	assert(content->base_size == 0 || content->nameless != 0);
+	assert(content->base_size == 0 || below_is_there(content));
 	gather_truncate(&content->gather, size);
 	content->size = size;
 	if (content->base_size > size) {
@@ -228,8 +208,11 @@ static int read_below_whole(const struct content *content, struct kt_txn *txn, u
 
 	if (left > 0) {
 		struct below below;
+		struct key key;
 
-		below_nameless(content->nameless, txn, &below);
+		err = below_find(content, txn, &key, &below);
+		if (err)
+			return err;
 		err = kt_read(below.tree, below.key, below.key_size, offset, buf,
 			left < size ? (size_t)left : size, &got);
 	}
@@ -269,14 +252,17 @@ static int next_below(const struct content *content, struct kt_txn *txn, const s
 	uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
 {
 	struct below below;
-	int err;
+	struct key aside;
+	int err = 0;
 
 	if (content->whole && offset >= content->base_size)
 		return -ENXIO;
 	if (content->whole)
-		below_nameless(content->nameless, txn, &below);
+		err = below_find(content, txn, &aside, &below);
 	else
 		below_entry(key, txn, &below);
+	if (err)
+		return err;
 	err = kt_next_data(below.tree, below.key, below.key_size, offset, ret_begin, ret_end);
 	if (err || !content->whole)
 		return err;
@@ -383,16 +369,21 @@ static int put_from_memory(const struct content *content, struct kt_txn *txn, co
 	return err;
 }
 
-static int move_nameless(const struct content *content, struct kt_txn *txn, const struct key *key,
+/* What is below whole content gets the key. */
+static int move_below(const struct content *content, struct kt_txn *txn, const struct key *key,
 	const struct attr_blob *blob)
 {
+	uint64_t id = below_id(content);
 	struct below below;
-	int err;
+	struct key from;
+	int err = below_find(content, txn, &from, &below);
 
-	below_nameless(content->nameless, txn, &below);
-	err = write_whole(content, &below);
 	if (!err)
-		err = kt_nameless_link(txn, content->nameless, key->bytes, key->size);
+		err = write_whole(content, &below);
+	if (!err)
+		err = id != 0 ? kt_nameless_link(txn, id, key->bytes, key->size)
+			      : kt_move(below.tree, from.bytes, from.size, txn, key->bytes,
+					key->size);
 	if (!err)
 		err = kt_set_attr(txn, key->bytes, key->size, blob->bytes, blob->size);
 	if (!err)
@@ -403,15 +394,18 @@ static int move_nameless(const struct content *content, struct kt_txn *txn, cons
 int content_store(const struct content *content, struct kt_txn *txn, const struct key *key)
 {
 	struct attr_blob blob;
-	int err;
+	int err = 0;
 
 	if (!content->whole)
 		return store_ranges(content, txn, key, 0, NULL, 0);
-	err = attr_blob_init(&content->attr, &blob);
+	if (content->node->shared == 0)
+		err = aside_yield(content->fs, txn, key);
+	if (!err)
+		err = attr_blob_init(&content->attr, &blob);
 	if (err)
 		return err;
-	if (content->nameless)
-		err = move_nameless(content, txn, key, &blob);
+	if (below_is_there(content))
+		err = move_below(content, txn, key, &blob);
 	else
 		err = put_from_memory(content, txn, key, &blob);
 	attr_blob_fini(&blob);
@@ -424,15 +418,14 @@ int content_spill(const struct content *content, struct kt_txn *txn, const struc
 	struct below below;
 	int err = 0;
 
+	assert(content->aside == NULL);
 	*ret_nameless = content->nameless;
 	if (!content->whole)
 		return store_ranges(content, txn, key, offset, data, size);
 	if (*ret_nameless == 0)
 		err = kt_nameless_new(txn, ret_nameless);
-	if (err)
-		return err;
 	below_nameless(*ret_nameless, txn, &below);
-	if (content->cut)
+	if (!err && content->cut)
 		err = kt_truncate(below.tree, below.key, below.key_size, content->base_size);
 	if (!err)
 		err = write_ranges(&content->gather, &below);
@@ -465,6 +458,7 @@ int content_punch(struct content *content, struct kt_txn *txn, uint64_t offset, 
 	struct below below;
 	int err = 0;
 
+	assert(content->aside == NULL);
 	if (offset < content->base_size) {
 		below_nameless(content->nameless, txn, &below);
 		err = kt_punch(below.tree, below.key, below.key_size, offset, size);
@@ -474,9 +468,8 @@ int content_punch(struct content *content, struct kt_txn *txn, uint64_t offset, 
 
 int content_delete_nameless(const struct content *content, struct kt_txn *txn)
 {
-	int err = 0;
+	uint64_t id = content != NULL ? below_id(content) : 0;
+	int err = id != 0 ? kt_nameless_drop(txn, id) : 0;
 
-	if (content != NULL && content->nameless != 0)
-		err = kt_nameless_drop(txn, content->nameless);
 	return err == -ENOENT ? 0 : err;
 }

@@ -8,6 +8,8 @@
  *     gather        [written]      [written]
  *     nameless  |---------------|                 size -->|
  *
+ * What was put aside (aside.h) has the entry of another key below, in place of the nameless one.
+ *
  * not whole: writes into an existing value, gathered for a moment. The value under the key lies
  * below.
  *
@@ -16,6 +18,7 @@
 #ifndef FS_CONTENT_H
 #define FS_CONTENT_H
 
+#include "aside.h"
 #include "attr.h"
 #include "gather.h"
 #include "inode.h"
@@ -31,6 +34,7 @@ enum content_fate {
 };
 
 struct content {
+	struct fs *fs;
 	struct content *next, **link; /* in fs->contents; or, link NULL, in fs->abandoned */
 	struct inode *node;
 	bool whole;
@@ -40,11 +44,13 @@ struct content {
 	int64_t mtime_ns; /* of the file */
 
 	/* if whole */
-	uint64_t nameless;  /* id of the nameless entry below; 0: none */
-	uint64_t base_size; /* bytes of it that count */
-	bool cut;	    /* it has more */
-	uint64_t size;	    /* of the file */
-	struct attr attr;   /* all of them; its xattrs are malloc'd */
+	int64_t due_ms;	     /* of fate CONTENT_LATE: when it is to be saved (flusher.h) */
+	struct aside *aside; /* NULL: it was not put aside */
+	uint64_t nameless;   /* id of the nameless entry below; 0: none */
+	uint64_t base_size;  /* bytes of it that count */
+	bool cut;	     /* it has more */
+	uint64_t size;	     /* of the file */
+	struct attr attr;    /* all of them; its xattrs are malloc'd */
 };
 
 /** Begin to gather for a node that has no content. @return 0; -ENOMEM */

@@ -8,6 +8,7 @@
  *     find, walk      questions to the store: what is at a place, what is in a directory
  *     change          a write transaction together with what it changes in memory
  *     gather, content what was written to a file and is not in the store yet
+ *     scratch, aside  files of editors that are not for the store
  *     file, create, extents, dir, name, rename, exchange, setattr, xattr   the operations of fs.h
  *     flusher         the thread in the background
  *     changes         what others do to the store
@@ -50,6 +51,7 @@ struct fs {
 	LIST_HEAD(, fs_file) files; /* open handles */
 	LIST_HEAD(, fs_dir) dirs;
 	struct content *contents;   /* of all files that have some */
+	size_t aside_count;	    /* of these, how many were put aside (aside.h) */
 	struct content *abandoned;  /* nameless entries to be deleted (conflict.h) */
 	struct inode *touched;	    /* directories whose times are to be recorded */
 	struct positions positions; /* where listings went on */

@@ -255,6 +255,17 @@ static bool unstored_is_same(const struct listing *l, const struct walk_child *c
 	return compare_places(&place, child->bytes, child->size) == 0;
 }
 
+/* Does the file that the walk has found have another name now? */
+static bool is_hidden(const struct listing *l, const struct walk_child *child)
+{
+	struct place place = {
+		.parent = l->node, .kind = child->kind, .bytes = child->bytes, .size = child->size};
+	struct key key;
+
+	return l->fs->aside_count > 0 && child->kind == INODE_FILE && !unstored_is_same(l, child) &&
+	       place_key(l->fs->separator, &place, &key) == 0 && aside_hides(l->fs, &key);
+}
+
 static void remember(struct listing *l)
 {
 	if (l->trail != NULL)
@@ -300,7 +311,7 @@ static int list_children(struct listing *l, struct walk *walk)
 		}
 		if (!have)
 			return 0;
-		err = emit_child(l, &child);
+		err = is_hidden(l, &child) ? 0 : emit_child(l, &child);
 		if (err)
 			return err;
 		l->unstored_next += unstored_is_same(l, &child);

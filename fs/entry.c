@@ -2,6 +2,7 @@
 #include "entry.h"
 
 #include "acl.h"
+#include "content.h"
 #include "core.h"
 
 #include <errno.h>
@@ -150,22 +151,25 @@ int fs_getattr(struct fs *fs, uint64_t number, struct stat *ret_stat)
 }
 
 /* Read the value of a symbolic link. */
-static int read_target(struct kt_txn *txn, const struct found *found, char **ret_target)
+static int read_target(
+	struct kt_txn *txn, const struct inode *node, const struct found *found, char **ret_target)
 {
-	struct kt_slice value;
-	char *target;
-	int err = kt_get(kt_tree(txn, found->tree), found->key.bytes, found->key.size, &value);
+	size_t size = found->known.size, got = 0;
+	char *target = calloc(1, size + 1);
+	int err;
 
-	if (err)
-		return err;
-	target = malloc(value.size + 1);
 	if (target == NULL)
 		return -ENOMEM;
-	if (value.size > 0)
-		memcpy(target, value.data, value.size);
-	target[value.size] = '\0';
-	*ret_target = target;
-	return 0;
+	if (found->unstored && node->content != NULL)
+		err = content_read(node->content, txn, &found->key, 0, target, size, &got);
+	else
+		err = kt_read(kt_tree(txn, found->tree), found->key.bytes, found->key.size, 0,
+			target, size, &got);
+	if (err)
+		free(target);
+	else
+		*ret_target = target;
+	return err;
 }
 
 int fs_readlink(struct fs *fs, uint64_t number, char **ret_target)
@@ -183,7 +187,7 @@ int fs_readlink(struct fs *fs, uint64_t number, char **ret_target)
 		err = find_at_node(fs, txn, node, &found);
 	if (!err) {
 		find_stat(fs, node, &found, &stat);
-		err = S_ISLNK(stat.st_mode) ? read_target(txn, &found, ret_target) : -EINVAL;
+		err = S_ISLNK(stat.st_mode) ? read_target(txn, node, &found, ret_target) : -EINVAL;
 	}
 	return read_end(fs, txn, err);
 }

@@ -175,7 +175,9 @@ int fs_fallocate(struct fs *fs, struct fs_file *file, int mode, off_t offset, of
 		if (err)
 			return err;
 	}
-	err = change_begin(fs, &a.txn);
+	err = file_settle_aside(fs, file->node);
+	if (!err)
+		err = change_begin(fs, &a.txn);
 	if (err)
 		return err;
 	err = allocate(&a);

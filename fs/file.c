@@ -56,6 +56,18 @@ static int publish(struct fs *fs, struct inode *node)
 	return change_end(fs, err);
 }
 
+int file_settle_aside(struct fs *fs, struct inode *node)
+{
+	bool aside;
+
+	pthread_mutex_lock(&fs->lock);
+	aside = node->content != NULL && node->content->aside != NULL;
+	if (aside)
+		node->content->fate = CONTENT_SAVED;
+	pthread_mutex_unlock(&fs->lock);
+	return aside ? publish(fs, node) : 0;
+}
+
 /* Store what a handle owes. One that is stale owes for good. */
 static int settle(struct fs *fs, struct fs_file *file)
 {
@@ -94,11 +106,15 @@ int fs_fsync(struct fs *fs, struct fs_file *file)
 	if (fs->options.read_only)
 		return 0;
 	if (file == NULL) {
-		err = flusher_store(fs);
+		err = flusher_store(fs, true);
 	} else {
 		pthread_mutex_lock(&fs->lock);
-		if (!file->stale)
+		if (!file->stale) {
 			file->owes = file->owes || file->node->content != NULL;
+			if (file->node->content != NULL &&
+				file->node->content->fate == CONTENT_LATE)
+				file->node->content->fate = CONTENT_SAVED;
+		}
 		pthread_mutex_unlock(&fs->lock);
 		err = settle(fs, file);
 	}
@@ -149,6 +165,25 @@ static int truncate_whole(struct fs *fs, struct inode *node, const struct found 
 	if (err && !had)
 		content_drop(node);
 	return err;
+}
+
+void file_empty(struct fs *fs, struct fs_file *file)
+{
+	struct inode *node = file->node;
+	struct found found;
+	struct kt_txn *txn;
+
+	pthread_mutex_lock(&fs->lock);
+	if (file_can_write(file) && !file->stale && point_begin(fs, &txn) == 0) {
+		bool whole = node->content != NULL && node->content->whole;
+
+		if (!whole && find_at_node(fs, txn, node, &found) == 0)
+			whole = truncate_whole(fs, node, &found) == 0;
+		file->owes = file->owes || whole;
+		file->wrote = file->wrote || whole;
+		kt_abort(txn);
+	}
+	pthread_mutex_unlock(&fs->lock);
 }
 
 /* As file_open_node(). @param ret_found  what was opened */
@@ -367,9 +402,10 @@ int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data
 	pthread_mutex_lock(&fs->lock);
 	err = write_gathered(fs, file, (uint64_t)offset, data, size);
 	pthread_mutex_unlock(&fs->lock);
-	if (err == -EAGAIN)
-		err = write_through(fs, file, (uint64_t)offset, data, size);
-	return err;
+	if (err != -EAGAIN)
+		return err;
+	err = file_settle_aside(fs, file->node);
+	return err ? err : write_through(fs, file, (uint64_t)offset, data, size);
 }
 
 /* ---- release --------------------------------------------------------------------------------- */
@@ -413,9 +449,10 @@ static bool release_scratch(struct fs *fs, struct fs_file *file)
 	pthread_mutex_lock(&fs->lock);
 	scratch = scratch_is(node);
 	if (scratch) {
-		large = node->content->gather.bytes > SCRATCH_BYTES_MAX;
+		large = node->content->gather.bytes > SCRATCH_BYTES_MAX &&
+			node->content->aside == NULL;
 		if (node->content->fate == CONTENT_LATE)
-			flusher_expect_store(fs);
+			flusher_expect_late(fs, node->content);
 		if (!large)
 			drop_file(fs, file);
 	}

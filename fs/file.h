@@ -36,4 +36,13 @@ int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file **ret_
 int file_open_node(struct fs *fs, struct kt_txn *txn, struct inode *node, int flags,
 	struct fs_file **ret_file);
 
+/** A file is going to be truncated to nothing through a handle: its next value is stored as a
+ * whole, as if it had been opened so. If that cannot be, it is truncated as to other sizes. The
+ * lock is not held. */
+void file_empty(struct fs *fs, struct fs_file *file);
+
+/** A file that was put aside (aside.h) is going to be changed in the store: rename it there first.
+ *  Of others nothing is done. The lock is not held. */
+int file_settle_aside(struct fs *fs, struct inode *node);
+
 #endif

@@ -230,6 +230,8 @@ static int find_file(
 
 	if (err != -ENOENT)
 		return err;
+	if (aside_hides(fs, &ret_found->key))
+		return -ENOENT;
 	err = kt_stat(txn, ret_found->key.bytes, ret_found->key.size, &stat);
 	return err ? err : found_entry(fs, place, &stat, ret_found);
 }
@@ -249,7 +251,7 @@ static int find_either(struct fs *fs, struct kt_txn *txn, const struct place *fi
 	err = cursor_at(txn, KT_ENTRIES, &key, &cursor);
 	if (!err && kt_cursor_key(cursor).size == key.size &&
 		begins_with(kt_cursor_key(cursor), &key)) {
-		is_file = true;
+		is_file = !aside_hides(fs, &key);
 		err = kt_cursor_stat(cursor, &stat);
 		if (!err)
 			err = kt_cursor_next(cursor);

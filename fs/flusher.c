@@ -38,6 +38,13 @@ void flusher_expect_store(struct fs *fs)
 	make_due(&fs->flusher, &fs->flusher.store_due_ms, FLUSHER_STORE_MS);
 }
 
+void flusher_expect_late(struct fs *fs, struct content *content)
+{
+	content->fate = CONTENT_LATE;
+	content->due_ms = clock_ms() + FLUSHER_STORE_MS;
+	flusher_expect_store(fs);
+}
+
 void flusher_touch(struct fs *fs, struct inode *directory)
 {
 	assert(directory->kind != INODE_FILE);
@@ -51,21 +58,22 @@ void flusher_touch(struct fs *fs, struct inode *directory)
 }
 
 /* Is it time for content that is stored late? */
-static bool is_late(const struct content *content)
+static bool is_late(const struct content *content, int64_t now_ms)
 {
-	return content->fate == CONTENT_LATE && content->node->opens == 0 &&
+	return content->fate == CONTENT_LATE && content->due_ms <= now_ms &&
+	       (content->node->opens == 0 || content->aside != NULL) &&
 	       inode_has_place(content->node);
 }
 
 /* Store what was gathered for an existing value. One that is gone is left for its writer to hear
  * of. */
-static int store_content(struct fs *fs, struct kt_txn *txn, struct content *content)
+static int store_content(struct fs *fs, struct kt_txn *txn, struct content *content, int64_t now_ms)
 {
 	struct kt_txn *tree;
 	struct key key;
 	int err;
 
-	if (content->whole && !is_late(content))
+	if (content->whole && !is_late(content, now_ms))
 		return 0;
 	err = inode_entry(fs->separator, content->node, txn, &tree, &key);
 	if (!err)
@@ -74,26 +82,28 @@ static int store_content(struct fs *fs, struct kt_txn *txn, struct content *cont
 	return content->lost ? 0 : err;
 }
 
-static int store_all(struct fs *fs, struct kt_txn *txn)
+static int store_all(struct fs *fs, struct kt_txn *txn, int64_t now_ms)
 {
 	int err = 0;
 
 	for (struct content *c = fs->contents; c != NULL && !err; c = c->next)
-		err = store_content(fs, txn, c);
+		err = store_content(fs, txn, c, now_ms);
 	for (struct inode *node = fs->touched; node != NULL && !err; node = node->touched_next)
 		err = directory_record_times(fs, txn, node);
 	return err;
 }
 
 /* What store_all() stored is not in memory only any more. */
-static void forget_stored(struct fs *fs)
+static void forget_stored(struct fs *fs, int64_t now_ms)
 {
 	struct content *next;
 
 	for (struct content *c = fs->contents; c != NULL; c = next) {
 		next = c->next;
-		if ((!c->whole || is_late(c)) && !c->lost)
+		if ((!c->whole || is_late(c, now_ms)) && !c->lost)
 			content_drop(c->node);
+		else if (c->fate == CONTENT_LATE && c->due_ms > now_ms)
+			flusher_expect_store(fs);
 	}
 	while (fs->touched != NULL) {
 		struct inode *node = fs->touched;
@@ -104,17 +114,18 @@ static void forget_stored(struct fs *fs)
 	}
 }
 
-int flusher_store(struct fs *fs)
+int flusher_store(struct fs *fs, bool all)
 {
+	int64_t now_ms = all ? INT64_MAX : clock_ms();
 	struct kt_txn *txn;
 	int err = change_begin(fs, &txn);
 
 	if (err)
 		return err;
-	err = store_all(fs, txn);
+	err = store_all(fs, txn, now_ms);
 	err = change_commit(fs, txn, err);
 	if (!err)
-		forget_stored(fs);
+		forget_stored(fs, now_ms);
 	return change_end(fs, err);
 }
 
@@ -162,7 +173,7 @@ static void *run(void *arg)
 		/* a failure is heard of by the next fsync, or close, of those concerned */
 		pthread_mutex_unlock(&fs->lock);
 		if (store)
-			flusher_store(fs);
+			flusher_store(fs, false);
 		if (flush)
 			kt_flush(fs->store);
 		pthread_mutex_lock(&fs->lock);

@@ -15,6 +15,7 @@
 
 #define FLUSHER_STORE_MS 1000
 
+struct content;
 struct fs;
 struct inode;
 
@@ -37,10 +38,14 @@ void flusher_expect_flush(struct fs *fs);
 /** Something was gathered. fs->lock is held. */
 void flusher_expect_store(struct fs *fs);
 
+/** Content is to be saved late: its time begins now. fs->lock is held. */
+void flusher_expect_late(struct fs *fs, struct content *content);
+
 /** Names in a directory have changed now. fs->lock is held. */
 void flusher_touch(struct fs *fs, struct inode *directory);
 
-/** Store what was gathered for existing values, and times of directories, in one transaction. */
-int flusher_store(struct fs *fs);
+/** Store what was gathered for existing values, and times of directories, in one transaction.
+ *  @param all  also what is to be saved late and has not waited for a second yet */
+int flusher_store(struct fs *fs, bool all);
 
 #endif

@@ -146,7 +146,7 @@ int fs_close(struct fs *fs)
 	if (!fs->options.read_only) {
 		err = publish_all(fs);
 		if (!err)
-			err = flusher_store(fs);
+			err = flusher_store(fs, true);
 		flushed = kt_flush(fs->store);
 	}
 	file_free_all(fs);

@@ -76,9 +76,13 @@ static int add(struct linking *l)
 	err = attr_blob_init(&l->found.known.attr, &blob);
 	if (err)
 		return err;
+	err = aside_yield(l->fs, l->txn, &l->key_to);
+	if (err)
+		goto out;
 	err = inode_has_name(l->node) ? add_name(l) : add_first(l);
 	if (!err)
 		err = note_change(l, &blob);
+out:
 	attr_blob_fini(&blob);
 	return err;
 }

@@ -6,6 +6,7 @@
 #include "entry.h"
 #include "find.h"
 #include "remove.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -52,6 +53,7 @@ struct making {
 	mode_t mode; /* with the file type */
 	dev_t rdev;
 	const char *value; /* of a symbolic link; else it is empty */
+	bool scratch;	   /* of a link: it stays in memory */
 };
 
 static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
@@ -78,16 +80,38 @@ static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller 
 		known->attr.fields |= ATTR_RDEV;
 		known->attr.rdev = making->rdev;
 	}
+	if (making->scratch)
+		return 0;
 	err = attr_blob_init(&known->attr, &blob);
 	if (err)
 		return err;
-	err = kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, making->value, size,
-		blob.bytes, blob.size, known->mtime_ns);
+	err = aside_yield(fs, txn, &ret_found->key);
+	if (!err)
+		err = kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, making->value,
+			size, blob.bytes, blob.size, known->mtime_ns);
 	attr_blob_fini(&blob);
 	return err;
 }
 
-static int make(struct fs *fs, const struct fs_caller *caller, const struct making *making,
+/* The lock of an editor, which is a link that leads nowhere, is a scratch file. */
+static int keep_in_memory(
+	struct fs *fs, const struct making *making, struct inode *node, const struct known *known)
+{
+	struct content *content;
+	int err = content_begin(fs, node, &content);
+
+	if (!err)
+		err = content_make_whole(content, known);
+	if (!err)
+		err = content_write(content, 0, making->value, strlen(making->value));
+	if (err)
+		content_drop(node);
+	else
+		content->fate = CONTENT_SCRATCH;
+	return err;
+}
+
+static int make(struct fs *fs, const struct fs_caller *caller, struct making *making,
 	uint64_t parent, const char *name, struct fs_entry *ret_entry)
 {
 	struct target target;
@@ -99,13 +123,18 @@ static int make(struct fs *fs, const struct fs_caller *caller, const struct maki
 	if (err)
 		return err;
 	err = find_free(fs, txn, parent, name, &target);
+	making->scratch = S_ISLNK(making->mode) && scratch_fate(fs, name) == CONTENT_SCRATCH;
 	if (!err && S_ISDIR(making->mode))
 		err = make_directory(fs, txn, caller, &target, making->mode, &found);
 	else if (!err)
 		err = make_entry(fs, txn, caller, making, &target, &found);
 	if (!err)
 		err = inodes_get(&fs->nodes, &target.place, &node);
+	if (!err && making->scratch)
+		err = keep_in_memory(fs, making, node, &found.known);
 	err = change_commit(fs, txn, err);
+	if (err && making->scratch && node != NULL)
+		content_drop(node);
 	if (!err) {
 		flusher_touch(fs, target.directory);
 		entry_give(fs, node, &found, ret_entry);

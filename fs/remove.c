@@ -65,6 +65,7 @@ int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
 {
 	struct inode *node = inodes_find_file(&fs->nodes, place, found->known.shared);
 	bool whole = node != NULL && node->content != NULL && node->content->whole;
+	int err = 0;
 
 	*ret_removal = (struct removal){.node = node, .found = *found};
 	/* what takes the key must not take over that it was shared */
@@ -73,12 +74,12 @@ int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
 		return lose_name(txn, found, replaced, ret_removal);
 	if (node != NULL && node->opens > 0 && !whole)
 		return keep_value(fs, txn, found, ret_removal);
-	if (whole && node->opens == 0) {
-		int err = content_delete_nameless(node->content, txn);
-
-		if (err)
-			return err;
-	}
+	if (whole && node->content->aside != NULL)
+		err = aside_take(node->content, txn);
+	if (!err && whole && node->opens == 0)
+		err = content_delete_nameless(node->content, txn);
+	if (err)
+		return err;
 	if (replaced)
 		return 0;
 	return kt_delete(txn, found->key.bytes, found->key.size, whole ? KT_MISSING_OK : 0);

@@ -30,6 +30,7 @@ struct renaming {
 	struct found found_to; /* at to, if there is something: */
 	bool replaces;
 	bool keeps;		/* a scratch file that stays one */
+	bool puts_aside;	/* it becomes one (aside.h) */
 	bool same;		/* both names are one, or of one file: nothing is to be done */
 	struct removal removal; /* of the file at to */
 	struct key key_to;
@@ -79,6 +80,36 @@ static int forget_keys(struct renaming *r)
 	return kt_delete(r->txn, r->key_to.bytes, r->key_to.size, KT_MISSING_OK);
 }
 
+/* Does an editor put a saved file aside? */
+static bool puts_aside(struct renaming *r)
+{
+	const struct inode *there = inodes_find(&r->fs->nodes, &r->to.place);
+	struct stat stat;
+
+	if (r->fs->options.conflict_fail)
+		return false; /* what others put under the key must stay there */
+	if (r->from.part.kind != NAMES_COMPONENT || r->to.part.kind != NAMES_COMPONENT ||
+		r->from.directory != r->to.directory || r->found.known.shared != 0)
+		return false;
+	if (r->node != NULL && (r->node->content != NULL || r->node->opens > 0))
+		return false;
+	if (r->replaces && (there == NULL || !scratch_is(there)))
+		return false; /* a key of such a name stays one */
+	find_stat(r->fs, r->node, &r->found, &stat);
+	return S_ISREG(stat.st_mode) && scratch_fate(r->fs, r->to_name) == CONTENT_SCRATCH;
+}
+
+static int put_aside(struct renaming *r)
+{
+	struct known known = r->found.known;
+	int err = 0;
+
+	stat_keep_ino(INODE_FILE, &r->found.key, &known);
+	if (r->node == NULL)
+		err = inodes_get(&r->fs->nodes, &r->from.place, &r->node);
+	return err ? err : aside_begin(r->fs, r->node, &known);
+}
+
 /* Move the entry, or, if there is content that is to replace it, that. */
 static int move_file(struct renaming *r)
 {
@@ -90,6 +121,11 @@ static int move_file(struct renaming *r)
 
 	if (r->keeps)
 		return forget_keys(r);
+	if (r->puts_aside)
+		return put_aside(r);
+	err = aside_yield(r->fs, r->txn, &r->key_to);
+	if (err)
+		return err;
 	if (content != NULL && content->whole && r->node->shared == 0) {
 		err = content_store(content, r->txn, &r->key_to);
 		if (!err)
@@ -119,6 +155,7 @@ static int rename_file(struct renaming *r)
 	r->keeps = r->node != NULL && scratch_is(r->node) &&
 		   r->node->content->fate == CONTENT_SCRATCH &&
 		   scratch_fate(r->fs, r->to_name) == CONTENT_SCRATCH;
+	r->puts_aside = puts_aside(r);
 	err = conflict_lost(r->fs, r->node);
 	if (!err)
 		err = place_key(r->fs->separator, &r->place_to, &r->key_to);
@@ -140,6 +177,9 @@ static int move_value(struct renaming *r)
 
 	from.size--;
 	to.size--;
+	err = aside_yield(r->fs, r->txn, &to);
+	if (err)
+		return err;
 	err = kt_stat(r->txn, from.bytes, from.size, &stat);
 	if (err)
 		return err == -ENOENT ? 0 : err;
@@ -201,7 +241,7 @@ static void move_nodes(struct renaming *r)
 	if (r->value != NULL)
 		inodes_move(&r->fs->nodes, r->value, &r->value_to, r->value_id);
 	r->id = r->value_id = NULL;
-	if (r->keeps) {
+	if (r->keeps || r->puts_aside) {
 		content_touch(file->content);
 	} else if (file != NULL) {
 		content_drop(file);
@@ -260,8 +300,12 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
 		err = rename_found(&r, flags);
 	err = change_commit(fs, r.txn, err);
 	remove_end(fs, &r.removal, err);
-	if (!err && !r.same)
+	if (!err && !r.same) {
 		move_nodes(&r);
+	} else if (r.puts_aside && r.node != NULL) {
+		content_drop(r.node);
+		inodes_tidy(&fs->nodes, r.node);
+	}
 	free(r.id);
 	free(r.value_id);
 	return change_end(fs, err);

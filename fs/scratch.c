@@ -30,7 +30,7 @@ static size_t count_files(const struct fs *fs)
 	size_t count = 0;
 
 	for (const struct content *c = fs->contents; c != NULL; c = c->next)
-		count += c->fate == CONTENT_SCRATCH;
+		count += c->fate == CONTENT_SCRATCH || c->aside != NULL;
 	return count;
 }
 
@@ -61,8 +61,8 @@ void scratch_spill(struct fs *fs, struct inode *node)
 	int err = 0;
 
 	if (change_begin(fs, &txn) != 0)
-		return;		  /* it stays in memory */
-	still = scratch_is(node); /* it may have been saved meanwhile */
+		return;						  /* it stays in memory */
+	still = scratch_is(node) && node->content->aside == NULL; /* else it was saved meanwhile */
 	if (still)
 		err = content_spill(node->content, txn, NULL, 0, NULL, 0, &nameless);
 	err = change_commit(fs, txn, err);

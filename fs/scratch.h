@@ -15,7 +15,8 @@ struct fs;
 struct inode;
 
 /** Names of scratch files, as patterns of the shell, separated by ':'. */
-#define SCRATCH_DEFAULT ".*.sw?:*~:#*#:.~lock.*#:.goutputstream-*:.*.kate-swp:*___jb_???___"
+#define SCRATCH_DEFAULT                                                                            \
+	".*.sw?:.*.sw?x:*~:#*#:.#*:.~lock.*#:.goutputstream-*:.*.kate-swp:*___jb_???___"
 
 /** The name of probes. */
 #define SCRATCH_PROBE "4913"

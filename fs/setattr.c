@@ -220,6 +220,8 @@ int fs_setattr(struct fs *fs, uint64_t number, struct fs_file *file, const struc
 	struct setting setting = {.set = set, .file = file};
 	int err;
 
+	if (file != NULL && (set->what & FS_SET_SIZE) && set->size == 0 && !fs->options.read_only)
+		file_empty(fs, file);
 	err = amend(fs, number, change_set, &setting, ret_stat);
 	setting_fini(&setting);
 	return err;

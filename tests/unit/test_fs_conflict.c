@@ -178,7 +178,7 @@ static void test_background(void **state)
 	file = open_file(w, "a", O_RDWR);
 	assert_int_equal(write_text(w, file, "mine"), 0);
 	world_put(w, "a", "theirs");
-	assert_int_equal(flusher_store(w->fs), 0);
+	assert_int_equal(flusher_store(w->fs, true), 0);
 	assert_string_equal(world_keys(w), "a=theirs");
 	assert_string_equal(world_read(w, "a"), "theirs");
 	assert_stale(w, file, "a", "theirs");
@@ -187,10 +187,10 @@ static void test_background(void **state)
 	world_put(w, "a", "first");
 	file = open_file(w, "a", O_RDWR);
 	assert_int_equal(write_text(w, file, "mine"), 0);
-	assert_int_equal(flusher_store(w->fs), 0);
+	assert_int_equal(flusher_store(w->fs, true), 0);
 	assert_string_equal(world_keys(w), "a=minet");
 	world_put(w, "a", "theirs");
-	assert_int_equal(flusher_store(w->fs), 0);
+	assert_int_equal(flusher_store(w->fs, true), 0);
 	assert_int_equal(fs_fsync(w->fs, file), 0);
 	assert_int_equal(world_close_file(w, file), 0);
 	assert_string_equal(world_keys(w), "a=theirs");
@@ -198,7 +198,7 @@ static void test_background(void **state)
 	/* a file that was only emptied */
 	file = open_file(w, "a", O_WRONLY | O_TRUNC);
 	world_put(w, "a", "others");
-	assert_int_equal(flusher_store(w->fs), 0);
+	assert_int_equal(flusher_store(w->fs, true), 0);
 	assert_int_equal(world_close_file(w, file), -ESTALE);
 	assert_string_equal(world_keys(w), "a=others");
 	world_delete(w, "a");
@@ -206,7 +206,7 @@ static void test_background(void **state)
 	/* a probe (scratch.h), which nobody has open, gives way */
 	assert_int_equal(world_close_file(w, create(w, "4913")), 0);
 	world_put(w, "4913", "theirs");
-	assert_int_equal(flusher_store(w->fs), 0);
+	assert_int_equal(flusher_store(w->fs, true), 0);
 	assert_string_equal(world_keys(w), "4913=theirs");
 }
 
@@ -231,7 +231,7 @@ static void test_large(void **state)
 	assert_int_equal(world_count(w, KT_NAMELESS), 1);
 	world_put(w, "n", "theirs");
 	assert_int_equal(fs_fsync(w->fs, file), -ESTALE);
-	assert_int_equal(flusher_store(w->fs), 0);
+	assert_int_equal(flusher_store(w->fs, true), 0);
 	assert_int_equal(world_count(w, KT_NAMELESS), 0);
 	assert_stale(w, file, "n", "theirs");
 }
@@ -268,7 +268,7 @@ static void change_it(struct world *w)
 	assert_int_equal(fs_rename(w->fs, entry.node, "x", entry.node, "b", RENAME_EXCHANGE), 0);
 	world_forget(w, &entry);
 	assert_int_equal(world_unlink(w, "e/x"), 0);
-	assert_int_equal(flusher_store(w->fs), 0);
+	assert_int_equal(flusher_store(w->fs, true), 0);
 }
 
 /* None of that is a conflict, also if others change other keys in between, and not for a file that
@@ -396,6 +396,22 @@ static void test_told(void **state)
 	assert_stale(w, file, "a", "theirs");
 }
 
+/* What an editor puts aside is renamed at once: what others put under the old name stays there. */
+static void test_aside(void **state)
+{
+	struct world *w = *state;
+	struct fs_file *file;
+
+	world_put(w, "a", "first");
+	assert_int_equal(world_rename(w, "a", "a~"), 0);
+	assert_string_equal(world_keys(w), "a~=first");
+	file = create(w, "a");
+	assert_int_equal(write_text(w, file, "mine"), 0);
+	world_put(w, "a", "theirs");
+	assert_int_equal(world_close_file(w, file), -ESTALE);
+	assert_string_equal(world_keys(w), "a=theirs a~=first");
+}
+
 /* Without the option the last one wins. */
 static void test_last(void **state)
 {
@@ -428,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_aside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_last, setup_last, teardown),
 	};
 

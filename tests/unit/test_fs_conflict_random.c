@@ -91,7 +91,7 @@ static void do_one(struct scene *s)
 		write_other(s);
 		break;
 	case 1:
-		assert_int_equal(flusher_store(s->w.fs), 0);
+		assert_int_equal(flusher_store(s->w.fs, true), 0);
 		break;
 	case 2:
 		assert_int_equal(fs_tell(s->w.fs, ignore, NULL), 0);

@@ -202,6 +202,31 @@ static int write_removed(struct scene *s)
 	return fs_write(s->world.fs, s->file, 0, large, sizeof(large));
 }
 
+static int put_aside(struct scene *s)
+{
+	return fs_rename(s->world.fs, s->e.node, "n", s->e.node, "n~", 0);
+}
+
+static int make_lock(struct scene *s)
+{
+	struct fs_entry entry;
+	int err = fs_symlink(s->world.fs, &caller, "me", s->e.node, ".#n", &entry);
+
+	if (!err)
+		fs_forget(s->world.fs, entry.node, 1);
+	return err;
+}
+
+static int unlink_lock(struct scene *s)
+{
+	return fs_unlink(s->world.fs, s->e.node, ".#n");
+}
+
+static int unlink_aside(struct scene *s)
+{
+	return fs_unlink(s->world.fs, s->e.node, "n~");
+}
+
 static int remove_below(struct scene *s)
 {
 	return fs_rmdir(s->world.fs, s->d.node, "e");
@@ -220,6 +245,26 @@ static void insist(struct scene *s, int (*step)(struct scene *s))
 	if (err == -ENOMEM)
 		err = step(s);
 	assert_int_equal(err, 0);
+}
+
+static void save(struct scene *s)
+{
+	insist(s, make_file_below);
+	insist(s, write_small);
+	insist(s, flush);
+	fs_release(s->world.fs, s->file);
+}
+
+static void save_as_editor(struct scene *s)
+{
+	save(s);
+	insist(s, make_lock);
+	insist(s, put_aside);
+	save(s);
+	insist(s, unlink_aside);
+	insist(s, put_aside);
+	insist(s, unlink_lock);
+	insist(s, unlink_aside);
 }
 
 static void play(struct scene *s)
@@ -253,6 +298,7 @@ static void play(struct scene *s)
 	insist(s, unlink_open);
 	insist(s, write_removed);
 	fs_release(s->world.fs, s->file);
+	save_as_editor(s);
 	insist(s, remove_below);
 	insist(s, sync_all);
 }
