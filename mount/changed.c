@@ -2,6 +2,7 @@
 #include "changed.h"
 #include "command.h"
 #include "line.h"
+#include "show.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -110,6 +111,7 @@ int changed_print(
 {
 	const struct changed *changed = arg;
 	const char *sign = from == NULL ? "+" : to == NULL ? "-" : "~";
+	enum show_style style;
 	bool same;
 	int err = is_same(changed, key, from, to, &same);
 
@@ -117,6 +119,7 @@ int changed_print(
 		return err;
 	if (changed->json)
 		return print_json(sign, key, from, to);
-	err = command_wrote(printf("%s ", sign) > 0);
+	style = from == NULL ? SHOW_GREEN : to == NULL ? SHOW_RED : SHOW_YELLOW;
+	err = command_wrote(printf("%s%s%s ", show_style(style), sign, show_end(style)) > 0);
 	return err != 0 ? err : line_print_key(*key, changed->line_end);
 }

@@ -1,4 +1,5 @@
 /* keytree ls: list one level, as the mount shows it, without mounting. */
+#include "columns.h"
 #include "command.h"
 #include "line.h"
 
@@ -15,7 +16,7 @@
 
 struct ls {
 	struct fs *fs;
-	bool details;  /* -l */
+	enum { LS_NAMES, LS_COLUMNS, LS_DETAILS, LS_JSON } form;
 	char line_end; /* newline, or NUL with -0 */
 };
 
@@ -28,6 +29,14 @@ static char type_letter(mode_t mode)
 		return 'l';
 	case S_IFREG:
 		return '-';
+	case S_IFIFO:
+		return 'p';
+	case S_IFSOCK:
+		return 's';
+	case S_IFCHR:
+		return 'c';
+	case S_IFBLK:
+		return 'b';
 	default:
 		return '?';
 	}
@@ -48,11 +57,62 @@ static int print_details(const struct stat *stat)
 				     stat->st_gid, (uint64_t)stat->st_size, time) > 0);
 }
 
-static int print_name(const struct ls *ls, const char *name)
+static int print_name(const struct ls *ls, const char *name, enum show_style style)
 {
-	if (ls->line_end != '\0')
-		return line_write_name(name);
-	return command_wrote(fputs(name, stdout) >= 0);
+	int err;
+
+	if (ls->line_end == '\0')
+		return command_wrote(fputs(name, stdout) >= 0);
+	err = command_wrote(fputs(show_style(style), stdout) >= 0);
+	if (err == 0)
+		err = line_write_name(name);
+	return err != 0 ? err : command_wrote(fputs(show_end(style), stdout) >= 0);
+}
+
+static enum show_style style_of(const struct fs_entry *entry)
+{
+	if (S_ISDIR(entry->stat.st_mode))
+		return SHOW_BLUE;
+	return S_ISLNK(entry->stat.st_mode) ? SHOW_CYAN : SHOW_PLAIN;
+}
+
+static int print_json(const char *name, const struct fs_entry *entry, const char *target)
+{
+	const struct stat *stat = &entry->stat;
+	char type = type_letter(stat->st_mode);
+	json_t *object = json_object();
+	int err = line_json_bytes(object, "name", (struct kt_slice){name, strlen(name)});
+
+	if (err == 0)
+		err = line_json_bytes(object, "type", (struct kt_slice){&type, 1});
+	if (err == 0)
+		err = line_json_number(object, "mode", stat->st_mode & 07777);
+	if (err == 0)
+		err = line_json_number(object, "uid", stat->st_uid);
+	if (err == 0)
+		err = line_json_number(object, "gid", stat->st_gid);
+	if (err == 0)
+		err = line_json_number(object, "size", stat->st_size);
+	if (err == 0)
+		err = line_json_number(object, "mtime_ns",
+			stat->st_mtim.tv_sec * 1000000000 + stat->st_mtim.tv_nsec);
+	if (err == 0 && target != NULL)
+		err = line_json_bytes(object, "target", (struct kt_slice){target, strlen(target)});
+	return line_json_print(err, object);
+}
+
+static int print_line(
+	const struct ls *ls, const char *name, const struct fs_entry *entry, const char *target)
+{
+	int err = ls->form == LS_DETAILS ? print_details(&entry->stat) : 0;
+
+	if (err == 0)
+		err = print_name(ls, name, style_of(entry));
+	if (err == 0 && target != NULL)
+		err = command_wrote(fputs(" -> ", stdout) >= 0);
+	if (err == 0 && target != NULL)
+		err = print_name(ls, target, SHOW_PLAIN);
+	return err != 0 ? err : command_wrote(putchar(ls->line_end) != EOF);
 }
 
 static int print_entry(const struct ls *ls, const char *name, const struct fs_entry *entry)
@@ -60,18 +120,11 @@ static int print_entry(const struct ls *ls, const char *name, const struct fs_en
 	char *target = NULL;
 	int err = 0;
 
-	if (ls->details && S_ISLNK(entry->stat.st_mode))
+	if (ls->form >= LS_DETAILS && S_ISLNK(entry->stat.st_mode))
 		err = fs_readlink(ls->fs, entry->node, &target);
-	if (err == 0 && ls->details)
-		err = print_details(&entry->stat);
 	if (err == 0)
-		err = print_name(ls, name);
-	if (err == 0 && target != NULL)
-		err = command_wrote(fputs(" -> ", stdout) >= 0);
-	if (err == 0 && target != NULL)
-		err = print_name(ls, target);
-	if (err == 0)
-		err = command_wrote(putchar(ls->line_end) != EOF);
+		err = ls->form == LS_JSON ? print_json(name, entry, target)
+					  : print_line(ls, name, entry, target);
 	free(target);
 	return err;
 }
@@ -102,13 +155,34 @@ static bool keep_entry(void *arg, const char *name, const struct fs_entry *entry
 	return true;
 }
 
-/* Print the entries of a batch and give their references back. */
-static int print_batch(const struct ls *ls, const struct batch *batch)
+/* Print the names of a batch in columns. */
+static int print_columns(const struct batch *batch)
 {
+	struct column_name names[BATCH_SIZE];
+	char *texts[BATCH_SIZE];
 	int err = 0;
 
 	for (size_t i = 0; i < batch->count; i++) {
-		if (err == 0)
+		texts[i] = line_name_text(batch->entries[i].name);
+		if (texts[i] == NULL)
+			err = -ENOMEM;
+		names[i].text = texts[i];
+		names[i].style = style_of(&batch->entries[i].entry);
+	}
+	if (err == 0)
+		err = columns_print(names, batch->count);
+	for (size_t i = 0; i < batch->count; i++)
+		free(texts[i]);
+	return err;
+}
+
+/* Print the entries of a batch and give their references back. */
+static int print_batch(const struct ls *ls, const struct batch *batch)
+{
+	int err = ls->form == LS_COLUMNS ? print_columns(batch) : 0;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		if (err == 0 && ls->form != LS_COLUMNS)
 			err = print_entry(ls, batch->entries[i].name, &batch->entries[i].entry);
 		fs_forget(ls->fs, batch->entries[i].entry.node, 1);
 	}
@@ -208,7 +282,11 @@ static int list_store(struct ls *ls, const char *store_path, const char *path)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	static const struct option longs[] = {{"null", no_argument, NULL, '0'}, {0}};
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"null", no_argument, NULL, '0'},
+		{0},
+	};
 	struct ls ls = {.line_end = '\n'};
 	char **operands;
 	int option, count;
@@ -216,11 +294,13 @@ static int run(const struct command *command, int argc, char **argv)
 	while ((option = command_option(command, argc, argv, "l0", longs)) != -1) {
 		if (option == '?')
 			return COMMAND_USAGE;
-		if (option == 'l')
-			ls.details = true;
-		else
+		if (option == '0')
 			ls.line_end = '\0';
+		else
+			ls.form = option == 'j' ? LS_JSON : LS_DETAILS;
 	}
+	if (ls.form == LS_NAMES && ls.line_end != '\0' && show_columns())
+		ls.form = LS_COLUMNS;
 	count = command_operands(command, argc, argv, 1, 2, &operands);
 	if (count < 0)
 		return COMMAND_USAGE;
@@ -229,12 +309,14 @@ static int run(const struct command *command, int argc, char **argv)
 
 const struct command cmd_ls = {
 	.name = "ls",
-	.operands = "STORE [PREFIX] [-l] [-0]",
+	.operands = "STORE [PREFIX] [-l] [-0 | --json]",
 	.summary = "list one level as the mount shows it",
 	.help = "Lists the names below PREFIX (a path in the mount; default: the root), one level, "
 		"as\n"
 		"the mount would show them. The value of a key that is also a prefix is %value.\n\n"
 		"  -l           mode, owner, group, size and time too\n"
-		"  -0, --null   raw names, each ended by a NUL\n",
+		"  -0, --null   raw names, each ended by a NUL\n"
+		"  --json       one object on a line: name, type, mode, uid, gid, size, mtime_ns,\n"
+		"               and target of a symbolic link\n",
 	.run = run,
 };

@@ -2,6 +2,7 @@
 #include "line.h"
 #include "base64.h"
 #include "command.h"
+#include "show.h"
 
 #include "escape.h"
 
@@ -28,18 +29,32 @@ int line_read_key(const char *subject, const char *text, struct line_key *ret_ke
 	return COMMAND_DONE;
 }
 
-static int write_escaped(struct escape_set set, const char *bytes, size_t size)
+/* Bytes as they are printed. A terminal does not get those that it would obey.
+ * @return of malloc(), with a NUL behind; NULL: no memory */
+static char *make_text(struct escape_set set, const char *bytes, size_t size, size_t *ret_size)
 {
 	char *text = malloc(3 * size + 1); /* a byte becomes three at most */
 	struct escape escape;
-	int err;
 
 	if (text == NULL)
-		return -ENOMEM;
+		return NULL;
 	escape_init(&escape, set, text, 3 * size);
 	for (size_t i = 0; i < size; i++)
 		escape_add(&escape, (unsigned char)bytes[i]);
-	err = command_wrote(fwrite(text, 1, escape.size, stdout) == escape.size);
+	text[escape.size] = '\0';
+	for (size_t i = 0; i < escape.size && show_columns(); i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == '\177')
+			text[i] = '?';
+	}
+	*ret_size = escape.size;
+	return text;
+}
+
+static int write_escaped(struct escape_set set, const char *bytes, size_t size)
+{
+	char *text = make_text(set, bytes, size, &size);
+	int err = text != NULL ? command_wrote(fwrite(text, 1, size, stdout) == size) : -ENOMEM;
+
 	free(text);
 	return err;
 }
@@ -55,6 +70,13 @@ int line_print_key(struct kt_slice key, char end)
 void line_read_name(char *text)
 {
 	text[escape_decode(name_set, text, strlen(text), text)] = '\0';
+}
+
+char *line_name_text(const char *name)
+{
+	size_t size;
+
+	return make_text(name_set, name, strlen(name), &size);
 }
 
 int line_write_name(const char *name)

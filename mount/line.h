@@ -2,7 +2,8 @@
  *
  * A line cannot hold every byte. In a key NUL is written %00 and newline %0A, as by escape.h: text
  * that reads like that gets one 25 more after its %. A name of the mount has no NUL, and spells
- * those of its key as %00 already; in it only newline is escaped.
+ * those of its key as %00 already; in it only newline is escaped. A terminal shows each other
+ * control byte as a question mark.
  */
 #ifndef MOUNT_LINE_H
 #define MOUNT_LINE_H
@@ -29,6 +30,10 @@ int line_print_key(struct kt_slice key, char end);
 
 /** Read a path of the mount from the command line, in place. */
 void line_read_name(char *text);
+
+/** A name of the mount as it is printed.
+ *  @return of malloc(); NULL: no memory */
+char *line_name_text(const char *name);
 
 /** Print a name of the mount on standard output, without newline.
  *  @return 0; -ENOMEM; -errno the output could not be written */

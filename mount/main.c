@@ -3,7 +3,7 @@
  *     command.h      what a command is, and what all of them share
  *     cmd_NAME.c     one command each
  *     line.h         keys and JSON on a line
- *     show.h         sizes and times for people
+ *     show.h         sizes, times and colours for people; columns.h names in columns
  *     exchange_run.h the command line of import and export
  *     exchange.h     import and export; format_NAME.c one format each
  *     progress.h     how far long work is

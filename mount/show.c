@@ -1,14 +1,47 @@
-/* Sizes and times in words. See show.h. */
+/* Sizes and times in words, and colours. See show.h. */
 #include "show.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 bool show_columns(void)
 {
-	return isatty(STDOUT_FILENO);
+	static int terminal = -1;
+
+	if (terminal < 0)
+		terminal = isatty(STDOUT_FILENO);
+	return terminal;
+}
+
+static bool has_colours(void)
+{
+	const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return show_columns() && (no == NULL || *no == '\0') &&
+	       (terminal == NULL || strcmp(terminal, "dumb") != 0);
+}
+
+const char *show_style(enum show_style style)
+{
+	static const char *const styles[] = {
+		[SHOW_PLAIN] = "",
+		[SHOW_GREEN] = "\033[32m",
+		[SHOW_RED] = "\033[31m",
+		[SHOW_YELLOW] = "\033[33m",
+		[SHOW_BLUE] = "\033[1;34m",
+		[SHOW_CYAN] = "\033[36m",
+	};
+
+	return has_colours() ? styles[style] : "";
+}
+
+const char *show_end(enum show_style style)
+{
+	return *show_style(style) != '\0' ? "\033[0m" : "";
 }
 
 void show_size(uint64_t bytes, char ret_text[SHOW_SIZE_SIZE])
