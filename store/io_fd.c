@@ -196,6 +196,9 @@ int io_fd_map(
 		if (size < least)
 			size = least;
 	}
+	/* A process that crashes would walk through all of that for hours before it ends, and with
+	 * it its mount. Of what is stored the file itself tells. */
+	madvise(base, size, MADV_DONTDUMP);
 	file->base = base;
 	file->map_size = size;
 	*ret_base = base;

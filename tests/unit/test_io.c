@@ -255,6 +255,23 @@ static void test_many_parts(void **state)
 	io_close(io);
 }
 
+/* Is the map at an address left out of a dump of the process? */
+static bool is_left_out(const void *base)
+{
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	bool here = false, found = false;
+	char line[512], start[32];
+
+	assert_non_null(maps);
+	snprintf(start, sizeof(start), "%lx-", (unsigned long)base);
+	while (!found && fgets(line, sizeof(line), maps) != NULL) {
+		here = here || strncmp(line, start, strlen(start)) == 0;
+		found = here && strncmp(line, "VmFlags:", 8) == 0;
+	}
+	fclose(maps);
+	return found && strstr(line, " dd") != NULL;
+}
+
 /* What is written shows in the map, also where the file was shorter when it was mapped. */
 static void check_map(struct io *io)
 {
@@ -263,6 +280,7 @@ static void check_map(struct io *io)
 	uint64_t size = 0;
 
 	assert_int_equal(io_map(io, 1 << 20, UINT64_C(16) << 40, (const void **)&base, &size), 0);
+	assert_true(is_left_out(base));
 	assert_true(size >= 1 << 20);
 	assert_memory_equal(base, "hello", 5);
 	assert_int_equal(io_write(io, 40960, &part, 1), 0);
