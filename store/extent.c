@@ -124,8 +124,12 @@ int extent_find(
 {
 	struct format_tree tree = tree_of(value);
 	struct path path;
+	int err;
 
-	return extent_path(pager, &tree, block, &path, extent);
+	pager->alone = true;
+	err = extent_path(pager, &tree, block, &path, extent);
+	pager->alone = false;
+	return err;
 }
 
 /* Write a record at its key. */

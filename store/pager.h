@@ -47,6 +47,7 @@ struct pager {
 	struct io *io;
 	uint64_t txn; /* number of the write transaction */
 	bool verify;  /* check blocks of values when they are read */
+	bool alone;   /* pages met now lie among the blocks of values: read each for itself */
 
 	/* Only in a write transaction: */
 	struct space *space; /* NULL in a read transaction */
