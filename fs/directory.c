@@ -31,6 +31,9 @@ int directory_record_times(struct fs *fs, struct kt_txn *txn, struct inode *dire
 		return 0;
 	if (err)
 		return err;
+	if (found.known.attr.fields & ATTR_CTIME &&
+		found.known.attr.mtime_ns == directory->touched_ns)
+		return 0; /* it says so, and perhaps a later ctime */
 	found.known.mtime_ns = directory->touched_ns;
 	found.known.attr.fields |= ATTR_CTIME;
 	found.known.attr.ctime_ns = found.known.attr.mtime_ns = directory->touched_ns;

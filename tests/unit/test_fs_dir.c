@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -716,6 +717,26 @@ static void test_directory_times(void **state)
 	assert_int_equal(stat.st_mtim.tv_sec, 1000);
 }
 
+/* What a rename does to the ctime of a directory stays, although a name in it had changed before.
+ */
+static void test_directory_ctime(void **state)
+{
+	const struct timespec tick = {.tv_nsec = 10000000}; /* the clock for stamps is coarse */
+	struct world *w = *state;
+	struct stat before, after;
+
+	assert_int_equal(world_mkdir(w, "d"), 0);
+	assert_int_equal(world_write(w, "d/f", ""), 0);
+	nanosleep(&tick, NULL);
+	assert_int_equal(world_rename(w, "d", "e"), 0);
+	assert_int_equal(world_stat(w, "e", &before), 0);
+	assert_memory_not_equal(&before.st_ctim, &before.st_mtim, sizeof(before.st_ctim));
+	world_remount(w);
+	assert_int_equal(world_stat(w, "e", &after), 0);
+	assert_memory_equal(&before.st_ctim, &after.st_ctim, sizeof(before.st_ctim));
+	assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof(before.st_mtim));
+}
+
 /* New files take the group of a directory that says so. */
 static void test_setgid(void **state)
 {
@@ -1001,6 +1022,7 @@ int main(void)
 		TEST(test_rmdir_unstored_below),
 		TEST(test_removed_directory),
 		TEST(test_implied_stays),
+		TEST(test_directory_ctime),
 		TEST(test_directory_times),
 		TEST(test_setgid),
 		TEST(test_rename_file),
