@@ -82,6 +82,8 @@ static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct crea
 			S_IFREG | (creating->mode & 07777), ino, &found.known);
 	if (err)
 		return err;
+	if (place != NULL)
+		inodes_vacate(&fs->nodes, place);
 	err = place != NULL ? inodes_get(&fs->nodes, place, &node) : inodes_new(&fs->nodes, &node);
 	if (!err) {
 		err = start_file(fs, txn, node, &found.known, creating->flags, ret_file);

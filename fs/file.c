@@ -26,10 +26,12 @@
 
 /* ---- to the store ---------------------------------------------------------------------------- */
 
-/* Is there content that belongs under the node's key? */
+/* Is there content that belongs under the node's key? What was written into a value that others
+ * have deleted belonged there, even if something else has the key by now. */
 static bool is_unstored(const struct inode *node)
 {
-	return node->content != NULL && inode_has_name(node) && !scratch_is(node);
+	return node->content != NULL && (inode_has_name(node) || !node->content->whole) &&
+	       !scratch_is(node);
 }
 
 /* Store a node's content under its key, if it has some. A file that was removed has no key. */
@@ -53,7 +55,7 @@ static int publish(struct fs *fs, struct inode *node)
 	err = change_commit(fs, txn, err);
 	if (!err)
 		content_drop(node);
-	return change_end(fs, err);
+	return change_end(fs, err == -ENOENT ? -ESTALE : err);
 }
 
 int file_settle_aside(struct fs *fs, struct inode *node)
@@ -196,6 +198,8 @@ static int open_found(struct fs *fs, struct kt_txn *txn, struct inode *node, int
 
 	if (!err)
 		err = find_at_node(fs, txn, node, ret_found);
+	if (!err && !inode_has_name(node) && node->content == NULL)
+		err = -ENOENT; /* only what it was is known (find_keep) */
 	if (err)
 		return err;
 	find_stat(fs, node, ret_found, &stat);
@@ -266,7 +270,9 @@ int fs_open_ahead(struct fs *fs, uint64_t number, int flags, fs_value_fn *send, 
 		kt_abort(txn);
 	}
 	pthread_mutex_unlock(&fs->lock);
-	return err;
+	/* It has gone since its name was looked up. The name may be another file's by now: after
+	 * ESTALE the kernel looks it up again, and opens that. */
+	return err == -ENOENT ? -ESTALE : err;
 }
 
 /* ---- read ------------------------------------------------------------------------------------ */

@@ -233,7 +233,8 @@ int fs_tmpfile(struct fs *fs, const struct fs_caller *caller, uint64_t parent, m
 
 /** Open a regular file.
  *  @param flags  of open(2); O_TRUNC truncates
- *  @return 0; -EISDIR; -ELOOP a symbolic link; -ENXIO another kind of file; -EROFS */
+ *  @return 0; -EISDIR; -ELOOP a symbolic link; -ENXIO another kind of file; -EROFS; -ESTALE the
+ * file is gone: the name may be found to be another's */
 int fs_open_file(struct fs *fs, uint64_t node, int flags, struct fs_file **ret_file);
 
 /** Receives the value of a file. It must not call functions of this header, nor wait for a request

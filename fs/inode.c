@@ -310,6 +310,14 @@ void inodes_detach(struct inodes *nodes, struct inode *node)
 	node->parent = NULL;
 }
 
+void inodes_vacate(struct inodes *nodes, const struct place *place)
+{
+	struct inode *node = inodes_find(nodes, place);
+
+	inodes_detach(nodes, node);
+	inodes_tidy(nodes, node);
+}
+
 int inodes_prepare_move(const struct place *place, unsigned char **ret_id)
 {
 	unsigned char *id = malloc(ID_HEAD + place->size);

@@ -148,6 +148,10 @@ void inodes_tidy(struct inodes *nodes, struct inode *node);
 /** Take a node's place away: it was removed, or replaced. NULL is allowed. */
 void inodes_detach(struct inodes *nodes, struct inode *node);
 
+/** A place is free, and something new is to take it. A node that has it still is of something that
+ *  others have deleted: it loses its place. */
+void inodes_vacate(struct inodes *nodes, const struct place *place);
+
 /** What inodes_move() needs for a place: memory.
  *  @param ret_id  given to inodes_move(), else free with free() */
 int inodes_prepare_move(const struct place *place, unsigned char **ret_id);

@@ -120,6 +120,7 @@ static int linked(struct linking *l, struct fs_entry *ret_entry)
 	int err = 0;
 
 	content_drop(l->node);
+	inodes_vacate(nodes, &l->to.place);
 	if (l->id != NULL)
 		err = inodes_attach(nodes, l->node, &l->to.place, l->id);
 	else if (l->node->shared == 0)

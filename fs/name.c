@@ -128,6 +128,8 @@ static int make(struct fs *fs, const struct fs_caller *caller, struct making *ma
 		err = make_directory(fs, txn, caller, &target, making->mode, &found);
 	else if (!err)
 		err = make_entry(fs, txn, caller, making, &target, &found);
+	if (!err && target.place.kind == INODE_FILE)
+		inodes_vacate(&fs->nodes, &target.place);
 	if (!err)
 		err = inodes_get(&fs->nodes, &target.place, &node);
 	if (!err && making->scratch)

@@ -238,6 +238,8 @@ static void move_nodes(struct renaming *r)
 
 	if (r->node != NULL && r->node->shared == 0)
 		inodes_move(&r->fs->nodes, r->node, &r->place_to, r->id);
+	else
+		inodes_vacate(&r->fs->nodes, &r->place_to);
 	if (r->value != NULL)
 		inodes_move(&r->fs->nodes, r->value, &r->value_to, r->value_id);
 	r->id = r->value_id = NULL;

@@ -1,0 +1,142 @@
+/* Files that are gone: deleted by an application under a writer's hands, or replaced between being
+ * looked up and being opened. */
+#include "world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+	*state = calloc(1, sizeof(struct world));
+	world_open(*state, false);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	world_close(*state);
+	free(*state);
+	return 0;
+}
+
+/* ---- ways to take a name that is free -------------------------------------------------------- */
+
+static int create_f(struct world *w)
+{
+	struct fs_file *file;
+	int err = world_create(w, "f", &file);
+
+	return err ? err : world_close_file(w, file);
+}
+
+static int symlink_f(struct world *w)
+{
+	return world_symlink(w, "target", "f");
+}
+
+static int rename_to_f(struct world *w)
+{
+	return world_rename(w, "other", "f");
+}
+
+static int link_to_f(struct world *w)
+{
+	return world_link(w, "other", "f");
+}
+
+/* Give a file its first name. */
+static int link_first_to_f(struct world *w)
+{
+	static const struct fs_caller caller = {.uid = 1, .gid = 1};
+	struct fs_entry entry, linked;
+	struct fs_file *file;
+	int err = fs_tmpfile(w->fs, &caller, FS_ROOT, 0644, O_RDWR, &entry, &file);
+
+	if (err)
+		return err;
+	err = fs_link(w->fs, entry.node, FS_ROOT, "f", &linked);
+	if (!err)
+		err = world_close_file(w, file);
+	fs_forget(w->fs, entry.node, 2);
+	return err;
+}
+
+static int (*const ways[])(struct world *) = {
+	create_f, symlink_f, rename_to_f, link_to_f, link_first_to_f};
+
+/* Something new takes the name of a file that an application has deleted under a writer's hands.
+ * The writer hears that the file is gone, and the new one is untouched. */
+static void test_name_taken(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct fs_entry old, new;
+		struct fs_file *file;
+
+		world_put(w, "f", "0123");
+		world_put(w, "other", "");
+		assert_int_equal(world_lookup(w, "f", &old), 0);
+		assert_int_equal(world_open_file(w, "f", O_RDWR, &file), 0);
+		assert_int_equal(fs_write(w->fs, file, 2, "x", 1), 0);
+		world_delete(w, "f");
+		assert_int_equal(ways[i](w), 0);
+		assert_int_equal(world_lookup(w, "f", &new), 0);
+		assert_int_not_equal(old.node, new.node);
+		assert_string_equal(world_read_file(w, file), "ESTALE");
+		assert_int_equal(fs_write(w->fs, file, 3, "y", 1), 0);
+		assert_int_equal(world_close_file(w, file), -ESTALE);
+		if (ways[i] != symlink_f)
+			assert_string_equal(world_read(w, "f"), "");
+		world_forget(w, &old);
+		world_forget(w, &new);
+		assert_int_equal(world_unlink(w, "f"), 0);
+	}
+}
+
+/* A file that is replaced between being looked up and being opened is not opened: whoever looks
+ * again finds the other one. */
+static void test_replaced_before_open(void **state)
+{
+	struct world *w = *state;
+	struct fs_entry entry;
+	struct fs_file *file;
+
+	world_put(w, "f", "old");
+	world_put(w, "g", "new");
+	assert_int_equal(world_lookup(w, "f", &entry), 0);
+	assert_int_equal(world_rename(w, "g", "f"), 0);
+	assert_int_equal(fs_open_file(w->fs, entry.node, O_RDONLY, &file), -ESTALE);
+	world_forget(w, &entry);
+	assert_string_equal(world_read(w, "f"), "new");
+}
+
+/* The same of one that an application deletes. */
+static void test_deleted_before_open(void **state)
+{
+	struct world *w = *state;
+	struct fs_entry entry;
+	struct fs_file *file;
+
+	world_put(w, "f", "1");
+	assert_int_equal(world_lookup(w, "f", &entry), 0);
+	world_delete(w, "f");
+	assert_int_equal(fs_open_file(w->fs, entry.node, O_RDONLY, &file), -ESTALE);
+	world_forget(w, &entry);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_name_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_replaced_before_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_deleted_before_open, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
