@@ -124,7 +124,11 @@ static void forget_links(struct exchange *exchange)
 static int visit(struct exchange *exchange, struct kt_cursor *cursor, bool is_directory,
 	exchange_fn *each, void *arg)
 {
-	struct record record = {.is_directory = is_directory, .key = kt_cursor_key(cursor)};
+	struct record record = {
+		.is_directory = is_directory,
+		.key = kt_cursor_key(cursor),
+		.cursor = cursor,
+	};
 	struct attr_blob blob;
 	int err = kt_cursor_stat(cursor, &record.stat);
 

@@ -37,11 +37,12 @@ struct exchange {
 
 /** A record to be written. */
 struct record {
-	bool is_directory;    /* made; the key is that of its record */
-	struct kt_slice key;  /* valid during the call */
-	struct kt_stat stat;  /* likewise; its attr names no numbers of this store alone */
-	bool is_link;	      /* it shares the entry of an earlier record: */
-	struct kt_slice link; /* the key of that */
+	bool is_directory;	  /* made; the key is that of its record */
+	struct kt_slice key;	  /* valid during the call */
+	struct kt_cursor *cursor; /* export: stands on it */
+	struct kt_stat stat;	  /* likewise; its attr names no numbers of this store alone */
+	bool is_link;		  /* it shares the entry of an earlier record: */
+	struct kt_slice link;	  /* the key of that */
 };
 
 /** A key by the entry that others share. */

@@ -12,7 +12,9 @@
  */
 #include "base64.h"
 #include "formats.h"
-#include "line.h"
+#include "jsonline.h"
+
+#include <jansson.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,69 +27,52 @@
 
 struct writer {
 	FILE *file;
+	struct jsonline line;
 	const struct record *record; /* whose pieces are written */
 };
 
-static int write_object(struct writer *writer, int err, json_t *object)
+static void begin_line(struct writer *writer, const struct record *record)
 {
-	if (err == 0 && object == NULL)
-		err = -ENOMEM;
-	errno = 0;
-	if (err == 0 && (json_dumpf(object, writer->file, JSON_COMPACT) != 0 ||
-				putc('\n', writer->file) == EOF))
-		err = errno != 0 ? -errno : -EIO;
-	json_decref(object);
-	return err;
-}
-
-static json_t *new_object(const struct record *record, int *ret_err)
-{
-	json_t *object = json_object();
-	const char *name = record->is_directory ? "directory" : "key";
-
-	*ret_err = object != NULL ? line_json_bytes(object, name, record->key) : -ENOMEM;
-	return object;
+	jsonline_begin(&writer->line);
+	jsonline_bytes(&writer->line, record->is_directory ? "directory" : "key", record->key);
 }
 
 static int write_piece(void *arg, uint64_t offset, const void *data, size_t size)
 {
 	struct writer *writer = arg;
-	int err;
-	json_t *object = new_object(writer->record, &err);
 
-	if (err == 0)
-		err = line_json_number(object, "offset", (int64_t)offset);
-	if (err == 0)
-		err = line_json_number(object, "mtime_ns", writer->record->stat.mtime_ns);
-	if (err == 0)
-		err = line_json_base64(object, "value", (struct kt_slice){data, size});
-	return write_object(writer, err, object);
+	begin_line(writer, writer->record);
+	jsonline_number(&writer->line, "offset", (int64_t)offset);
+	jsonline_number(&writer->line, "mtime_ns", writer->record->stat.mtime_ns);
+	jsonline_base64(&writer->line, "value", (struct kt_slice){data, size});
+	return jsonline_end(&writer->line, writer->file);
 }
 
 static int write_record(void *arg, struct exchange *exchange, const struct record *record)
 {
 	struct writer *writer = arg;
+	struct jsonline *line = &writer->line;
 	bool large = record->stat.size > EXCHANGE_PIECE;
 	struct kt_slice value;
-	int err;
-	json_t *object = new_object(record, &err);
+	int err = 0;
 
+	begin_line(writer, record);
 	if (record->is_link) {
-		if (err == 0)
-			err = line_json_bytes(object, "link", record->link);
-		return write_object(writer, err, object);
+		jsonline_bytes(line, "link", record->link);
+		return jsonline_end(line, writer->file);
 	}
-	if (err == 0 && large)
-		err = line_json_number(object, "size", (int64_t)record->stat.size);
-	else if (err == 0 && !record->is_directory)
-		err = kt_get(exchange->txn, record->key.data, record->key.size, &value);
-	if (err == 0 && !large && !record->is_directory)
-		err = line_json_bytes(object, "value", value);
+	if (large) {
+		jsonline_number(line, "size", (int64_t)record->stat.size);
+	} else if (!record->is_directory) {
+		err = kt_cursor_value(record->cursor, &value);
+		if (err == 0)
+			jsonline_bytes(line, "value", value);
+	}
+	jsonline_number(line, "mtime_ns", record->stat.mtime_ns);
+	if (record->stat.attr.size > 0)
+		jsonline_base64(line, "attr", record->stat.attr);
 	if (err == 0)
-		err = line_json_number(object, "mtime_ns", record->stat.mtime_ns);
-	if (err == 0 && record->stat.attr.size > 0)
-		err = line_json_base64(object, "attr", record->stat.attr);
-	err = write_object(writer, err, object);
+		err = jsonline_end(line, writer->file);
 	writer->record = record;
 	return err == 0 && large ? exchange_each_piece(exchange, record, write_piece, writer) : err;
 }
@@ -102,6 +87,7 @@ static int write_jsonl(struct exchange *exchange)
 	err = exchange_each(exchange, write_record, &writer);
 	if (fclose(writer.file) != 0 && err == 0)
 		err = -errno;
+	jsonline_fini(&writer.line);
 	return err;
 }
 
@@ -138,14 +124,13 @@ static int decode(struct reader *reader, json_t *text, struct kt_slice *ret_byte
 	return 0;
 }
 
-/* Bytes under a name, or under that name and _base64. @return 0; -ENOENT there are none */
-static int read_bytes(struct reader *reader, const char *name, struct kt_slice *ret_bytes)
+/* Bytes under one of two names, as text or as base64. @return 0; -ENOENT there are none */
+static int read_bytes(struct reader *reader, const char *text_name, const char *base64_name,
+	struct kt_slice *ret_bytes)
 {
-	json_t *text = json_object_get(reader->object, name), *base64;
-	char full_name[32];
+	json_t *text = json_object_get(reader->object, text_name);
+	json_t *base64 = json_object_get(reader->object, base64_name);
 
-	snprintf(full_name, sizeof(full_name), "%s_base64", name);
-	base64 = json_object_get(reader->object, full_name);
 	if (text != NULL && base64 != NULL)
 		return bad(reader, "both text and base64");
 	if (base64 != NULL)
@@ -189,20 +174,23 @@ static int read_said(struct reader *reader, struct said *said)
 {
 	struct record *record = &said->record;
 	bool has_attr;
-	int err = read_bytes(reader, "key", &record->key);
+	int err = read_bytes(reader, "key", "key_base64", &record->key);
 
 	if (err == -ENOENT) {
-		err = read_bytes(reader, "directory", &record->key);
+		err = read_bytes(reader, "directory", "directory_base64", &record->key);
 		record->is_directory = true;
 	}
 	if (err == -ENOENT)
 		return bad(reader, "neither a key nor a directory");
 	if (err == 0)
-		err = optional(read_bytes(reader, "value", &said->value), &said->has_value);
+		err = optional(read_bytes(reader, "value", "value_base64", &said->value),
+			&said->has_value);
 	if (err == 0)
-		err = optional(read_bytes(reader, "link", &said->link), &said->has_link);
+		err = optional(
+			read_bytes(reader, "link", "link_base64", &said->link), &said->has_link);
 	if (err == 0)
-		err = optional(read_bytes(reader, "attr", &record->stat.attr), &has_attr);
+		err = optional(
+			read_bytes(reader, "attr", "attr_base64", &record->stat.attr), &has_attr);
 	if (err == 0)
 		err = optional(read_number(reader, "size", &said->size), &said->has_size);
 	if (err == 0)

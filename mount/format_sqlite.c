@@ -6,7 +6,7 @@
  * place there.
  */
 #include "formats.h"
-#include "line.h"
+#include "utf8.h"
 
 #include <sqlite3.h>
 
@@ -78,7 +78,7 @@ static int bind(sqlite3_stmt *statement, int column, struct kt_slice bytes)
 {
 	const char *data = bytes.size > 0 ? bytes.data : "";
 
-	if (line_is_text(bytes) && memchr(data, '\0', bytes.size) == NULL)
+	if (utf8_is_valid(data, bytes.size) && memchr(data, '\0', bytes.size) == NULL)
 		return sqlite3_bind_text64(
 			statement, column, data, bytes.size, SQLITE_STATIC, SQLITE_UTF8);
 	return sqlite3_bind_blob64(statement, column, data, bytes.size, SQLITE_STATIC);
@@ -119,7 +119,7 @@ static int write_record(void *arg, struct exchange *exchange, const struct recor
 	if (record->stat.size > INT32_MAX)
 		return exchange_bad(exchange, "a value is too large for SQLite");
 	if (!large)
-		err = kt_get(exchange->txn, record->key.data, record->key.size, &value);
+		err = kt_cursor_value(record->cursor, &value);
 	if (err != 0)
 		return err;
 	code = bind(writer->insert, 1, record->key);

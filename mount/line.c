@@ -99,14 +99,6 @@ int line_json_base64(json_t *object, const char *name, struct kt_slice bytes)
 	return err != 0 ? -ENOMEM : 0;
 }
 
-bool line_is_text(struct kt_slice bytes)
-{
-	json_t *string = json_stringn(bytes.size > 0 ? bytes.data : "", bytes.size);
-
-	json_decref(string);
-	return string != NULL;
-}
-
 int line_json_bytes(json_t *object, const char *name, struct kt_slice bytes)
 {
 	const char *text = bytes.size > 0 ? bytes.data : "";

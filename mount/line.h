@@ -39,9 +39,6 @@ char *line_name_text(const char *name);
  *  @return 0; -ENOMEM; -errno the output could not be written */
 int line_write_name(const char *name);
 
-/** Are bytes UTF-8? */
-bool line_is_text(struct kt_slice bytes);
-
 /** Add bytes to a JSON object: a string NAME if they are UTF-8, else NAME_base64.
  *  @return 0; -ENOMEM */
 int line_json_bytes(json_t *object, const char *name, struct kt_slice bytes);

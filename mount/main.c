@@ -6,6 +6,7 @@
  *     show.h         sizes, times and colours for people; columns.h names in columns
  *     exchange_run.h the command line of import and export
  *     exchange.h     import and export; format_NAME.c one format each
+ *     jsonline.h     lines of JSON by the million
  *     progress.h     how far long work is
  *     options.h      the words behind mount -o
  *     helper.h       the program as mount(8) calls it

@@ -12,6 +12,9 @@
 /* Between two lines; the first one comes after work that a person would notice. */
 #define DRAW_MS 250
 
+/* Between two looks for a signal: a system call for each record would be felt. */
+#define LOOK_MS 20
+
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -30,7 +33,7 @@ void progress_init(struct progress *progress, uint64_t total, bool hold)
 		.begin_ms = now_ms(),
 		.signal_fd = -1,
 	};
-	progress->drawn_ms = progress->begin_ms;
+	progress->drawn_ms = progress->looked_ms = progress->begin_ms;
 	if (!hold)
 		return;
 	sigemptyset(&set);
@@ -65,14 +68,17 @@ static void draw(struct progress *progress, uint64_t done, int64_t now)
 int progress_step(struct progress *progress, uint64_t done)
 {
 	struct pollfd signal = {.fd = progress->signal_fd, .events = POLLIN};
+	int64_t now;
 
-	if (progress->shown) {
-		int64_t now = now_ms();
-
-		if (now >= progress->drawn_ms + DRAW_MS)
-			draw(progress, done, now);
-	}
-	return progress->signal_fd >= 0 && poll(&signal, 1, 0) > 0 ? -EINTR : 0;
+	if (!progress->shown && progress->signal_fd < 0)
+		return 0;
+	now = now_ms();
+	if (progress->shown && now >= progress->drawn_ms + DRAW_MS)
+		draw(progress, done, now);
+	if (progress->signal_fd < 0 || now < progress->looked_ms + LOOK_MS)
+		return 0;
+	progress->looked_ms = now;
+	return poll(&signal, 1, 0) > 0 ? -EINTR : 0;
 }
 
 void progress_fini(struct progress *progress)

@@ -13,7 +13,7 @@ struct progress {
 	uint64_t total; /* bytes; 0: not known */
 	bool shown;	/* on a terminal */
 	bool drawn;	/* there is a line */
-	int64_t begin_ms, drawn_ms;
+	int64_t begin_ms, drawn_ms, looked_ms;
 	int signal_fd; /* -1: signals end the process as ever */
 	sigset_t old_signals;
 };

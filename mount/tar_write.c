@@ -151,7 +151,7 @@ static int set_value(struct writer *writer, const struct record *record)
 	archive_entry_set_size(entry, 0);
 	if (archive_entry_filetype(entry) != S_IFLNK)
 		return 0;
-	err = kt_get(writer->exchange->txn, record->key.data, record->key.size, &value);
+	err = kt_cursor_value(record->cursor, &value);
 	if (err != 0)
 		return err;
 	target = strndup(value.size > 0 ? value.data : "", value.size);
