@@ -312,11 +312,14 @@ int fs_read(
 
 /* ---- write ----------------------------------------------------------------------------------- */
 
+/** An offset: the end of the file, when it is written. */
+#define AT_END UINT64_MAX
+
 /* The offset that a write goes to. @return 0; -EFBIG */
 static int write_offset(struct fs *fs, struct kt_txn *txn, const struct fs_file *file, size_t size,
 	uint64_t *offset)
 {
-	if (file->flags & O_APPEND) {
+	if (*offset == AT_END) {
 		struct kt_txn *own = NULL;
 		struct found found;
 		int err = txn ? 0 : point_begin(fs, &own);
@@ -395,23 +398,32 @@ static int write_through(
 	return change_end(fs, err == -ENOENT ? -ESTALE : err);
 }
 
-int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data, size_t size)
+static int write_file(
+	struct fs *fs, struct fs_file *file, uint64_t offset, const void *data, size_t size)
 {
 	int err;
 
 	if (!file_can_write(file))
 		return -EBADF;
-	if (offset < 0)
-		return -EINVAL;
 	if (size == 0)
 		return 0;
 	pthread_mutex_lock(&fs->lock);
-	err = write_gathered(fs, file, (uint64_t)offset, data, size);
+	err = write_gathered(fs, file, offset, data, size);
 	pthread_mutex_unlock(&fs->lock);
 	if (err != -EAGAIN)
 		return err;
 	err = file_settle_aside(fs, file->node);
-	return err ? err : write_through(fs, file, (uint64_t)offset, data, size);
+	return err ? err : write_through(fs, file, offset, data, size);
+}
+
+int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data, size_t size)
+{
+	return offset < 0 ? -EINVAL : write_file(fs, file, (uint64_t)offset, data, size);
+}
+
+int fs_append(struct fs *fs, struct fs_file *file, const void *data, size_t size)
+{
+	return write_file(fs, file, AT_END, data, size);
 }
 
 /* ---- release --------------------------------------------------------------------------------- */

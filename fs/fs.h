@@ -255,10 +255,13 @@ int fs_open_ahead(struct fs *fs, uint64_t node, int flags, fs_value_fn *send, vo
 int fs_read(struct fs *fs, struct fs_file *file, off_t offset, void *buf, size_t size,
 	size_t *ret_read);
 
-/** Write all of size bytes, or fail. O_APPEND of the file is honoured.
+/** Write all of size bytes, or fail.
  *  @return 0; -EBADF not open for writing; -EFBIG; -ESTALE with conflict_fail, others have changed
  *          the entry since the file was opened; and as fs_flush() when it stores */
 int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data, size_t size);
+
+/** The same at the end of the file, wherever that is by now. */
+int fs_append(struct fs *fs, struct fs_file *file, const void *data, size_t size);
 
 /** Find what is stored, or a hole, at or behind an offset.
  *  @param whence  SEEK_DATA or SEEK_HOLE; the end of the file is a hole

@@ -111,14 +111,18 @@ void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct
 		fs_release(at.fs, file);
 }
 
+/* The flags are those of the descriptor now. But pages of a map come with any descriptor of the
+ * file, and belong where they are. */
 void ops_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t offset,
 	struct fuse_file_info *fi)
 {
+	bool append = (fi->flags & O_APPEND) && !fi->writepage;
 	struct view_node at = ops_at(req, node);
 	int err = fs_drop_privileges(at.fs, at.node, wire_now()->drop_suid);
 
 	if (err == 0)
-		err = fs_write(at.fs, file_of(fi), offset, data, size);
+		err = append ? fs_append(at.fs, file_of(fi), data, size)
+			     : fs_write(at.fs, file_of(fi), offset, data, size);
 	if (err != 0)
 		ops_reply(req, err);
 	else

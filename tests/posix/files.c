@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static long result_of(long result)
@@ -22,7 +24,7 @@ static long call_open(struct table_world *world, char **words)
 		{"creat", O_CREAT}, {"excl", O_EXCL}, {"trunc", O_TRUNC}, {"append", O_APPEND},
 		{"nofollow", O_NOFOLLOW}, {"directory", O_DIRECTORY}, {"tmpfile", O_TMPFILE},
 		{"direct", O_DIRECT}, {"nonblock", O_NONBLOCK}, {"path", O_PATH}, {"sync", O_SYNC},
-		{NULL, 0}};
+		{"noatime", O_NOATIME}, {NULL, 0}};
 	mode_t mode = words[3] != NULL ? (mode_t)strtoul(words[3], NULL, 8) : 0;
 	int fd = open(words[1], (int)table_flags(list, words[2]), mode);
 
@@ -33,6 +35,15 @@ static long call_open(struct table_world *world, char **words)
 		close(world->fd[table_number(words[0])]);
 	world->fd[table_number(words[0])] = fd;
 	return 0;
+}
+
+/* setfl FILE FLAGS: of the descriptor, from here on */
+static long call_setfl(struct table_world *world, char **words)
+{
+	static const struct table_word list[] = {{"0", 0}, {"append", O_APPEND}, {NULL, 0}};
+
+	return result_of(
+		fcntl(table_fd(world, words[0]), F_SETFL, (int)table_flags(list, words[1])));
 }
 
 static long call_close(struct table_world *world, char **words)
@@ -80,14 +91,16 @@ static long call_get(struct table_world *world, char **words)
 	return size;
 }
 
-/* write FILE TEXT [OFFSET]: shows how much was written */
+/* write FILE TEXT [OFFSET]: shows how much was written. "-" is no text */
 static long call_write(struct table_world *world, char **words)
 {
 	int fd = table_fd(world, words[0]);
-	size_t size = strlen(words[1]);
-	long result = words[2] != NULL
-			      ? result_of(pwrite(fd, words[1], size, table_number(words[2])))
-			      : result_of(write(fd, words[1], size));
+	size_t size = strcmp(words[1], "-") != 0 ? strlen(words[1]) : 0;
+	long result;
+
+	memcpy(world->text, words[1], size); /* which is where O_DIRECT wants it */
+	result = words[2] != NULL ? result_of(pwrite(fd, world->text, size, table_number(words[2])))
+				  : result_of(write(fd, world->text, size));
 
 	sprintf(world->text, "%ld", result);
 	return result;
@@ -117,6 +130,18 @@ static long call_truncate(struct table_world *world, char **words)
 static long call_fsync(struct table_world *world, char **words)
 {
 	return result_of(fsync(table_fd(world, words[0])));
+}
+
+/* limit SIZE|none: of what this process writes, from here on */
+static long call_limit(struct table_world *world, char **words)
+{
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+	(void)world;
+	signal(SIGXFSZ, SIG_IGN);
+	if (strcmp(words[0], "none") != 0)
+		limit.rlim_cur = (rlim_t)table_number(words[0]);
+	return result_of(setrlimit(RLIMIT_FSIZE, &limit));
 }
 
 /* lseek FILE OFFSET FROM */
@@ -176,23 +201,54 @@ static long call_flockname(struct table_world *world, char **words)
 	return call_flock(world, inner);
 }
 
-/* lock FILE TYPE START SIZE: of the process */
-static long call_lock(struct table_world *world, char **words)
+static struct flock lock_of(char **words)
 {
 	static const struct table_word list[] = {
 		{"read", F_RDLCK}, {"write", F_WRLCK}, {"un", F_UNLCK}, {NULL, 0}};
-	struct flock lock = {.l_type = (short)table_flags(list, words[1]),
+
+	return (struct flock){.l_type = (short)table_flags(list, words[1]),
 		.l_whence = SEEK_SET,
 		.l_start = table_number(words[2]),
 		.l_len = table_number(words[3])};
+}
+
+/* lock FILE TYPE START SIZE: of the process */
+static long call_lock(struct table_world *world, char **words)
+{
+	struct flock lock = lock_of(words);
 
 	return result_of(fcntl(table_fd(world, words[0]), F_SETLK, &lock));
 }
 
-/* map FILE SIZE: shared, for reading and writing */
+/* getlock FILE TYPE START SIZE: what is in the way of a lock of the process */
+static long call_getlock(struct table_world *world, char **words)
+{
+	struct flock lock = lock_of(words);
+
+	if (fcntl(table_fd(world, words[0]), F_GETLK, &lock) != 0)
+		return -errno;
+	if (lock.l_type == F_UNLCK)
+		strcpy(world->text, "nothing");
+	else
+		sprintf(world->text, "%s %ld %ld", lock.l_type == F_RDLCK ? "read" : "write",
+			(long)lock.l_start, (long)lock.l_len);
+	return 0;
+}
+
+/* ofdlock FILE TYPE START SIZE: of the open file */
+static long call_ofdlock(struct table_world *world, char **words)
+{
+	struct flock lock = lock_of(words);
+
+	return result_of(fcntl(table_fd(world, words[0]), F_OFD_SETLK, &lock));
+}
+
+/* map FILE SIZE [private]: shared, for reading and writing */
 static long call_map(struct table_world *world, char **words)
 {
-	void *map = mmap(NULL, (size_t)table_number(words[1]), PROT_READ | PROT_WRITE, MAP_SHARED,
+	static const struct table_word list[] = {{"private", MAP_PRIVATE}, {NULL, 0}};
+	int how = words[2] != NULL ? (int)table_flags(list, words[2]) : MAP_SHARED;
+	void *map = mmap(NULL, (size_t)table_number(words[1]), PROT_READ | PROT_WRITE, how,
 		table_fd(world, words[0]), 0);
 
 	if (map == MAP_FAILED)
@@ -222,6 +278,14 @@ static long call_load(struct table_world *world, char **words)
 	return size;
 }
 
+/* sync FILE SIZE: what was stored into the map */
+static long call_sync(struct table_world *world, char **words)
+{
+	table_fd(world, words[0]);
+	return result_of(
+		msync(world->map[table_number(words[0])], (size_t)table_number(words[1]), MS_SYNC));
+}
+
 /* unmap FILE SIZE */
 static long call_unmap(struct table_world *world, char **words)
 {
@@ -237,15 +301,20 @@ const struct table_call table_files[] = {
 	{"flock", 2, call_flock},
 	{"flockname", 2, call_flockname},
 	{"fsync", 1, call_fsync},
+	{"getlock", 4, call_getlock},
 	{"get", 1, call_get},
+	{"limit", 1, call_limit},
 	{"load", 3, call_load},
 	{"lock", 4, call_lock},
 	{"lseek", 3, call_lseek},
 	{"map", 2, call_map},
+	{"ofdlock", 4, call_ofdlock},
 	{"open", 3, call_open},
 	{"put", 1, call_put},
 	{"read", 2, call_read},
+	{"setfl", 2, call_setfl},
 	{"store", 3, call_store},
+	{"sync", 2, call_sync},
 	{"truncate", 2, call_truncate},
 	{"unmap", 2, call_unmap},
 	{"write", 2, call_write},

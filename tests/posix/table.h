@@ -34,7 +34,7 @@ struct table_world {
 		int64_t atime_ns, mtime_ns, ctime_ns;
 	} marks[8];
 	size_t mark_count;
-	char text[70000]; /* what the call shows */
+	char text[70000] __attribute__((aligned(4096))); /* what the call shows */
 };
 
 /** A call. @param words  its arguments, NULL-terminated @return 0 or more; -errno */

@@ -266,7 +266,7 @@ static void test_write(void **state)
 	assert_int_equal(world_close_file(w, file), 0);
 	assert_string_equal(world_keys(w), "a=0123xy6789 b=0123xy6789");
 	assert_int_equal(world_open_file(w, "a", O_WRONLY | O_APPEND, &file), 0);
-	assert_int_equal(fs_write(w->fs, file, 0, "end", 3), 0);
+	assert_int_equal(fs_append(w->fs, file, "end", 3), 0);
 	assert_int_equal(world_close_file(w, file), 0);
 	assert_string_equal(world_read(w, "b"), "0123xy6789end");
 	assert_int_equal(world_setattr(w, "b", &size), 0);
