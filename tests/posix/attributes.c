@@ -78,6 +78,39 @@ static long call_stat(struct table_world *world, char **words)
 	return 0;
 }
 
+/* Are there as many as there can be? */
+static const char *sane(fsblkcnt_t all, fsblkcnt_t free, fsblkcnt_t available)
+{
+	return all > 0 && free <= all && available <= free ? "sane" : "insane";
+}
+
+/* statfs NAME FIELDS: followed */
+static long call_statfs(struct table_world *world, char **words)
+{
+	bool is_open = words[0][0] >= '0' && words[0][0] <= '9';
+	char *fields = words[1], *field;
+	struct statvfs stat;
+
+	if ((is_open ? fstatvfs(table_fd(world, words[0]), &stat) : statvfs(words[0], &stat)) != 0)
+		return -errno;
+	while ((field = strsep(&fields, ",")) != NULL) {
+		char *text = world->text + strlen(world->text);
+
+		text += sprintf(text, "%s", world->text[0] ? " " : "");
+		if (!strcmp(field, "namemax"))
+			sprintf(text, "%lu", stat.f_namemax);
+		else if (!strcmp(field, "blocks"))
+			strcpy(text, stat.f_bsize > 0 && stat.f_frsize > 0
+					     ? sane(stat.f_blocks, stat.f_bfree, stat.f_bavail)
+					     : "insane");
+		else if (!strcmp(field, "files"))
+			strcpy(text, sane(stat.f_files, stat.f_ffree, stat.f_favail));
+		else
+			table_wrong("no such field", field);
+	}
+	return 0;
+}
+
 /* same NAME NAME: are they one file? */
 static long call_same(struct table_world *world, char **words)
 {
@@ -331,6 +364,7 @@ const struct table_call table_attributes[] = {
 	{"setacl", 3, call_setacl},
 	{"setxattr", 3, call_setxattr},
 	{"stat", 2, call_stat},
+	{"statfs", 2, call_statfs},
 	{"utimens", 3, call_utimens},
 	{NULL, 0, NULL},
 };

@@ -68,10 +68,11 @@ static long call_linkfd(struct table_world *world, char **words)
 	return result_of(linkat(AT_FDCWD, path, AT_FDCWD, words[1], AT_SYMLINK_FOLLOW));
 }
 
+/* symlink TARGET NAME: "-" is no target */
 static long call_symlink(struct table_world *world, char **words)
 {
 	(void)world;
-	return result_of(symlink(words[0], words[1]));
+	return result_of(symlink(strcmp(words[0], "-") != 0 ? words[0] : "", words[1]));
 }
 
 static long call_readlink(struct table_world *world, char **words)

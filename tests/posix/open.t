@@ -121,3 +121,61 @@ list . ->
 open 1 . r,tmpfile 644 -> EINVAL
 put a
 open 1 a rw,tmpfile 644 -> ENOTDIR
+
+= A slash behind a name, and a directory to be made by open.
+put a text
+mkdir d 755
+open 1 a/ r -> ENOTDIR
+open 1 d/ r
+open 1 x/ rw,creat 644 -> EISDIR
+open 1 d/ rw,creat 644 -> EISDIR
+open 1 d rw,trunc -> EISDIR
+open 1 d/x/y rw,creat 644 -> ENOENT
+symlink missing/x l
+open 1 l rw,creat 644 -> ENOENT
+list . -> a d l
+
+= O_TRUNC without writing cuts as well, if the user may write.
+put a text
+open 1 a r,trunc
+get a ->
+put b text
+chmod b 444
+as 65534 65534
+open 2 b r,trunc -> EACCES
+as 0 0
+get b -> text
+
+= O_PATH and O_NOFOLLOW name a link itself.
+symlink x l
+open 1 l path -> ENOENT
+open 1 l path,nofollow
+stat 1 type -> link
+read 1 1 -> EBADF
+write 1 x -> EBADF
+fsync 1 -> EBADF
+
+= O_APPEND and O_TRUNC together.
+put a text
+open 1 a w,trunc,append
+write 1 one -> 3
+write 1 two 0 -> 3
+get a -> onetwo
+
+= O_NOATIME is for owners.
+put a text
+chmod a 644
+as 65534 65534
+open 1 a r,noatime -> EPERM
+as 0 0
+open 1 a r,noatime
+read 1 4 -> text
+
+= A path of many parts.
+mkdir d{200} 755
+mkdir d{200}/e{200} 755
+put d{200}/e{200}/f{255} text
+get d{200}/e{200}/f{255} -> text
+open 1 d{200}/e{200}/f{256} r -> ENAMETOOLONG
+open 1 d{200}/e{256}/f r -> ENAMETOOLONG
+open 1 ./////d{200}/../d{200}/e{200}//f{255} r
