@@ -198,9 +198,11 @@ static int extend_file(struct kt_store *store, uint64_t pages)
 	return err;
 }
 
-bool commit_should_spill(const struct pager *pager)
+bool commit_should_spill(const struct txn *txn)
 {
-	return pager->dirty_live > SPILL_PAGES ||
+	const struct pager *pager = &txn->pager;
+
+	return pager->dirty_live > txn->store->spill_pages ||
 	       (pager->appended >= SPILL_APPENDED && pager->appended >= pager->dirty_live / 4 * 3);
 }
 

@@ -86,7 +86,7 @@ int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct e
 		return -ENAMETOOLONG;
 	if (io_forked(txn->store->io))
 		return entry_fail(txn, -ECHILD);
-	if (txn->failed == 0 && commit_should_spill(&txn->pager))
+	if (txn->failed == 0 && commit_should_spill(txn))
 		entry_fail(txn, commit_spill(txn));
 	if (txn->failed != 0)
 		return txn->failed;

@@ -13,6 +13,19 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
+
+/* Where the machine does not tell, it is taken for a small one. */
+static uint64_t spill_pages(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES);
+	long size = sysconf(_SC_PAGESIZE);
+	uint64_t part = pages > 0 && size > 0
+				? (uint64_t)pages * (uint64_t)size / PAGE_SIZE / SPILL_PART
+				: SPILL_PAGES / SPILL_PART;
+
+	return part < SPILL_PAGES ? part : SPILL_PAGES;
+}
 
 static int new_store(const char *kind, const char *name, struct kt_store **ret_store)
 {
@@ -22,6 +35,7 @@ static int new_store(const char *kind, const char *name, struct kt_store **ret_s
 		return -ENOMEM;
 	atomic_store(&store->max_pages, PAGE_MAX);
 	atomic_store(&store->frugal_pages, PAGE_MAX);
+	store->spill_pages = spill_pages();
 	pthread_mutex_init(&store->turn_mutex, NULL);
 	pthread_cond_init(&store->turn_free, NULL);
 	pthread_mutex_init(&store->root_mutex, NULL);

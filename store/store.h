@@ -83,6 +83,7 @@ struct kt_store {
 	uint64_t owner;		  /* of its nameless entries; 0: it has had none (nameless.h) */
 	bool full;		  /* the last attempt to grow failed: see commit.c */
 	uint8_t *scratch;	  /* see struct pager */
+	uint64_t spill_pages;	  /* that a transaction may keep in memory */
 };
 
 struct spacelog_source;
@@ -257,9 +258,14 @@ int commit_spill(struct txn *txn);
 /** Is it time to spill? Pages that were filled in order will not be met again: to write them while
  * they are in the processor's cache, and to use their memory again, is cheaper than to keep them.
  */
-bool commit_should_spill(const struct pager *pager);
+bool commit_should_spill(const struct txn *txn);
 
-#define SPILL_PAGES 32768  /* in memory: 128 MiB */
+/** Pages that a transaction may keep in memory: a sixteenth of the machine's memory, and 512 MiB at
+ * most. Where keys come in any order, a page that was written is soon met again: what is spilled is
+ * copied, sealed and written twice, and leaves holes in the file. */
+#define SPILL_PAGES 131072
+#define SPILL_PART 16
+
 #define SPILL_APPENDED 512 /* leaves filled in order, if that is most of the pages in memory */
 
 /** Make the changes of a write transaction permanent and visible.
