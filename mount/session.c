@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/sysmacros.h>
@@ -50,6 +51,7 @@ struct session {
 struct worker {
 	struct session *session;
 	char *buf;
+	int epoll_fd; /* what it waits for: a request, or the end */
 };
 
 static void session_signals(sigset_t *ret_set)
@@ -85,21 +87,23 @@ static void stop_threads(struct session *session)
 	notify(session->stop_fd);
 }
 
-/* Wait for a request: there was none. @return false when serving is to end */
-static bool wait_for_request(struct session *session)
+/* Wait for a request. @return false when serving is to end */
+static bool wait_for_request(const struct worker *worker)
 {
-	struct pollfd fds[] = {
-		{.fd = session->fuse_fd, .events = POLLIN},
-		{.fd = session->stop_fd, .events = POLLIN},
-	};
+	struct session *session = worker->session;
+	struct epoll_event events[2];
 	int count;
 
 	atomic_fetch_sub(&session->busy, 1);
 	if (atomic_load(&session->draining))
 		notify(session->idle_fd);
-	count = poll(fds, 2, -1);
+	count = epoll_wait(worker->epoll_fd, events, 2, -1);
 	atomic_fetch_add(&session->busy, 1);
-	return count < 0 ? errno == EINTR : fds[1].revents == 0;
+	for (int i = 0; i < count; i++) {
+		if (events[i].data.fd == session->stop_fd)
+			return false;
+	}
+	return count >= 0 || errno == EINTR;
 }
 
 static bool has_request(const struct session *session)
@@ -127,7 +131,7 @@ static void drain(struct session *session)
 	atomic_store(&session->draining, false);
 }
 
-/* Receive and serve one request. @return false when the mount has ended */
+/* Receive and serve one request, if there is one. @return false when the mount has ended */
 static bool serve_one(struct session *session, char *mem)
 {
 	ssize_t size = read(session->fuse_fd, mem, REQUEST_SIZE);
@@ -138,10 +142,8 @@ static bool serve_one(struct session *session, char *mem)
 		fuse_session_process_buf(session->fuse, &buf);
 		return true;
 	}
-	if (size < 0 && errno == EAGAIN)
-		return wait_for_request(session);
-	/* ENOENT: the request was interrupted before it could be read */
-	return size < 0 && (errno == EINTR || errno == ENOENT);
+	/* EAGAIN: another thread has it; ENOENT: it was interrupted before it could be read */
+	return size < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOENT);
 }
 
 static void *serve(void *arg)
@@ -149,8 +151,10 @@ static void *serve(void *arg)
 	struct worker worker = *(struct worker *)arg;
 
 	free(arg);
-	while (!fuse_session_exited(worker.session->fuse) && serve_one(worker.session, worker.buf))
+	while (!fuse_session_exited(worker.session->fuse) && wait_for_request(&worker) &&
+		serve_one(worker.session, worker.buf))
 		;
+	close(worker.epoll_fd);
 	atomic_fetch_sub(&worker.session->busy, 1);
 	ops_end_thread();
 	stop_threads(worker.session);
@@ -172,6 +176,26 @@ static int list_cpus(int *cpus, int max)
 	return count;
 }
 
+/* @return a descriptor, or -errno */
+static int open_epoll(const struct session *session)
+{
+	const int fds[] = {session->fuse_fd, session->stop_fd};
+	int err = 0, epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll_fd < 0)
+		return -errno;
+	for (int i = 0; i < 2 && err == 0; i++) {
+		struct epoll_event event = {.events = EPOLLIN, .data.fd = fds[i]};
+
+		if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fds[i], &event) < 0)
+			err = -errno;
+	}
+	if (err == 0)
+		return epoll_fd;
+	close(epoll_fd);
+	return err;
+}
+
 /* Start one thread. @param cpu  to pin it to; -1: any */
 static int start_thread(struct session *session, int cpu)
 {
@@ -185,10 +209,17 @@ static int start_thread(struct session *session, int cpu)
 		return -ENOMEM;
 	}
 	*worker = (struct worker){.session = session, .buf = session->buf[index]};
+	worker->epoll_fd = open_epoll(session);
+	if (worker->epoll_fd < 0) {
+		err = worker->epoll_fd;
+		free(worker);
+		return err;
+	}
 	atomic_fetch_add(&session->busy, 1);
 	err = pthread_create(&session->thread[index], NULL, serve, worker);
 	if (err != 0) {
 		atomic_fetch_sub(&session->busy, 1);
+		close(worker->epoll_fd);
 		free(worker);
 		return -err;
 	}

@@ -3,12 +3,14 @@
  * Requests are received by the program's own loop, which was measured 2 to 4 times faster than the
  * library's: one thread per CPU (2 to 4), pinned, each with
  *
+ *     epoll_wait(fuse, stop)
  *     read(fuse)  got one:  process it, which replies
- *                 EAGAIN:   poll(fuse, stop)
+ *                 EAGAIN:   another thread has it
  *                 ENODEV:   unmounted; stop the others too
  *
- * A request so is served on the CPU of the client that waits for it. The thread that calls
- * session_wait() serves none: it waits for a signal or for the end of the mount.
+ * A request so is served on the CPU of the client that waits for it. All threads wake up for it,
+ * but one that comes too late mostly finds out within the kernel, and sleeps on. The thread that
+ * calls session_wait() serves none: it waits for a signal or for the end of the mount.
  */
 #ifndef MOUNT_SESSION_H
 #define MOUNT_SESSION_H
