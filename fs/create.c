@@ -22,7 +22,7 @@ static int open_existing(struct fs *fs, struct kt_txn *txn, const struct target 
 		return -EEXIST;
 	if (found->kind != INODE_FILE)
 		return -EISDIR;
-	err = inodes_get_file(&fs->nodes, &target->place, found->known.shared, &node);
+	err = entry_node(fs, &target->place, found, &node);
 	if (err)
 		return err;
 	err = file_open_node(fs, txn, node, flags, ret_file);

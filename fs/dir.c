@@ -57,7 +57,7 @@ static int emit_place(
 	int err = 0;
 
 	if (l->plus)
-		err = inodes_get_file(&l->fs->nodes, place, shared, &node);
+		err = entry_node(l->fs, place, found, &node);
 	if (err)
 		return err;
 	if (l->plus)

@@ -9,19 +9,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+int entry_node(struct fs *fs, const struct place *place, const struct found *found,
+	struct inode **ret_node)
+{
+	struct inode *node = inodes_find_file(&fs->nodes, place, found->known.shared);
+
+	if (node != NULL && find_is_other(node, found)) {
+		if (node->shared != 0)
+			inodes_unshare(&fs->nodes, node);
+		inodes_detach(&fs->nodes, node);
+		inodes_tidy(&fs->nodes, node);
+	}
+	return inodes_get_file(&fs->nodes, place, found->known.shared, ret_node);
+}
+
 void entry_give(
 	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry)
 {
 	node->lookups++;
 	ret_entry->node = node->number;
 	find_stat(fs, node, found, &ret_entry->stat);
+	node->type = ret_entry->stat.st_mode & S_IFMT;
 }
 
 int entry_give_place(struct fs *fs, const struct place *place, const struct found *found,
 	struct fs_entry *ret_entry)
 {
 	struct inode *node;
-	int err = inodes_get_file(&fs->nodes, place, found->known.shared, &node);
+	int err = entry_node(fs, place, found, &node);
 
 	if (err)
 		return err;

@@ -5,6 +5,13 @@
 #include "find.h"
 #include "fs.h"
 
+/** The node at a place, made if need be. One that was given out as a file of another type, which
+ *  others have replaced, loses the place: a kernel does not bear that a node changes its type.
+ *  @param found  what is known of the place
+ *  @return 0; -ENOMEM */
+int entry_node(struct fs *fs, const struct place *place, const struct found *found,
+	struct inode **ret_node);
+
 /** Give out a reference to a node.
  *  @param found  what is known of it */
 void entry_give(

@@ -384,14 +384,21 @@ static int find_last(const struct inode *node, struct found *ret_found)
 	return 0;
 }
 
+bool find_is_other(const struct inode *node, const struct found *found)
+{
+	return node->type != 0 && node->type != stat_type(found->kind, &found->known.attr);
+}
+
 int find_at_node(
 	struct fs *fs, struct kt_txn *txn, const struct inode *node, struct found *ret_found)
 {
 	struct place place = inode_place(node);
 	int err;
 
-	if (node->shared != 0)
-		return find_shared(fs, txn, node, ret_found);
+	if (node->shared != 0) {
+		err = find_shared(fs, txn, node, ret_found);
+		return !err && find_is_other(node, ret_found) ? -ESTALE : err;
+	}
 	ret_found->tree = KT_ENTRIES;
 	if (!inode_has_place(node)) {
 		if (node->content == NULL || !node->content->whole)
@@ -405,9 +412,10 @@ int find_at_node(
 	err = place_key(fs->separator, &place, &ret_found->key);
 	if (err)
 		return err;
-	if (place.kind == INODE_FILE)
-		return find_file(fs, txn, &place, ret_found);
-	return find_directory(fs, txn, &place, &ret_found->key, ret_found);
+	if (place.kind != INODE_FILE)
+		return find_directory(fs, txn, &place, &ret_found->key, ret_found);
+	err = find_file(fs, txn, &place, ret_found);
+	return !err && find_is_other(node, ret_found) ? -ESTALE : err;
 }
 
 /* Has a directory files in memory only, at any depth? The value of the directory itself counts. */

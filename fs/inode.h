@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct content;
 struct known;
@@ -57,6 +58,7 @@ struct inode {
 	unsigned children;    /* nodes that have it as parent */
 	unsigned opens;	      /* open files on it */
 	enum inode_kind kind;
+	mode_t type; /* S_IFMT, as it was given out; 0: it was not */
 
 	uint64_t shared; /* of a file that has or had several names: number of the entry; else 0 */
 	unsigned links;	 /* and how many names there were when it was last looked up */

@@ -71,16 +71,20 @@ static struct timespec timespec_of(int64_t ns)
 	return (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
 }
 
-/* The type is that of what lies there: a directory's record is no file, whatever its blob says. */
+mode_t stat_type(enum inode_kind kind, const struct attr *attr)
+{
+	if (kind != INODE_FILE)
+		return S_IFDIR;
+	return attr->fields & ATTR_MODE && !S_ISDIR(attr->mode) ? attr->mode & S_IFMT : S_IFREG;
+}
+
 static mode_t mode_of(const struct fs *fs, enum inode_kind kind, const struct attr *attr)
 {
-	bool own = attr->fields & ATTR_MODE;
+	mode_t own = kind == INODE_FILE ? fs->options.file_mode : fs->options.dir_mode;
 
-	if (kind != INODE_FILE)
-		return S_IFDIR | ((own ? attr->mode : fs->options.dir_mode) & 07777);
-	if (own && !S_ISDIR(attr->mode))
-		return attr->mode;
-	return S_IFREG | ((own ? attr->mode : fs->options.file_mode) & 07777);
+	if (attr->fields & ATTR_MODE)
+		own = attr->mode;
+	return stat_type(kind, attr) | (own & 07777);
 }
 
 void stat_fill(const struct fs *fs, enum inode_kind kind, const struct key *key,

@@ -30,6 +30,10 @@ int stat_known(const struct kt_stat *stat, struct known *ret_known);
  *  @param key   of the entry, or that its record would have */
 uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key);
 
+/** The type of what lies there, as in st_mode: a directory's record is no file, whatever its blob
+ *  says. */
+mode_t stat_type(enum inode_kind kind, const struct attr *attr);
+
 /** Fill in what a kernel sees.
  *  @param kind  of what lies there
  *  @param key   its key, for the inode number; NULL if it has one of its own */

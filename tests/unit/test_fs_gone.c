@@ -130,12 +130,39 @@ static void test_deleted_before_open(void **state)
 	world_forget(w, &entry);
 }
 
+/* A file that another mount has replaced by a symbolic link is another node, and the old one is not
+ * told to be a link. */
+static void test_other_type(void **state)
+{
+	static const struct fs_caller caller = {.uid = 1, .gid = 1};
+	struct world *w = *state;
+	struct fs_entry old, new, made;
+	struct stat stat;
+	struct fs *other;
+
+	world_put(w, "f", "1");
+	assert_int_equal(world_lookup(w, "f", &old), 0);
+	assert_int_equal(fs_open(w->store, &w->options, &other), 0);
+	assert_int_equal(fs_unlink(other, FS_ROOT, "f"), 0);
+	assert_int_equal(fs_symlink(other, &caller, "x", FS_ROOT, "f", &made), 0);
+	fs_forget(other, made.node, 1);
+	assert_int_equal(fs_close(other), 0);
+	assert_int_equal(fs_getattr(w->fs, old.node, &stat), -ESTALE);
+	assert_int_equal(world_lookup(w, "f", &new), 0);
+	assert_int_not_equal(old.node, new.node);
+	assert_true(S_ISLNK(new.stat.st_mode));
+	assert_int_not_equal(fs_getattr(w->fs, old.node, &stat), 0);
+	world_forget(w, &old);
+	world_forget(w, &new);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_name_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replaced_before_open, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deleted_before_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_other_type, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
