@@ -9,10 +9,8 @@
  * committed before was set aside as a span. The two ends of a span pin their pages until it has
  * been told, which takes as long as the comparison.
  *
- * From a key that differs the way goes down from the root, as far as nodes are known: below a
- * directory that nobody outside has asked for, nobody has kept anything. A name on the way means
- * something else if what it stood for, nothing, a file or a directory, is not what it stands for
- * now.
+ * A span ends, too, at each commit of others at which a request is answered (point.h): what was
+ * answered may be kept, also if it is not true any more, and as before, when it is told.
  */
 #ifndef FS_CHANGES_H
 #define FS_CHANGES_H
@@ -39,6 +37,13 @@ int changes_before(struct fs *fs, const struct kt_txn *txn);
 /** Is all that a transaction shows known to whoever is told? The caller has the lock.
  *  @param txn  a read transaction of the last commit, or of a snapshot; borrowed */
 bool changes_are_told(const struct fs *fs, const struct kt_txn *txn);
+
+/** Is all that a read transaction sees known, or waits to be told? The caller has the lock. */
+bool changes_know(const struct fs *fs, const struct kt_txn *txn);
+
+/** Set aside what others have committed. The caller has the lock.
+ *  @return 0; -ENOMEM */
+int changes_notice(struct fs *fs);
 
 /** Free all. */
 void changes_fini(struct changes *changes);

@@ -11,7 +11,7 @@
  *     scratch, aside  files of editors that are not for the store
  *     file, create, extents, dir, name, rename, exchange, setattr, xattr   the operations of fs.h
  *     flusher         the thread in the background
- *     changes         what others do to the store
+ *     changes, notices   what others do to the store
  *     conflict        and to files that are being written
  *     views           several file systems as one: the present, and snapshots of it
  *

@@ -290,13 +290,13 @@ int fs_read(
 	if (offset < 0)
 		return -EINVAL;
 	pthread_mutex_lock(&fs->lock);
-	content = file->node->content;
 	file->node->sent = 0; /* it is not kept any more */
 	err = point_begin(fs, &txn);
 	if (err) {
 		pthread_mutex_unlock(&fs->lock);
 		return err;
 	}
+	content = file->node->content;
 	tree = txn;
 	if (content == NULL || !content->whole)
 		err = inode_entry(fs->separator, file->node, txn, &tree, &key);
@@ -339,15 +339,16 @@ static int write_gathered(
 	struct fs *fs, struct fs_file *file, uint64_t offset, const void *data, size_t size)
 {
 	struct inode *node = file->node;
+	int err = write_offset(fs, NULL, file, size, &offset);
 	bool begun = node->content == NULL;
-	int err;
 
 	if (file->stale)
 		return -ESTALE;
+	if (err)
+		return err;
 	if (size >= FILE_DIRECT_SIZE || (!begun && gather_is_full(&node->content->gather)))
 		return -EAGAIN;
-	err = write_offset(fs, NULL, file, size, &offset);
-	if (!err && begun)
+	if (begun)
 		err = content_begin(fs, node, &node->content);
 	if (!err)
 		err = content_write(node->content, offset, data, size);

@@ -29,13 +29,30 @@ void point_fini(struct fs *fs)
 	fs->point.snapshot = NULL;
 }
 
+/* What is read may be kept: what others commit later is compared with just this. */
+static int begin_present(struct fs *fs, struct kt_txn **ret_txn)
+{
+	struct kt_txn *txn;
+	int err = kt_begin(fs->store, KT_READ, &txn);
+
+	while (!err && !changes_know(fs, txn)) {
+		kt_abort(txn);
+		err = changes_notice(fs);
+		if (!err)
+			err = kt_begin(fs->store, KT_READ, &txn);
+	}
+	if (!err)
+		*ret_txn = txn;
+	return err;
+}
+
 int point_begin(struct fs *fs, struct kt_txn **ret_txn)
 {
 	struct kt_txn *txn;
 	int err;
 
 	if (fs->point.snapshot == NULL)
-		return kt_begin(fs->store, KT_READ, ret_txn);
+		return begin_present(fs, ret_txn);
 	err = kt_snapshot_open(fs->store, fs->point.snapshot, &txn);
 	if (err)
 		return err == -ENOENT ? -ESTALE : err;

@@ -22,7 +22,8 @@ struct point {
 int point_init(struct fs *fs, const char *snapshot);
 void point_fini(struct fs *fs);
 
-/** Begin to read.
+/** Begin to read. The lock is held. Commits of others may be noticed, and content of files that are
+ *  being written dropped for that (conflict.h).
  *  @param ret_txn  a read transaction; end with kt_abort()
  *  @return 0; -ESTALE the snapshot is gone */
 int point_begin(struct fs *fs, struct kt_txn **ret_txn);

@@ -1,6 +1,7 @@
 /* What others change in a store is told to whoever keeps what the file system said before. */
 #include "world.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -122,10 +123,12 @@ static void test_names(void **state)
 	assert_string_equal(told(f), "attr ., attr a, name a/x, listing a");
 	world_delete(w, "a/b/d");
 	world_delete(w, "a/b/c");
-	assert_string_equal(told(f), "attr ., attr a, name a/b, listing a, attr a/b, name a/b/c, "
-				     "listing a/b, data a/b/c, name a/b/d, listing a/b");
+	assert_string_equal(told(f),
+		"attr ., attr a, name a/b, listing a, name a/b/%value, listing a/b, "
+		"name a/b/c, listing a/b, data a/b/c, name a/b/d, listing a/b");
 	world_delete(w, "a/x/y/z");
-	assert_string_equal(told(f), "attr ., name ./a, listing ., attr a, name a/x, listing a");
+	assert_string_equal(told(f),
+		"attr ., name ./a, listing ., name a/%value, listing a, name a/x, listing a");
 }
 
 /* A key that becomes a directory, and turns back. */
@@ -151,7 +154,7 @@ static void test_turns(void **state)
 	world_delete(w, "a/b");
 	assert_string_equal(told(f),
 		"attr ., name ./a, listing ., name a/%value, listing a, data A, "
-		"name ./a, listing ., attr a, name a/b, listing a, data a/b");
+		"name ./a, listing ., name a/%value, listing a, name a/b, listing a, data a/b");
 	assert_string_equal(world_read(w, "a"), "3");
 }
 
@@ -177,8 +180,8 @@ static void test_records(void **state)
 	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
 	assert_int_equal(kt_clear(kt_tree(txn, KT_DIRECTORIES)), 0);
 	assert_int_equal(kt_commit(txn, 0), 0);
-	assert_string_equal(
-		told(f), "attr ., name ./a, listing ., attr a, name a/b, listing a, attr a/b");
+	assert_string_equal(told(f), "attr ., name ./a, listing ., name a/%value, listing a, "
+				     "name a/b, listing a, name a/b/%value, listing a/b");
 }
 
 /* What the file system itself does is not told, whatever others do before and after. */
@@ -225,6 +228,56 @@ static void test_type(void **state)
 	assert_string_equal(told(f), "attr ., name ./a, listing ., data a, attr .");
 }
 
+/* What somebody has asked for in between is told, also if all is as before since. */
+static void test_between(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+	char text[512], *expected = text;
+	struct stat stat;
+
+	world_put(w, "a", "1");
+	told(f);
+	world_put(w, "d/x", "1");
+	world_delete(w, "a");
+	hold(f, "d");
+	hold(f, "d/x");
+	assert_int_equal(world_stat(w, "a", &stat), -ENOENT);
+	world_delete(w, "d/x");
+	world_put(w, "a", "1");
+	for (int i = 0; i < 2; i++)
+		expected += sprintf(expected,
+			"%sattr ., name ./a, listing ., name ./d, listing ., name d/%%value, "
+			"listing d, name d/x, listing d, data d/x",
+			i > 0 ? ", " : "");
+	assert_string_equal(told(f), text);
+}
+
+/* What is told may be past: a file that we have renamed since onto a key that others had written,
+ * while that led to a shared entry, keeps its place. */
+static void test_past(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+	struct stat stat;
+	struct kt_txn *txn;
+
+	world_put(w, "a", "own");
+	assert_int_equal(world_write(w, "b", "shared"), 0);
+	assert_int_equal(world_link(w, "b", "c"), 0);
+	hold(f, "a");
+	hold(f, "b");
+	told(f);
+	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
+	assert_int_equal(kt_write(txn, "b", 1, 0, "SHARED", 6), 0);
+	assert_int_equal(kt_commit(txn, 0), 0);
+	assert_int_equal(world_rename(w, "a", "c"), 0);
+	told(f);
+	assert_int_equal(fs_getattr(w->fs, f->held[0].entry.node, &stat), 0);
+	assert_string_equal(world_read(w, "c"), "own");
+	assert_string_equal(world_read(w, "b"), "SHARED");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +287,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_records, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_type, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_between, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_past, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
