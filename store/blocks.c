@@ -19,12 +19,14 @@ static const uint8_t *block_at(const struct blocks *blocks, uint64_t block)
 	return blocks->data + (block * PAGE_SIZE - blocks->offset);
 }
 
-int blocks_write_run(struct pager *pager, const struct blocks *blocks, uint64_t first,
+/* Blocks that are summed up, then written: few enough to be in the processor's cache still. */
+#define WRITE_BLOCKS 32
+
+static int write_part(struct pager *pager, const struct blocks *blocks, uint64_t first,
 	const struct run *run, uint32_t *sums)
 {
 	struct iovec parts[3];
 	size_t count = 0;
-	int err;
 
 	for (uint64_t i = 0; i < run->count; i++) {
 		const uint8_t *block = block_at(blocks, first + i);
@@ -38,7 +40,20 @@ int blocks_write_run(struct pager *pager, const struct blocks *blocks, uint64_t 
 		else
 			parts[count++] = (struct iovec){(void *)block, PAGE_SIZE};
 	}
-	err = io_write(pager->io, run->start * PAGE_SIZE, parts, count);
+	return io_write(pager->io, run->start * PAGE_SIZE, parts, count);
+}
+
+int blocks_write_run(struct pager *pager, const struct blocks *blocks, uint64_t first,
+	const struct run *run, uint32_t *sums)
+{
+	int err = 0;
+
+	for (uint64_t done = 0; err == 0 && done < run->count; done += WRITE_BLOCKS) {
+		uint64_t left = run->count - done;
+		struct run part = {run->start + done, left < WRITE_BLOCKS ? left : WRITE_BLOCKS};
+
+		err = write_part(pager, blocks, first + done, &part, sums + done);
+	}
 	if (err == 0)
 		pager_wrote(pager, run);
 	return err;

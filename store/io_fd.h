@@ -10,9 +10,10 @@ struct io_fd {
 	int fd;
 	void *base; /* the map; NULL: none yet */
 	uint64_t map_size;
-	char *path;  /* of a file, absolute; NULL: not known */
-	int area_fd; /* of the shared memory; -1: none */
-	void *area;  /* NULL: none */
+	uint64_t row, row_end; /* bytes of a file written last, in a row, and not started yet */
+	char *path;	       /* of a file, absolute; NULL: not known */
+	int area_fd;	       /* of the shared memory; -1: none */
+	void *area;	       /* NULL: none */
 	size_t area_size;
 };
 

@@ -47,11 +47,14 @@ static int teardown(void **state)
 
 /* ---- the calls ------------------------------------------------------------------------------- */
 
-static char calls[400];	 /* letters: w write, s sync, f fsync, r rename, l link */
+static char calls[400];	 /* letters: w write, b begin to write to the disk, s sync, f fsync, r
+			    rename,  l link */
 static bool troubled;	 /* every second call is interrupted, the others do a part */
 static bool no_tmpfile;	 /* the file system has no files without a name */
 static unsigned counter; /* of troubled calls */
 static int sync_errno;	 /* what fdatasync() fails with; 0: it does not */
+static int begin_errno;	 /* the same for sync_file_range() */
+static off_t begun;	 /* bytes that it was called for */
 
 static void note(char letter)
 {
@@ -85,6 +88,8 @@ ssize_t __real_pread64(int fd, void *data, size_t size, off_t offset);
 ssize_t __wrap_pread64(int fd, void *data, size_t size, off_t offset);
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
+int __real_sync_file_range(int fd, off_t offset, off_t size, unsigned flags);
+int __wrap_sync_file_range(int fd, off_t offset, off_t size, unsigned flags);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __real_openat64(int dir, const char *name, int flags, mode_t mode);
@@ -122,6 +127,15 @@ int __wrap_fdatasync(int fd)
 	return sync_errno != 0 ? -1 : __real_fdatasync(fd);
 }
 
+int __wrap_sync_file_range(int fd, off_t offset, off_t size, unsigned flags)
+{
+	assert_int_equal(flags, SYNC_FILE_RANGE_WRITE); /* anything else would take an error away */
+	note('b');
+	begun += size;
+	errno = begin_errno;
+	return begin_errno != 0 ? -1 : __real_sync_file_range(fd, offset, size, flags);
+}
+
 int __wrap_fsync(int fd)
 {
 	note('f');
@@ -153,7 +167,7 @@ int __wrap_linkat(int from, const char *name, int to, const char *new, int flags
 
 static void put(struct kt_store *store, const char *key, size_t size)
 {
-	static unsigned char value[100000];
+	static unsigned char value[1000000];
 	struct kt_txn *txn;
 
 	for (size_t i = 0; i < size; i++)
@@ -238,6 +252,37 @@ static void one_sync_for_a_commit(void **state)
 	assert_non_null(strchr(calls, 's'));
 	assert_string_equal(strchr(calls, 's'), "s");
 	assert_true(strlen(calls) >= 3);
+	assert_int_equal(kt_close(store), 0);
+}
+
+/* A large value is on its way to the disk while the rest of it is written. That this fails says
+ * nothing: the sync will tell. */
+static void large_values_begin_early(void **state)
+{
+	struct fixture *f = *state;
+	struct kt_store *store;
+	const char *at;
+	uint64_t findings;
+
+	assert_int_equal(kt_open(f->path, KT_CREATE, &store), 0);
+	put(store, "first", 10);
+	for (int i = 0; i < 2; i++) {
+		begin_errno = i == 0 ? 0 : EIO;
+		begun = 0;
+		calls[0] = '\0';
+		put(store, "large", 1000000);
+		assert_true(begun >= 800000 && begun <= 1200000);
+		at = strchr(calls, 'b');
+		assert_non_null(at);
+		assert_non_null(strchr(at, 'w'));
+		assert_string_equal(strchr(calls, 's'), "s");
+	}
+	begin_errno = 0;
+	begun = 0;
+	put(store, "small", 1000);
+	assert_int_equal(begun, 0);
+	assert_int_equal(kt_check(store, NULL, NULL, &findings), 0);
+	assert_int_equal(findings, 0);
 	assert_int_equal(kt_close(store), 0);
 }
 
@@ -332,6 +377,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(creation_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(creation_under_a_hidden_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_sync_for_a_commit, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_values_begin_early, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_in_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(failed_sync, setup, teardown),
 		cmocka_unit_test_setup_teardown(failed_sync_of_another, setup, teardown),
