@@ -1,33 +1,50 @@
 /* keytree check: verify everything in a store. */
 #include "command.h"
+#include "progress.h"
 
 #include "keytree.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
-/* On a terminal, say what takes so long; and take it back. */
-static void show_progress(struct kt_store *store, const char *path)
+struct checking {
+	struct progress progress;
+	uint64_t trees; /* to be walked: the present, and each snapshot */
+};
+
+static int count_snapshot(void *arg, const struct kt_snapshot *snapshot)
+{
+	struct checking *checking = arg;
+
+	(void)snapshot;
+	checking->trees++;
+	return 0;
+}
+
+/* How much there is to read, about: a snapshot is taken to be as large as the present. */
+static uint64_t find_total(struct checking *checking, struct kt_store *store)
 {
 	struct kt_info info;
 
-	if (!isatty(STDERR_FILENO) || kt_info(store, &info) != 0)
-		return;
-	fprintf(stderr, "checking %s: %" PRIu64 " entries, %" PRIu64 " MiB ...", path, info.entries,
-		(info.pages * info.page_size) >> 20);
+	checking->trees = 1;
+	if (kt_info(store, &info) != 0 || kt_snapshot_list(store, count_snapshot, checking) != 0)
+		return 0;
+	return (info.pages - info.free_pages - info.pending_pages) * info.page_size *
+	       checking->trees;
 }
 
-static void hide_progress(void)
+static int step(void *arg, uint64_t done)
 {
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+	struct checking *checking = arg;
+
+	return progress_step(&checking->progress, done);
 }
 
 static void print_finding(void *arg, uint64_t page, const char *message)
 {
-	(void)arg;
-	hide_progress();
+	struct checking *checking = arg;
+
+	progress_hide(&checking->progress);
 	if (page != 0)
 		printf("page %" PRIu64 ": %s\n", page, message);
 	else
@@ -36,6 +53,7 @@ static void print_finding(void *arg, uint64_t page, const char *message)
 
 static int check_store(const char *path)
 {
+	struct checking checking;
 	struct kt_store *store;
 	uint64_t findings = 0;
 	int status = command_open(path, KT_READONLY, &store);
@@ -43,9 +61,9 @@ static int check_store(const char *path)
 
 	if (status != COMMAND_DONE)
 		return status;
-	show_progress(store, path);
-	err = kt_check(store, print_finding, NULL, &findings);
-	hide_progress();
+	progress_init(&checking.progress, find_total(&checking, store), false);
+	err = kt_check_steps(store, print_finding, step, &checking, &findings);
+	progress_fini(&checking.progress);
 	if (err != 0)
 		status = command_fail_errno(path, "check", err);
 	else if (findings > 0)

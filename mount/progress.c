@@ -81,13 +81,19 @@ int progress_step(struct progress *progress, uint64_t done)
 	return poll(&signal, 1, 0) > 0 ? -EINTR : 0;
 }
 
+void progress_hide(struct progress *progress)
+{
+	if (progress->drawn)
+		fputs("\r\033[K", stderr);
+	progress->drawn = false;
+}
+
 void progress_fini(struct progress *progress)
 {
 	struct signalfd_siginfo info;
 	struct pollfd signal = {.fd = progress->signal_fd, .events = POLLIN};
 
-	if (progress->drawn)
-		fputs("\r\033[K", stderr);
+	progress_hide(progress);
 	if (progress->signal_fd < 0)
 		return;
 	/* what was told of is dealt with; it does not end the process when it is let through */

@@ -27,7 +27,10 @@ void progress_init(struct progress *progress, uint64_t total, bool hold);
  *  @return 0; -EINTR a signal has come that was held back */
 int progress_step(struct progress *progress, uint64_t done);
 
-/** Take the line away. */
+/** Take the line away, until the next one: something is to be printed. */
+void progress_hide(struct progress *progress);
+
+/** End, without a line. */
 void progress_fini(struct progress *progress);
 
 #endif

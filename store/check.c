@@ -25,8 +25,11 @@ struct checker {
 	struct kt_store *store;
 	struct pager pager;
 	kt_check_fn *found;
+	kt_check_step_fn *step;
 	void *arg;
 	uint64_t findings;
+	uint64_t seen;		 /* pages verified */
+	int stopped;		 /* what step returned */
 	uint8_t *marked;	 /* a bit per page: of this commit, dead, or free */
 	uint8_t *walked;	 /* the same: of the trees that are being walked */
 	uint64_t newest;	 /* nothing in these trees is younger than this commit */
@@ -60,6 +63,8 @@ static void report(struct checker *checker, uint64_t page, const char *format, .
 	char message[256];
 	va_list args;
 
+	if (checker->stopped != 0) /* nothing after that is known */
+		return;
 	checker->findings++;
 	if (checker->found == NULL)
 		return;
@@ -90,13 +95,24 @@ static bool in_file(struct checker *checker, uint64_t page, uint64_t count)
 	return false;
 }
 
+/* Pages between two steps: a MiB. */
+#define STEP_PAGES 256
+
+/* A page has been verified. */
+static void advance(struct checker *checker)
+{
+	checker->seen++;
+	if (checker->step != NULL && checker->seen % STEP_PAGES == 0 && checker->stopped == 0)
+		checker->stopped = checker->step(checker->arg, checker->seen * PAGE_SIZE);
+}
+
 /* Mark pages as used by the trees that are walked.
- * @return false: one was marked already, or lies outside the file */
+ * @return false: one was marked already, or lies outside the file; or it is to stop */
 static bool mark(struct checker *checker, uint64_t page, uint64_t count)
 {
 	bool fresh = true;
 
-	if (!in_file(checker, page, count))
+	if (checker->stopped != 0 || !in_file(checker, page, count))
 		return false;
 	for (uint64_t i = page; i < page + count; i++) {
 		if (has_bit(checker->walked, i)) {
@@ -119,6 +135,7 @@ static const uint8_t *check_page(struct checker *checker, uint64_t ref)
 	if (!mark(checker, ref_page(ref), 1))
 		return NULL;
 	err = pager_verify(&checker->pager, ref, &page);
+	advance(checker);
 	if (err != 0) {
 		report(checker, ref_page(ref), "%s", error_detail(err));
 		return NULL;
@@ -159,9 +176,10 @@ static void check_extent(struct checker *checker, const struct extent *extent)
 		return;
 	if (extent->birth > checker->newest)
 		report(checker, extent->page, "born after the last commit");
-	for (uint64_t i = 0; i < extent->count; i++) {
+	for (uint64_t i = 0; i < extent->count && checker->stopped == 0; i++) {
 		uint64_t sum = block_checksum(data + i * PAGE_SIZE, checker->pager.seed);
 
+		advance(checker);
 		if ((uint32_t)sum != extent->sums[i])
 			report(checker, extent->page + i, "block %llu of a value is damaged",
 				(unsigned long long)(extent->block + i));
@@ -623,9 +641,17 @@ static int check_one(struct checker *checker)
 
 int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings)
 {
-	struct checker checker = {.store = store, .found = found, .arg = arg};
+	return kt_check_steps(store, found, NULL, arg, ret_findings);
+}
+
+int kt_check_steps(struct kt_store *store, kt_check_fn *found, kt_check_step_fn *step, void *arg,
+	uint64_t *ret_findings)
+{
+	struct checker checker = {.store = store, .found = found, .step = step, .arg = arg};
 	int err = check_one(&checker);
 
+	if (err == 0)
+		err = checker.stopped;
 	free(checker.marked);
 	if (err == 0)
 		*ret_findings = checker.findings;

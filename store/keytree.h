@@ -227,6 +227,19 @@ typedef void kt_check_fn(void *arg, uint64_t page, const char *message);
  *  @return 0 the check ran to its end; else why it could not */
 KT_API int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings);
 
+/** Told how far kt_check_steps() has come, at every MiB or so.
+ *  @param arg   what was given to kt_check_steps()
+ *  @param done  bytes verified; what snapshots share counts for each of them
+ *  @return 0 to go on; else the check ends and returns it */
+typedef int kt_check_step_fn(void *arg, uint64_t done);
+
+/** kt_check() that tells how far it is.
+ *  @param step  may be NULL
+ *  @param arg   given to found and step
+ *  @return as kt_check(); what step returned */
+KT_API int kt_check_steps(struct kt_store *store, kt_check_fn *found, kt_check_step_fn *step,
+	void *arg, uint64_t *ret_findings);
+
 /** How far kt_compact() has come. */
 struct kt_compaction {
 	uint64_t done;	/* of total, about */

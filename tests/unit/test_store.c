@@ -558,6 +558,49 @@ static void verified_values(void **state)
 	assert_int_equal(findings, 0);
 }
 
+/* How far a check is, until it is to stop. */
+struct steps {
+	unsigned count, stop_at; /* 0: never */
+	uint64_t done;
+};
+
+static int step(void *arg, uint64_t done)
+{
+	struct steps *steps = arg;
+
+	assert_true(done > steps->done);
+	steps->done = done;
+	return ++steps->count == steps->stop_at ? -ECANCELED : 0;
+}
+
+/* A check tells how far it is, at each MiB of a value and once more for each snapshot; and ends
+ * when it is told to, without a word on what it has not seen. */
+static void checked_in_steps(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = 5 << 20;
+	char *data = calloc(1, size);
+	struct steps all = {0}, some = {.stop_at = 2};
+	uint64_t findings = 7;
+
+	assert_non_null(data);
+	begin(f, KT_WRITE);
+	assert_int_equal(kt_put(f->txn, "a", 1, data, size), 0);
+	commit(f);
+	free(data);
+	assert_int_equal(kt_check_steps(f->store, NULL, step, &some, &findings), -ECANCELED);
+	assert_int_equal(some.count, 2);
+	assert_int_equal(findings, 7);
+	assert_int_equal(kt_check_steps(f->store, NULL, step, &all, &findings), 0);
+	assert_int_equal(findings, 0);
+	assert_int_equal(all.done, size);
+	assert_int_equal(kt_snapshot_create(f->store, "one"), 0);
+	all = (struct steps){0};
+	assert_int_equal(kt_check_steps(f->store, NULL, step, &all, &findings), 0);
+	assert_int_equal(findings, 0);
+	assert_int_equal(all.done, 2 * size);
+}
+
 /* ---- cursors --------------------------------------------------------------------------------- */
 
 static void in_another_commit(struct fixture *f, const char *key, const char *value)
@@ -818,6 +861,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damaged_files, fixture_setup, fixture_teardown),
 
 		FIXTURE_FILE(verified_values),
+		FIXTURE_FILE(checked_in_steps),
 		FIXTURE_BOTH(open_transactions),
 		FIXTURE_BOTH(moving_readers),
 		FIXTURE_BOTH(numbers),
