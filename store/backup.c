@@ -131,7 +131,7 @@ static int put_head(struct backup *backup)
 	const struct txn *txn = backup->txn;
 	struct format_slot slot = {.txn = txn->number,
 		.durable_txn = txn->number,
-		.time_ns = txn->root->time_ns,
+		.time_ns = txn->time_ns,
 		.page_count = backup->log.page_count,
 		.next_id = txn->root->next_id,
 		.space = backup->log.space};

@@ -401,7 +401,7 @@ static int check_kept(struct checker *checker, const struct format_snapshot *kep
 	err = kt_begin(checker->store, KT_READ, &txn);
 	if (err != 0)
 		return err;
-	err = txn_show(txn->txn, kept->txn, kept->trees);
+	err = txn_show(txn->txn, kept);
 	if (err == 0)
 		err = shared_check(txn, links, report_shared, checker);
 	kt_abort(txn);

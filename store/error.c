@@ -54,6 +54,14 @@ static const char *error_words(int err)
 		return "not usable here";
 	case -ENOTSUP:
 		return "not supported";
+	case -EILSEQ:
+		return "malformed";
+	case -EXDEV:
+		return "of another store";
+	case -ESTALE:
+		return "of another time";
+	case -ENOTEMPTY:
+		return "changes would be lost";
 	default:
 		return strerrordesc_np(-err);
 	}

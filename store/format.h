@@ -104,6 +104,7 @@ struct format_space {
 enum {
 	SNAPSHOT_RECORD = 's',
 	SNAPSHOT_DEAD = 'd',
+	SNAPSHOT_ORIGIN = 'o',
 	SNAPSHOT_TREES = 4, /* the first trees are kept: up to the shared entries */
 };
 
@@ -117,6 +118,13 @@ struct format_snapshot {
 struct format_dead {
 	uint64_t run; /* bits 0-39 first page, 40-62 pages */
 	uint64_t birth;
+};
+
+/* Behind 'o' and the number of a commit, 8 bytes, big-endian: which commit of the store that this
+ * is a backup of it is like, after an increment (origin.h). */
+struct format_origin {
+	uint64_t txn;
+	uint64_t digest; /* XXH3-64 of its time and the roots of trees 0, 1 and 3, 8 bytes each */
 };
 
 /* TREE_RECLAIM: a number, big-endian, and this: a subtree whose pages are still to be freed. */

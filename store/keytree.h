@@ -510,6 +510,53 @@ KT_API int kt_backup(
  *  @return as kt_backup(); any errno of write(2) */
 KT_API int kt_backup_fd(struct kt_txn *txn, int fd, kt_backup_fn *progress, void *arg);
 
+/** What an increment begins with. */
+#define KT_INCREMENT_MAGIC "\x89keytree+\r\n\x1a\n\0\0"
+#define KT_INCREMENT_MAGIC_SIZE 16
+
+/** Write what differs between two points in time into a new file: an increment, with which
+ * kt_apply() brings a backup that has the first to the second. It has the entries with all that is
+ * known of them but their versions, and made directories; of a large value only the blocks that
+ * changed. The cost follows what differs.
+ *  @param txn       a read transaction: what the backup is to become; as a rule of a snapshot
+ *  @param since     a read transaction of the same store, as old or older: what the backup has; of
+ * a snapshot, or held since the backup was made
+ *  @param path      of the increment; borrowed
+ *  @param flags     KT_BACKUP_REPLACE: replace an increment of that name
+ *  @param progress  called now and then, with total 0; may be NULL
+ *  @param arg       given to progress
+ *  @return as kt_backup(); -EINVAL since is newer, or of another store; -EILSEQ with
+ *          KT_BACKUP_REPLACE: what is there is no increment */
+KT_API int kt_backup_since(struct kt_txn *txn, struct kt_txn *since, const char *path,
+	unsigned flags, kt_backup_fn *progress, void *arg);
+
+/** The same through a descriptor. @param fd  borrowed; it is not synced
+ *  @return as kt_backup_since(); any errno of write(2) */
+KT_API int kt_backup_since_fd(
+	struct kt_txn *txn, struct kt_txn *since, int fd, kt_backup_fn *progress, void *arg);
+
+/** Flags of kt_apply(). */
+enum kt_apply_flag {
+	KT_APPLY_REPLACE = 1 << 0, /* drop what the store has changed since the base */
+};
+
+/** Bring a backup to a later point in time, in one transaction, flushed. The store must be a copy
+ * of the one the increment is of, and have its base: as its last commit, or in a snapshot, to which
+ * it goes back if it has changed since and KT_APPLY_REPLACE allows that. If a snapshot keeps the
+ * end in the original, one of that name does so here: the next increment can begin there. If the
+ * store is at the end already, it stays as it is. Everything that comes is verified.
+ *  @param fd        where the increment comes from; borrowed, read to its end
+ *  @param flags     enum kt_apply_flag, combined
+ *  @param progress  called now and then, with total 0; may be NULL
+ *  @param arg       given to progress
+ *  @return 0; else nothing has changed: -EILSEQ it is no increment, cut off, or malformed; -EBADMSG
+ *          damaged; -ENOTSUP of a newer format; -EXDEV of another store; -ESTALE the store does not
+ *          have the base; -ENOTEMPTY it has changed since the base; -EEXIST another snapshot has
+ * the name of the end; what progress returned; any errno of read(2); -EDEADLK; -EROFS. -EAGAIN: all
+ * is done, but no snapshot was made, for another one wrote at the same time */
+KT_API int kt_apply(
+	struct kt_store *store, int fd, unsigned flags, kt_backup_fn *progress, void *arg);
+
 /* ---- entries --------------------------------------------------------------------------------- */
 
 /** Sums over the entries of a tree. */

@@ -7,6 +7,7 @@
  */
 #include "entry.h"
 #include "error.h"
+#include "origin.h"
 #include "space.h"
 #include "store.h"
 
@@ -68,8 +69,7 @@ static struct dead parse_dead(const struct kt_slice *list, size_t index)
 	return (struct dead){{ref_page(word), word >> PAGE_BITS}, load64(at + 8)};
 }
 
-/* The tree of snapshots, of any transaction. */
-static struct kt_txn snapshot_tree(struct kt_txn *handle)
+struct kt_txn snapshot_tree(struct kt_txn *handle)
 {
 	return (struct kt_txn){.txn = handle->txn, .tree = TREE_SNAPSHOTS};
 }
@@ -112,6 +112,26 @@ static int find_record(
 	if (err == 0 && ret_before != NULL)
 		*ret_before = before;
 	return err;
+}
+
+int snapshot_find(struct kt_txn *txn, uint64_t commit, struct format_snapshot *ret_kept,
+	char ret_name[KT_NAME_MAX + 1])
+{
+	struct kt_txn tree = snapshot_tree(txn);
+	struct record record;
+	struct kt_slice value;
+	uint8_t key[RECORD_KEY];
+	int err;
+
+	record_key(commit, key);
+	err = kt_get(&tree, key, sizeof(key), &value);
+	if (err == 0)
+		err = parse_record(&value, &record);
+	if (err != 0)
+		return err;
+	*ret_kept = record.kept;
+	memcpy(ret_name, record.name, sizeof(record.name));
+	return 0;
 }
 
 int snapshot_newest(struct kt_store *store, uint64_t *ret_txn)
@@ -308,7 +328,7 @@ int snapshot_each(struct kt_txn *txn, snapshot_each_fn *each, void *arg)
 
 /* ---- public ---------------------------------------------------------------------------------- */
 
-static int check_name(const char *name)
+int snapshot_check_name(const char *name)
 {
 	if (*name == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
 		strcmp(name, "..") == 0)
@@ -317,49 +337,55 @@ static int check_name(const char *name)
 }
 
 /* End a transaction on snapshots. */
-static int finish(struct kt_txn *txn, int err)
+static int finish(struct kt_txn *txn, int err, unsigned flags)
 {
 	txn->txn->pager.internal = false;
 	if (err == 0)
-		return kt_commit(txn, 0);
+		return kt_commit(txn, flags);
 	kt_abort(txn);
 	return err;
 }
 
-/* Write the record of the commit before this transaction. */
-static int put_record(struct kt_txn *tree, const char *name)
+int snapshot_keep(struct kt_txn *txn, const char *name)
 {
-	const struct root *root = atomic_load(&tree->txn->store->root);
+	const struct root *root = atomic_load(&txn->txn->store->root);
 	struct format_snapshot kept = {.txn = root->txn, .time_ns = root->time_ns};
+	struct kt_txn tree = snapshot_tree(txn);
 	uint8_t key[RECORD_KEY], value[sizeof(kept) + KT_NAME_MAX];
 	size_t size = strlen(name);
+	struct record record;
+	int err = find_record(&tree, name, &record, NULL);
 
+	if (err != -ENOENT)
+		return err == 0 ? -EEXIST : err;
 	memcpy(kept.trees, root->trees, sizeof(kept.trees));
 	memcpy(value, &kept, sizeof(kept));
 	memcpy(value + sizeof(kept), name, size);
 	record_key(kept.txn, key);
-	tree->txn->snapshot = kept.txn;
-	return kt_put(tree, key, sizeof(key), value, sizeof(kept) + size);
+	tree.txn->snapshot = kept.txn;
+	tree.txn->pager.internal = true;
+	err = kt_put(&tree, key, sizeof(key), value, sizeof(kept) + size);
+	tree.txn->pager.internal = false;
+	tree.txn->pager.snapshot = kept.txn;
+	return err;
+}
+
+int snapshot_create(struct kt_store *store, const char *name, uint64_t commit, unsigned flags)
+{
+	struct kt_txn *txn;
+	int err = kt_begin(store, KT_WRITE, &txn);
+
+	if (err != 0)
+		return err;
+	err = commit != 0 && commit + 1 != kt_txn_id(txn) ? -EAGAIN : snapshot_keep(txn, name);
+	return finish(txn, err, flags);
 }
 
 int kt_snapshot_create(struct kt_store *store, const char *name)
 {
-	struct record record;
-	struct kt_txn *txn, tree;
-	int err = check_name(name);
+	int err = snapshot_check_name(name);
 
-	if (err == 0)
-		err = kt_begin(store, KT_WRITE, &txn);
-	if (err != 0)
-		return err;
-	tree = snapshot_tree(txn);
-	txn->txn->pager.internal = true;
-	err = find_record(&tree, name, &record, NULL);
-	if (err == 0)
-		err = -EEXIST;
-	else if (err == -ENOENT)
-		err = put_record(&tree, name);
-	return finish(txn, err);
+	return err != 0 ? err : snapshot_create(store, name, 0, 0);
 }
 
 int kt_snapshot_delete(struct kt_store *store, const char *name)
@@ -381,9 +407,11 @@ int kt_snapshot_delete(struct kt_store *store, const char *name)
 	record_key(record.kept.txn, key);
 	if (err == 0)
 		err = kt_delete(&tree, key, sizeof(key), 0);
+	if (err == 0)
+		err = origin_forget(txn, record.kept.txn);
 	if (err == 0 && record.kept.txn == txn->txn->snapshot)
 		txn->txn->snapshot = before;
-	return finish(txn, err);
+	return finish(txn, err, 0);
 }
 
 int kt_snapshot_open(struct kt_store *store, const char *name, struct kt_txn **ret_txn)
@@ -397,7 +425,7 @@ int kt_snapshot_open(struct kt_store *store, const char *name, struct kt_txn **r
 	tree = snapshot_tree(txn);
 	err = find_record(&tree, name, &record, NULL);
 	if (err == 0)
-		err = txn_show(txn->txn, record.kept.txn, record.kept.trees);
+		err = txn_show(txn->txn, &record.kept);
 	if (err != 0)
 		kt_abort(txn);
 	else

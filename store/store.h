@@ -113,6 +113,7 @@ struct txn {
 	struct pager pager;
 	struct format_tree *trees; /* of own, or of the root that is read, never written */
 	uint64_t number;
+	int64_t time_ns;	 /* of a read transaction: of the commit it shows */
 	struct pin *pin;	 /* of a read transaction */
 	const struct root *root; /* the commit that is pinned */
 	bool writing;
@@ -184,10 +185,8 @@ bool turn_is_taken(struct kt_store *store);
 
 /* txn.c */
 
-/** Make a read transaction show other trees than those of its commit.
- *  @param number  of the commit they belong to
- *  @param trees   SNAPSHOT_TREES of them; copied */
-int txn_show(struct txn *txn, uint64_t number, const struct format_tree *trees);
+/** Make a read transaction show what a snapshot keeps. */
+int txn_show(struct txn *txn, const struct format_snapshot *kept);
 
 /** Memory that ends with a transaction. @return NULL: none left */
 void *txn_gather(struct txn *txn, size_t size);
@@ -197,6 +196,28 @@ void *txn_gather(struct txn *txn, size_t size);
 /** Find the newest snapshot of the current commit.
  *  @param ret_txn  the commit it keeps; 0: there is none */
 int snapshot_newest(struct kt_store *store, uint64_t *ret_txn);
+
+/** The tree of snapshots, of any transaction. */
+struct kt_txn snapshot_tree(struct kt_txn *txn);
+
+/** @return 0; -EINVAL, -ENAMETOOLONG it is no name for a snapshot */
+int snapshot_check_name(const char *name);
+
+/** Find the snapshot that keeps a commit.
+ *  @param txn  of which commit it is seen; any tree of it
+ *  @return 0; -ENOENT there is none */
+int snapshot_find(struct kt_txn *txn, uint64_t commit, struct format_snapshot *ret_kept,
+	char ret_name[KT_NAME_MAX + 1]);
+
+/** Keep the commit before a write transaction, which has changed nothing yet.
+ *  @return 0; -EEXIST */
+int snapshot_keep(struct kt_txn *txn, const char *name);
+
+/** Keep the last commit.
+ *  @param commit  the one that must be the last; 0: any
+ *  @param flags   of kt_commit()
+ *  @return as kt_snapshot_create(); -EAGAIN it is not the last any more */
+int snapshot_create(struct kt_store *store, const char *name, uint64_t commit, unsigned flags);
 
 /** Put the pages that a transaction freed, and that a snapshot sees, on the dead list. */
 int snapshot_store_dead(struct txn *txn);
@@ -218,6 +239,15 @@ int snapshot_each_dead(struct kt_txn *txn, uint64_t snapshot, snapshot_dead_fn *
 /** Find the newest snapshot that is not newer than a commit.
  *  @param ret_snapshot  0: there is none */
 int snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot);
+
+/* restore.c */
+
+/** Apply to a write transaction what differs between the last commit and a point in time.
+ *  @param last   a read transaction of the last commit
+ *  @param point  a read transaction; what its entries and made directories are, to's become
+ *  @param to     begun while that was the last commit, and unchanged
+ *  @return 0 or an error */
+int restore_into(struct kt_txn *last, struct kt_txn *point, struct kt_txn *to);
 
 /* reclaim.c */
 

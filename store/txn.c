@@ -39,6 +39,7 @@ static void show_root(struct txn *txn, struct root *root)
 	txn->root = root;
 	txn->trees = root->trees;
 	txn->number = root->txn;
+	txn->time_ns = root->time_ns;
 	txn->pager.page_count = root->page_count;
 }
 
@@ -233,16 +234,17 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 	return err;
 }
 
-int txn_show(struct txn *txn, uint64_t number, const struct format_tree *trees)
+int txn_show(struct txn *txn, const struct format_snapshot *kept)
 {
 	struct format_tree *own = txn_gather(txn, TREE_COUNT * sizeof(*own));
 
 	if (own == NULL)
 		return -ENOMEM;
 	memset(own, 0, TREE_COUNT * sizeof(*own));
-	memcpy(own, trees, SNAPSHOT_TREES * sizeof(*own));
+	memcpy(own, kept->trees, SNAPSHOT_TREES * sizeof(*own));
 	txn->trees = own;
-	txn->number = number;
+	txn->number = kept->txn;
+	txn->time_ns = kept->time_ns;
 	return 0;
 }
 

@@ -208,6 +208,64 @@ int value_next_data(struct pager *pager, const struct value *value, uint64_t off
 	return 0;
 }
 
+/* Where blocks of a value lie in a row. */
+struct piece {
+	uint64_t page; /* 0: they are a hole */
+	uint64_t count;
+};
+
+/* The piece that a value has from one block on, up to another. */
+static int find_piece(struct pager *pager, const struct value *value, uint64_t block, uint64_t end,
+	struct piece *ret_piece)
+{
+	struct extent extent;
+	int err = find_extent(pager, value, block, &extent);
+
+	if (err != 0 && err != -ENOENT)
+		return err;
+	*ret_piece = (struct piece){0, end - block};
+	if (err == -ENOENT || extent.block >= end)
+		return 0;
+	if (extent.block > block) {
+		ret_piece->count = extent.block - block;
+		return 0;
+	}
+	ret_piece->page = extent.page + (block - extent.block);
+	if (extent.block + extent.count < end)
+		ret_piece->count = extent.block + extent.count - block;
+	return 0;
+}
+
+int value_next_change(struct pager *from, const struct value *before, struct pager *to,
+	const struct value *value, uint64_t offset, struct value_change *ret_change)
+{
+	uint64_t block = value_blocks(offset), end = value_blocks(value->size), first = end;
+	bool stored = false;
+
+	while (block < end) {
+		struct piece was, is;
+		int err = find_piece(from, before, block, end, &was);
+
+		if (err == 0)
+			err = find_piece(to, value, block, end, &is);
+		if (err != 0)
+			return err;
+		if (was.page != is.page && first == end) {
+			first = block;
+			stored = is.page != 0;
+		} else if (first != end && (was.page == is.page || stored != (is.page != 0))) {
+			break;
+		}
+		block += was.count < is.count ? was.count : is.count;
+	}
+	if (first == end)
+		return -ENXIO;
+	ret_change->begin = first * PAGE_SIZE;
+	ret_change->end = block * PAGE_SIZE < value->size ? block * PAGE_SIZE : value->size;
+	ret_change->stored = stored;
+	return 0;
+}
+
 uint64_t value_stored(const struct value *value)
 {
 	return value->kind == CELL_INLINE ? value->size : value->blocks * PAGE_SIZE;

@@ -29,6 +29,20 @@ int value_view(struct pager *pager, const struct value *value, const void **ret_
 int value_next_data(struct pager *pager, const struct value *value, uint64_t offset,
 	uint64_t *ret_begin, uint64_t *ret_end);
 
+/** A range of a value that is not where it was in another one. */
+struct value_change {
+	uint64_t begin, end; /* whole blocks, but for the end of the value */
+	bool stored;	     /* else a hole */
+};
+
+/** Find the next range of a value, from an offset on where a range may begin or end, that lies in
+ * other pages than the same range of what the value was before, or has become a hole. Both are in
+ * blocks, and nothing of either has been written since.
+ *  @param from  what reads the value that was before
+ *  @return 0; -ENXIO there is none */
+int value_next_change(struct pager *from, const struct value *before, struct pager *to,
+	const struct value *value, uint64_t offset, struct value_change *ret_change);
+
 /** Bytes of disk the value takes, without tree nodes. */
 uint64_t value_stored(const struct value *value);
 
