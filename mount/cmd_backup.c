@@ -1,4 +1,5 @@
-/* keytree backup: a copy of a store at one point in time, while it is in use. */
+/* keytree backup: a copy of a store at one point in time, while it is in use; or what changed since
+ * another one. */
 #include "command.h"
 #include "line.h"
 #include "progress.h"
@@ -12,6 +13,7 @@
 struct backup {
 	const char *path, *dest;
 	const char *snapshot; /* NULL: the present */
+	const char *since;    /* NULL: all of it */
 	unsigned flags;
 	struct progress progress;
 };
@@ -24,15 +26,24 @@ static int step(void *arg, uint64_t done, uint64_t total)
 	return progress_step(&backup->progress, done);
 }
 
+static int write_copy(
+	struct backup *backup, struct kt_txn *txn, struct kt_txn *since, bool to_stdout)
+{
+	if (since == NULL)
+		return to_stdout ? kt_backup_fd(txn, STDOUT_FILENO, step, backup)
+				 : kt_backup(txn, backup->dest, backup->flags, step, backup);
+	return to_stdout ? kt_backup_since_fd(txn, since, STDOUT_FILENO, step, backup)
+			 : kt_backup_since(txn, since, backup->dest, backup->flags, step, backup);
+}
+
 /* Signals are held back where a file that is not complete would stay. */
-static int copy(struct backup *backup, struct kt_txn *txn)
+static int copy(struct backup *backup, struct kt_txn *txn, struct kt_txn *since)
 {
 	bool to_stdout = strcmp(backup->dest, "-") == 0;
 	int err;
 
 	progress_init(&backup->progress, 0, !to_stdout);
-	err = to_stdout ? kt_backup_fd(txn, STDOUT_FILENO, step, backup)
-			: kt_backup(txn, backup->dest, backup->flags, step, backup);
+	err = write_copy(backup, txn, since, to_stdout);
 	progress_fini(&backup->progress);
 	if (err == 0)
 		return COMMAND_DONE;
@@ -42,26 +53,39 @@ static int copy(struct backup *backup, struct kt_txn *txn)
 			     : command_fail_errno(backup->dest, "backup", err);
 }
 
+/* Begin to read a snapshot, or the present. */
+static int begin(
+	struct backup *backup, struct kt_store *store, const char *name, struct kt_txn **ret_txn)
+{
+	int err = name != NULL ? kt_snapshot_open(store, name, ret_txn)
+			       : kt_begin(store, KT_READ, ret_txn);
+
+	if (err == 0)
+		return COMMAND_DONE;
+	if (err != -ENOENT)
+		return command_fail_errno(backup->path, "begin", err);
+	command_fail(backup->path, name, "no such snapshot");
+	return COMMAND_NO;
+}
+
 static int back_up(struct backup *backup)
 {
+	struct kt_txn *txn = NULL, *since = NULL;
 	struct kt_store *store;
-	struct kt_txn *txn;
 	int status = command_open(backup->path, KT_READONLY, &store);
-	int err;
 
 	if (status != COMMAND_DONE)
 		return status;
-	err = backup->snapshot != NULL ? kt_snapshot_open(store, backup->snapshot, &txn)
-				       : kt_begin(store, KT_READ, &txn);
-	if (err == 0) {
-		status = copy(backup, txn);
-		kt_abort(txn);
-	} else if (err == -ENOENT && backup->snapshot != NULL) {
-		command_fail(backup->path, backup->snapshot, "no such snapshot");
-		status = COMMAND_NO;
-	} else {
-		status = command_fail_errno(backup->path, "begin", err);
-	}
+	if (backup->since != NULL)
+		status = begin(backup, store, backup->since, &since);
+	if (status == COMMAND_DONE)
+		status = begin(backup, store, backup->snapshot, &txn);
+	if (status == COMMAND_DONE && since != NULL && kt_txn_id(since) > kt_txn_id(txn))
+		status = command_fail(backup->path, backup->since, "is newer than what is copied");
+	if (status == COMMAND_DONE)
+		status = copy(backup, txn, since);
+	kt_abort(txn);
+	kt_abort(since);
 	return command_close(backup->path, store, status);
 }
 
@@ -70,6 +94,7 @@ static int run(const struct command *command, int argc, char **argv)
 	static const struct option longs[] = {
 		{"replace", no_argument, NULL, 'r'},
 		{"snapshot", required_argument, NULL, 's'},
+		{"since", required_argument, NULL, 'i'},
 		{0},
 	};
 	struct backup backup = {0};
@@ -84,7 +109,7 @@ static int run(const struct command *command, int argc, char **argv)
 			continue;
 		}
 		line_read_name(optarg);
-		backup.snapshot = optarg;
+		*(option == 's' ? &backup.snapshot : &backup.since) = optarg;
 	}
 	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
 		return COMMAND_USAGE;
@@ -95,7 +120,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 const struct command cmd_backup = {
 	.name = "backup",
-	.operands = "STORE DEST [--replace] [--snapshot NAME]",
+	.operands = "STORE DEST [--replace] [--snapshot NAME] [--since NAME]",
 	.summary = "copy a store while it is in use",
 	.help = "Writes a store that holds what STORE holds at one point in time into the file "
 		"DEST,\n"
@@ -103,6 +128,9 @@ const struct command cmd_backup = {
 		"standard output. Everything is verified on the way. Snapshots come along.\n\n"
 		"  --replace         a store DEST that is there, once the copy is whole\n"
 		"  --snapshot NAME   what a snapshot keeps instead of the present, without "
-		"snapshots\n",
+		"snapshots\n"
+		"  --since NAME      only what changed since a snapshot, with which keytree import "
+		"brings\n"
+		"                    a backup from there to here\n",
 	.run = run,
 };

@@ -1,4 +1,4 @@
-/* keytree import: put what is in a file of another format. */
+/* keytree import: put what is in a file of another format, or in an increment. */
 #include "command.h"
 #include "exchange_run.h"
 
@@ -18,7 +18,7 @@ static int fail(const struct exchange_run *import, int err)
 
 	if (exchange->why[0] != '\0')
 		return command_fail(path, "import", exchange->why);
-	if (err == -EILSEQ)
+	if (err == -EILSEQ || (import->format == NULL && err == -EBADMSG))
 		return command_fail_errno(path, "import", err);
 	return command_fail_errno(import->store_path, "import", err);
 }
@@ -36,6 +36,26 @@ static bool is_directory(int fd)
 	struct stat stat;
 
 	return fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode);
+}
+
+static int step(void *arg, uint64_t done, uint64_t total)
+{
+	struct exchange *exchange = arg;
+
+	(void)total;
+	return progress_step(&exchange->progress, done);
+}
+
+static int apply(struct exchange_run *import)
+{
+	struct exchange *exchange = &import->exchange;
+	int err;
+
+	progress_init(&exchange->progress, file_size(exchange->fd), false);
+	err = kt_apply(exchange->store, exchange->fd, import->replace ? KT_APPLY_REPLACE : 0, step,
+		exchange);
+	progress_fini(&exchange->progress);
+	return err;
 }
 
 /* Nothing needs cleaning up when a signal ends the process: what is not committed never was. */
@@ -64,7 +84,7 @@ static int import_into(struct exchange_run *import)
 
 	if (status != COMMAND_DONE)
 		return status;
-	err = read_all(import);
+	err = import->format != NULL ? read_all(import) : apply(import);
 	if (err != 0)
 		status = fail(import, err);
 	return command_close(import->store_path, import->exchange.store, status);
@@ -98,7 +118,8 @@ static int run(const struct command *command, int argc, char **argv)
 
 const struct command cmd_import = {
 	.name = "import",
-	.operands = "STORE SOURCE [--format F] [--batch N] [--table T] [--key K] [--value V]",
+	.operands = "STORE SOURCE [--format F] [--batch N] [--replace]\n"
+		    "           [--table T] [--key K] [--value V]",
 	.summary = "put what a file of another format holds",
 	.help = "Puts all that SOURCE holds into STORE, which must exist, over what is there, in "
 		"one\n"
@@ -109,9 +130,12 @@ const struct command cmd_import = {
 		"and\n"
 		"           value_base64\n"
 		"  sqlite   .sqlite, .db: columns K and V of table T; found if they are not "
-		"named\n\n"
+		"named\n"
+		"  increment  of keytree backup --since: brings the backup STORE to what it ends "
+		"with\n\n"
 		"A record that cannot be put is named, and nothing of SOURCE is kept then.\n"
 		"  -f, --format F   read format F\n"
-		"  --batch N        a transaction for every N records, which stay\n",
+		"  --batch N        a transaction for every N records, which stay\n"
+		"  --replace        an increment drops what STORE has changed since it begins\n",
 	.run = run,
 };

@@ -10,8 +10,9 @@ enum exchange_way { EXCHANGE_IMPORT, EXCHANGE_EXPORT };
 
 struct exchange_run {
 	const char *store_path;
-	const struct format *format;
-	struct exchange exchange; /* with path, and what the options say */
+	const struct format *format; /* NULL: it is an increment (kt_apply()) */
+	bool replace;		     /* it drops what the store has changed since it begins */
+	struct exchange exchange;    /* with path, and what the options say */
 };
 
 /** Take the options and operands of a command line, and choose the format.
