@@ -168,8 +168,9 @@ static int search_suffix(struct pager *pager, const uint8_t *node, unsigned firs
 	if (low < count && heads[low] == head) {
 		const uint8_t *cell = node + node_slots(node)[low];
 
-		__builtin_prefetch(cell); /* rest of the key, and, most likely, the value */
-		__builtin_prefetch(cell + 64);
+		/* Rest of the key, and, most likely, the value. */
+		for (unsigned at = 0; at <= 128; at += 64)
+			__builtin_prefetch(cell + at);
 		high = low + 1;
 		if (high < count && heads[high] == head)
 			high = head == UINT32_MAX ? count

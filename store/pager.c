@@ -32,6 +32,10 @@ void pager_fini(struct pager *pager)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* Last cache line that is fetched ahead, of a branch above leaves and of other nodes. */
+#define FETCH_BRANCH 1216 /* heads and slots of 200 cells */
+#define FETCH_NODE 192
+
 /* The entry of the seen table for a page; NULL without memory, which only costs time. */
 static _Atomic uint32_t *seen_entry(struct pager *pager, uint64_t page)
 {
@@ -142,8 +146,8 @@ int pager_node(struct pager *pager, uint64_t ref, unsigned level, const uint8_t 
 	if (err != 0)
 		return err;
 	/* A search is soon in the heads and slots. Fetched together they cost one miss, not four.
-	 */
-	for (unsigned at = 64; at <= 192; at += 64)
+	 * Leaves have few of them, and the upper branches are in the cache. */
+	for (unsigned at = 64; at <= (level == 1 ? FETCH_BRANCH : FETCH_NODE); at += 64)
 		__builtin_prefetch(*ret_page + at);
 	header = node_header(*ret_page);
 	if (header->level != level || header->kind != (level == 0 ? PAGE_LEAF : PAGE_BRANCH))
