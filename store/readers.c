@@ -202,6 +202,14 @@ void reader_unpin(struct kt_store *store, struct pin *pin)
 	pthread_mutex_unlock(&store->root_mutex);
 }
 
+struct txn **reader_memory(struct kt_store *store, const struct pin *pin)
+{
+	const struct pin_block *block = atomic_load_explicit(&store->pins, memory_order_acquire);
+	size_t index = (size_t)(pin - block->pins);
+
+	return index < LOCKAREA_PINS ? &store->kept[index] : NULL;
+}
+
 void reader_move(struct pin *pin, uint64_t txn)
 {
 	atomic_store(&pin->txn, txn);

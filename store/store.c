@@ -56,6 +56,8 @@ static void free_store(struct kt_store *store)
 	io_close(store->io);
 	for (size_t i = 0; store->seen != NULL && i < SEEN_CHUNKS; i++)
 		free((void *)atomic_load_explicit(&store->seen->chunks[i], memory_order_relaxed));
+	for (size_t i = 0; i < LOCKAREA_PINS; i++)
+		free(store->kept[i]);
 	free(store->seen);
 	free(store->scratch);
 	free(store->name);

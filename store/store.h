@@ -61,6 +61,7 @@ struct kt_store {
 	pthread_mutex_t root_mutex;	       /* of those who replace it */
 	struct root *replaced;		       /* roots that were current before */
 	_Atomic uint32_t blocks[STORE_BLOCKS]; /* of pins: number + 1; 0: not taken yet */
+	struct txn *kept[LOCKAREA_PINS];       /* by pin of the first block: reader_memory() */
 
 	pthread_mutex_t turn_mutex; /* protects the next five */
 	pthread_cond_t turn_free;
@@ -114,7 +115,8 @@ struct txn {
 	struct format_tree *trees; /* of own, or of the root that is read, never written */
 	uint64_t number;
 	int64_t time_ns;	 /* of a read transaction: of the commit it shows */
-	struct pin *pin;	 /* of a read transaction */
+	struct pin *pin;	 /* of a read transaction, until it ends */
+	bool kept;		 /* its memory is the pin's (reader_memory()) */
 	const struct root *root; /* the commit that is pinned */
 	bool writing;
 	bool packing;	     /* it moves pages to where the lowest are free, and nothing else */
@@ -151,6 +153,11 @@ int store_open(struct io *io, const char *kind, const char *name, unsigned flags
 int reader_pin(struct kt_store *store, struct pin **ret_pin, struct root **ret_root);
 
 void reader_unpin(struct kt_store *store, struct pin *pin);
+
+/** Where the memory for read transactions with a pin is kept. It is theirs, one after the other,
+ * and is freed with the store: a transaction for a single get spends no time on malloc().
+ *  @return NULL: nowhere; the handle has many pins at once */
+struct txn **reader_memory(struct kt_store *store, const struct pin *pin);
 
 /** Move a pin to the current root. The caller has the writer's turn. */
 void reader_move(struct pin *pin, uint64_t txn);

@@ -43,20 +43,42 @@ static void show_root(struct txn *txn, struct root *root)
 	txn->pager.page_count = root->page_count;
 }
 
+/* Have memory for the read transaction of a pin: what the one before had, if it was kept. */
+static struct txn *read_txn(struct kt_store *store, struct pin *pin)
+{
+	struct txn **kept = reader_memory(store, pin);
+	struct txn *txn = kept != NULL ? *kept : NULL;
+
+	if (txn != NULL)
+		return txn;
+	txn = calloc(1, sizeof(*txn));
+	if (txn == NULL)
+		return NULL;
+	init_handles(txn, store);
+	if (kept != NULL) {
+		*kept = txn;
+		txn->kept = true;
+	}
+	return txn;
+}
+
 static int begin_read(struct kt_store *store, struct txn **ret_txn)
 {
 	struct root *root;
-	struct txn *txn = calloc(1, sizeof(*txn));
-	int err;
+	struct pin *pin;
+	struct txn *txn;
+	int err = reader_pin(store, &pin, &root);
 
-	if (txn == NULL)
-		return -ENOMEM;
-	err = reader_pin(store, &txn->pin, &root);
-	if (err != 0) {
-		free(txn);
+	if (err != 0)
 		return err;
+	txn = read_txn(store, pin);
+	if (txn == NULL) {
+		reader_unpin(store, pin);
+		return -ENOMEM;
 	}
-	init_handles(txn, store);
+	assert(txn->pin == NULL);
+	txn->pin = pin;
+	txn->failed = 0;
 	show_root(txn, root);
 	*ret_txn = txn;
 	return 0;
@@ -157,18 +179,27 @@ static void free_gathered(struct txn *txn)
 	}
 }
 
-static void end_txn(struct txn *txn)
+static void end_read(struct txn *txn)
+{
+	struct pin *pin = txn->pin;
+	bool kept = txn->kept;
+
+	assert(pin != NULL); /* else it has ended before */
+	free_gathered(txn);
+	txn->pin = NULL;
+	reader_unpin(txn->store, pin); /* from here on its memory may be another one's */
+	if (!kept)
+		free(txn);
+}
+
+static void end_write(struct txn *txn)
 {
 	if (txn->failed == -ENOSPC || txn->failed == -EDQUOT || txn->failed == -EFBIG)
 		txn->store->full = true;
 	free_gathered(txn);
-	if (txn->writing) {
-		txn->store->scratch = txn->pager.scratch;
-		pager_fini(&txn->pager);
-		turn_give(txn->store);
-	} else {
-		reader_unpin(txn->store, txn->pin);
-	}
+	txn->store->scratch = txn->pager.scratch;
+	pager_fini(&txn->pager);
+	turn_give(txn->store);
 	free(txn->own);
 	free(txn);
 }
@@ -180,13 +211,17 @@ void kt_abort(struct kt_txn *handle)
 	if (handle == NULL)
 		return;
 	txn = handle->txn;
-	if (txn->writing && !io_forked(txn->store->io)) {
+	if (!txn->writing) {
+		end_read(txn);
+		return;
+	}
+	if (!io_forked(txn->store->io)) {
 		/* Notes of what it wrote or released do not fit the commit before it. */
 		if (txn->pager.changed)
 			txn->store->area->written.overflow = true;
 		space_abort(txn->store->space);
 	}
-	end_txn(txn);
+	end_write(txn);
 }
 
 /* Move a read transaction to the last commit, which cannot change: we have the turn. */
@@ -210,11 +245,11 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 	int err = txn->failed;
 
 	if (!txn->writing) {
-		end_txn(txn);
+		end_read(txn);
 		return 0;
 	}
 	if (io_forked(txn->store->io)) { /* it is the parent's */
-		end_txn(txn);
+		end_write(txn);
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");
 	}
@@ -230,7 +265,7 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 		err = commit_flush(txn->store);
 	if (err == 0 && reader != NULL)
 		advance(reader->txn);
-	end_txn(txn);
+	end_write(txn);
 	return err;
 }
 
