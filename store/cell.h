@@ -128,6 +128,27 @@ static inline void store64(uint8_t *at, uint64_t value)
  *  @return true; false: it does not fit the room or makes no sense */
 bool cell_parse(const uint8_t *at, size_t room, struct cell *ret_cell);
 
+/** Find the bytes of an inline value behind a key, a stamp and nothing else: what reads meet most.
+ *  @return true; false: it is not so, or damaged; cell_parse() tells */
+static inline bool cell_inline(
+	const uint8_t *at, size_t room, const uint8_t **ret_data, size_t *ret_size)
+{
+	size_t suffix, fixed, size;
+
+	if (room < LEAF_REST_AT || (at[0] & ~CELL_STAMPED) != CELL_INLINE)
+		return false;
+	suffix = load16(at + 1);
+	fixed = LEAF_REST_AT + rest_size(suffix) + (at[0] & CELL_STAMPED ? 14 : 0) + 2;
+	if (suffix > SUFFIX_MAX || fixed > room)
+		return false;
+	size = load16(at + fixed - 2);
+	if (size > room - fixed)
+		return false;
+	*ret_data = at + fixed;
+	*ret_size = size;
+	return true;
+}
+
 /** Parse a branch cell. Of ret_cell suffix, rest, key_size, key_overflow, spilled, fixed and size
  * are set, and value.root is the child.
  *  @return as cell_parse() */

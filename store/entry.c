@@ -2,6 +2,7 @@
 #include "entry.h"
 
 #include "error.h"
+#include "node.h"
 #include "overflow.h"
 #include "shared.h"
 #include "store.h"
@@ -16,10 +17,9 @@ bool entry_is_too_long(const struct kt_txn *handle, size_t key_size)
 	return key_size > KT_KEY_MAX - handle->prefix_size;
 }
 
-int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+/* Find the place of an entry. */
+static int find_place(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
-	int err;
-
 	entry->txn = handle->txn;
 	entry->tree = &handle->txn->trees[handle->tree];
 	entry->exists = false;
@@ -32,11 +32,15 @@ int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct e
 		memcpy(entry->whole + handle->prefix_size, entry->key, key_size);
 		entry->key = entry->whole;
 	}
-	err = tree_find(&entry->txn->pager, entry->tree, entry->key, entry->key_size, &entry->path,
+	return tree_find(&entry->txn->pager, entry->tree, entry->key, entry->key_size, &entry->path,
 		&entry->exists);
-	if (err == 0 && entry->exists)
-		err = tree_cell(&entry->path, &entry->cell);
-	return err;
+}
+
+int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	int err = find_place(handle, key, key_size, entry);
+
+	return err == 0 && entry->exists ? tree_cell(&entry->path, &entry->cell) : err;
 }
 
 /* Find an entry to read it. */
@@ -289,15 +293,24 @@ int entry_stat(struct txn *txn, const struct cell *cell, struct kt_stat *ret_sta
 int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice *ret_value)
 {
 	struct entry entry;
-	int err = entry_read(txn, key, key_size, &entry);
+	const uint8_t *data;
+	int err = find_place(txn, key, key_size, &entry);
 
+	if (err != 0 || !entry.exists)
+		return err != 0 ? err : -ENOENT;
+	if (node_inline(
+		    entry.path.level[0].node, entry.path.level[0].index, &data, &ret_value->size)) {
+		ret_value->data = data;
+		return 0;
+	}
+	err = tree_cell(&entry.path, &entry.cell);
 	return err != 0 ? err : entry_value(txn->txn, &entry.cell, ret_value);
 }
 
 int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_contains)
 {
 	struct entry entry;
-	int err = entry_find(txn, key, key_size, &entry);
+	int err = find_place(txn, key, key_size, &entry);
 
 	if (err == 0)
 		*ret_contains = entry.exists;

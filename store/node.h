@@ -43,6 +43,15 @@ uint32_t node_head(const uint8_t *suffix, size_t size);
  *  @return true; false: damaged */
 bool node_cell(const uint8_t *node, unsigned index, struct cell *ret_cell);
 
+/** The value of a cell at an index of a validated leaf, if it is as cell_inline() expects. */
+static inline bool node_inline(
+	const uint8_t *node, unsigned index, const uint8_t **ret_data, size_t *ret_size)
+{
+	unsigned at = node_slots(node)[index];
+
+	return at < PAGE_SIZE && cell_inline(node + at, PAGE_SIZE - at, ret_data, ret_size);
+}
+
 /** The child at an index of a validated branch. */
 uint64_t node_child(const uint8_t *node, unsigned index);
 
