@@ -8,12 +8,12 @@
 #include "entry.h"
 #include "error.h"
 #include "node.h"
-#include "overflow.h"
 #include "store.h"
 #include "tree.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +24,8 @@ enum state {
 	AFTER, /* behind the last */
 };
 
-#define PREFETCH_CELLS 4 /* how far ahead */
+#define FETCH_CELLS 4 /* how far ahead */
+#define UNKNOWN UINT_MAX
 
 /* A bound of the range, or none. */
 struct bound {
@@ -40,9 +41,12 @@ struct kt_cursor {
 	struct bound from, to;
 	enum state state;
 	struct path path;
-	unsigned begin, end; /* indexes of the leaf that are in the range */
-	uint64_t generation; /* of the transaction when the path was made */
-	bool has_cell;	     /* cell is that of the path */
+	unsigned begin, end;		  /* indexes of the leaf that are in the range */
+	bool fetched;			  /* all of the leaf is in the cache, or on its way there */
+	const uint8_t *ahead, *ahead_end; /* of the next leaf: what is still to be fetched */
+	unsigned ahead_lines;		  /* at each step; 0: nothing */
+	uint64_t generation;		  /* of the transaction when the path was made */
+	bool has_cell;			  /* cell is that of the path */
 	struct cell cell;
 	bool has_key;		  /* key is that of the path */
 	const uint8_t *prefix_of; /* node whose prefix key begins with, or NULL */
@@ -159,24 +163,21 @@ static int load_cell(struct kt_cursor *cursor)
 static int load_key(struct kt_cursor *cursor)
 {
 	const uint8_t *node = cursor->path.level[0].node;
+	unsigned index = cursor->path.level[0].index;
+	size_t prefix = node_header(node)->prefix;
+	size_t suffix;
 	int err = 0;
 
 	if (cursor->has_key)
 		return 0;
-	err = load_cell(cursor);
-	if (err != 0)
-		return err;
-	if (cursor->cell.spilled) {
-		cursor->prefix_of = NULL;
-		cursor->key_size = cursor->cell.key_size;
-		err = overflow_read(&cursor->txn->pager, cursor->cell.key_overflow, cursor->key,
-			cursor->key_size);
+	if (cursor->prefix_of != node)
+		memcpy(cursor->key, node_prefix(node), prefix);
+	cursor->prefix_of = node;
+	if (node_suffix(node, index, cursor->key + prefix, &suffix)) {
+		cursor->key_size = prefix + suffix;
 	} else {
-		if (cursor->prefix_of != node)
-			memcpy(cursor->key, node_prefix(node), node_header(node)->prefix);
-		cursor->prefix_of = node;
-		cursor->key_size = node_suffix_held(node, cursor->path.level[0].index,
-			&cursor->cell, cursor->key + node_header(node)->prefix);
+		cursor->prefix_of = NULL;
+		err = node_key(&cursor->txn->pager, node, index, cursor->key, &cursor->key_size);
 	}
 	cursor->has_key = err == 0;
 	return err;
@@ -194,7 +195,7 @@ static bool is_spilled(const struct kt_cursor *cursor)
 
 /* Cells lie in their leaf in the order in which they came, so the processor does not see by itself
  * which it will need. */
-static void prefetch_cell(const struct kt_cursor *cursor, unsigned index)
+static void fetch_cell(const struct kt_cursor *cursor, unsigned index)
 {
 	const uint8_t *node = cursor->path.level[0].node;
 
@@ -206,10 +207,42 @@ static void prefetch_cell(const struct kt_cursor *cursor, unsigned index)
 	}
 }
 
+/* Plan to fetch the next leaf while this one is walked, as many lines at each step as are needed
+ * to have all of it at the end. */
+static void plan_ahead(struct kt_cursor *cursor)
+{
+	const struct path *path = &cursor->path;
+	const struct pager *pager = &cursor->txn->pager;
+	unsigned count = node_header(path->level[0].node)->count;
+
+	cursor->fetched = cursor->ahead == path->level[0].node + PAGE_SIZE;
+	cursor->ahead_lines = 0;
+	if (cursor->end == count && count > 0 && path->depth > 1 &&
+		path->level[1].index + 1 < node_header(path->level[1].node)->count) {
+		uint64_t ref = node_child(path->level[1].node, path->level[1].index + 1);
+
+		if (ref_page(ref) < pager->page_count) {
+			cursor->ahead = pager->map + ref_page(ref) * PAGE_SIZE;
+			cursor->ahead_end = cursor->ahead + PAGE_SIZE;
+			cursor->ahead_lines = PAGE_SIZE / 64 / count + 1;
+		}
+	}
+}
+
+static void fetch_ahead(struct kt_cursor *cursor)
+{
+	for (unsigned i = 0; i < cursor->ahead_lines && cursor->ahead < cursor->ahead_end; i++) {
+		__builtin_prefetch(cursor->ahead);
+		cursor->ahead += 64;
+	}
+}
+
 /* Note where the cursor stands now. */
 static int arrive(struct kt_cursor *cursor)
 {
-	prefetch_cell(cursor, cursor->path.level[0].index + PREFETCH_CELLS);
+	fetch_ahead(cursor);
+	if (!cursor->fetched)
+		fetch_cell(cursor, cursor->path.level[0].index + FETCH_CELLS);
 	cursor->state = ON;
 	cursor->has_cell = false;
 	cursor->has_key = false;
@@ -217,22 +250,26 @@ static int arrive(struct kt_cursor *cursor)
 	return cursor->txn->writing || is_spilled(cursor) ? load_key(cursor) : 0;
 }
 
-/* Find the indexes of the leaf that are in the range. */
-static int enter_leaf(struct kt_cursor *cursor)
+/* Find the indexes of the leaf that are in the range.
+ * begin: of the first that is, if that is known */
+static int enter_leaf(struct kt_cursor *cursor, unsigned begin)
 {
 	const uint8_t *node = cursor->path.level[0].node;
-	bool exact;
+	struct pager *pager = &cursor->txn->pager;
+	bool exact, whole = cursor->to.key == NULL;
 	int err = 0;
 
 	cursor->prefix_of = NULL;
-	cursor->begin = 0;
+	cursor->begin = cursor->from.key == NULL ? 0 : begin;
 	cursor->end = node_header(node)->count;
-	if (cursor->from.key != NULL)
-		err = node_search(&cursor->txn->pager, node, cursor->from.key, cursor->from.size,
-			&cursor->begin, &exact);
-	if (err == 0 && cursor->to.key != NULL)
-		err = node_search(&cursor->txn->pager, node, cursor->to.key, cursor->to.size,
-			&cursor->end, &exact);
+	if (cursor->begin == UNKNOWN)
+		err = node_search(
+			pager, node, cursor->from.key, cursor->from.size, &cursor->begin, &exact);
+	if (err == 0 && !whole && cursor->end > 0)
+		err = node_is_behind(pager, node, cursor->to.key, cursor->to.size, &whole);
+	if (err == 0 && !whole)
+		err = node_search(
+			pager, node, cursor->to.key, cursor->to.size, &cursor->end, &exact);
 	return err;
 }
 
@@ -242,25 +279,37 @@ static int leave(struct kt_cursor *cursor, enum state state)
 	return -ENOENT;
 }
 
+/* Go from the last cell of a leaf to the next one. */
+static int next_leaf(struct kt_cursor *cursor)
+{
+	int err = tree_next(&cursor->txn->pager, &cursor->path);
+
+	return err == -ENOENT ? leave(cursor, AFTER) : err;
+}
+
 /* Go forward until the path leads to a cell in the range; it may stand behind the last of a leaf.
- */
-static int settle_forward(struct kt_cursor *cursor)
+ * begin: as for enter_leaf() */
+static int settle_forward(struct kt_cursor *cursor, unsigned begin)
 {
 	for (;;) {
-		int err = enter_leaf(cursor);
+		const uint8_t *node = cursor->path.level[0].node;
+		int err = enter_leaf(cursor, begin);
 
 		if (err != 0)
 			return err;
+		plan_ahead(cursor);
 		if (cursor->path.level[0].index < cursor->begin)
 			cursor->path.level[0].index = cursor->begin;
 		if (cursor->path.level[0].index < cursor->end)
 			return arrive(cursor);
-		if (cursor->end < node_header(cursor->path.level[0].node)->count)
+		if (cursor->end < node_header(node)->count)
 			return leave(cursor, AFTER);
-		cursor->path.level[0].index = node_header(cursor->path.level[0].node)->count - 1U;
-		err = tree_next(&cursor->txn->pager, &cursor->path);
+		/* If a key of this leaf is in the range, all of the next one come behind it. */
+		begin = cursor->begin < cursor->end ? 0 : UNKNOWN;
+		cursor->path.level[0].index = node_header(node)->count - 1U;
+		err = next_leaf(cursor);
 		if (err != 0)
-			return err == -ENOENT ? leave(cursor, AFTER) : err;
+			return err;
 	}
 }
 
@@ -269,10 +318,12 @@ static int settle_backward(struct kt_cursor *cursor)
 {
 	for (;;) {
 		unsigned index = cursor->path.level[0].index;
-		int err = enter_leaf(cursor);
+		int err = enter_leaf(cursor, UNKNOWN);
 
 		if (err != 0)
 			return err;
+		cursor->fetched = false;
+		cursor->ahead_lines = 0;
 		if (index >= cursor->end && cursor->end > cursor->begin)
 			index = cursor->end - 1;
 		cursor->path.level[0].index = index;
@@ -303,7 +354,10 @@ static int seek(struct kt_cursor *cursor, const void *key, size_t size)
 
 	if (err == -ENOENT)
 		return leave(cursor, AFTER);
-	return err != 0 ? err : settle_forward(cursor);
+	if (err != 0)
+		return err;
+	return settle_forward(
+		cursor, key == cursor->from.key ? cursor->path.level[0].index : UNKNOWN);
 }
 
 int kt_cursor_seek(struct kt_cursor *cursor, const void *key, size_t key_size)
@@ -330,7 +384,7 @@ int kt_cursor_first(struct kt_cursor *cursor)
 	err = tree_edge(&cursor->txn->pager, cursor->tree, false, &cursor->path);
 	if (err == -ENOENT)
 		return leave(cursor, AFTER);
-	return err != 0 ? err : settle_forward(cursor);
+	return err != 0 ? err : settle_forward(cursor, 0);
 }
 
 /* Go to the last cell before a key. */
@@ -392,15 +446,16 @@ int kt_cursor_next(struct kt_cursor *cursor)
 		if (err != 0)
 			return err;
 		cursor->path.level[0].index += exact;
-		return settle_forward(cursor);
+		return settle_forward(cursor, UNKNOWN);
 	}
-	if (++cursor->path.level[0].index < cursor->end)
+	if (cursor->path.level[0].index + 1 < cursor->end) {
+		cursor->path.level[0].index++;
 		return arrive(cursor);
-	if (cursor->end < node_header(cursor->path.level[0].node)->count) {
-		cursor->path.level[0].index--;
-		return leave(cursor, AFTER);
 	}
-	return settle_forward(cursor);
+	if (cursor->end < node_header(cursor->path.level[0].node)->count)
+		return leave(cursor, AFTER);
+	err = next_leaf(cursor);
+	return err != 0 ? err : settle_forward(cursor, 0);
 }
 
 int kt_cursor_prev(struct kt_cursor *cursor)
@@ -416,6 +471,9 @@ int kt_cursor_prev(struct kt_cursor *cursor)
 		err = find_again(cursor, &exact);
 		if (err != 0)
 			return err == -ENOENT ? leave(cursor, BEFORE) : err;
+	} else if (cursor->path.level[0].index > cursor->begin) {
+		cursor->path.level[0].index--;
+		return arrive(cursor);
 	}
 	err = tree_prev(&cursor->txn->pager, &cursor->path);
 	if (err != 0)
@@ -449,7 +507,7 @@ static int current_cell(struct kt_cursor *cursor)
 	if (outdated(cursor)) {
 		err = find_again(cursor, &exact);
 		if (err == 0 && exact) {
-			err = enter_leaf(cursor);
+			err = enter_leaf(cursor, UNKNOWN);
 			cursor->has_cell = false;
 			cursor->generation = cursor->txn->generation;
 		}
@@ -461,8 +519,16 @@ static int current_cell(struct kt_cursor *cursor)
 
 int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value)
 {
-	int err = current_cell(cursor);
+	const uint8_t *data;
+	int err;
 
+	if (cursor->state == ON && !outdated(cursor) &&
+		node_inline(cursor->path.level[0].node, cursor->path.level[0].index, &data,
+			&ret_value->size)) {
+		ret_value->data = data;
+		return 0;
+	}
+	err = current_cell(cursor);
 	return err != 0 ? err : entry_value(cursor->txn, &cursor->cell, ret_value);
 }
 

@@ -41,23 +41,33 @@ uint64_t node_child(const uint8_t *node, unsigned index)
 	return at <= PAGE_SIZE - 8 ? load64(node + at) : 0;
 }
 
-size_t node_suffix_held(
-	const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *suffix)
+bool node_suffix(const uint8_t *node, unsigned index, uint8_t *suffix, size_t *ret_size)
 {
-	uint32_t head = __builtin_bswap32(node_heads(node)[index]);
+	unsigned at = node_slots(node)[index] + LEAF_REST_AT;
+	size_t size = at <= PAGE_SIZE ? load16(node + at - 2) : SUFFIX_SPILLED;
+	size_t rest = rest_size(size);
 
-	memcpy(suffix, &head, min_size(cell->suffix, 4));
-	if (cell->suffix > 4)
-		memcpy(suffix + 4, cell->rest, cell->suffix - 4U);
-	return node_header(node)->prefix + cell->suffix;
+	if (size > SUFFIX_MAX || at + rest > PAGE_SIZE)
+		return false;
+	store32(suffix, __builtin_bswap32(node_heads(node)[index]));
+	if (rest <= 16 && at + 16 <= PAGE_SIZE)
+		memcpy(suffix + 4, node + at, 16); /* of constant size: no call */
+	else
+		memcpy(suffix + 4, node + at, rest);
+	*ret_size = size;
+	return true;
 }
 
 size_t node_key_held(const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *buf)
 {
 	size_t prefix = node_header(node)->prefix;
+	uint32_t head = __builtin_bswap32(node_heads(node)[index]);
 
 	memcpy(buf, node_prefix(node), prefix);
-	return node_suffix_held(node, index, cell, buf + prefix);
+	memcpy(buf + prefix, &head, min_size(cell->suffix, 4));
+	if (cell->suffix > 4)
+		memcpy(buf + prefix + 4, cell->rest, cell->suffix - 4U);
+	return prefix + cell->suffix;
 }
 
 static int damaged_cell(const uint8_t *node)

@@ -83,11 +83,11 @@ int node_key(
  *  @return bytes */
 size_t node_key_held(const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *buf);
 
-/** Put together only what of that stands behind the node's prefix.
- *  @param suffix  SUFFIX_MAX bytes, behind the prefix
- *  @return bytes of the key, with the prefix */
-size_t node_suffix_held(
-	const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *suffix);
+/** Put together what of the key of a leaf's cell stands behind the node's prefix.
+ *  @param suffix    SUFFIX_MAX bytes, all of which may be written
+ *  @param ret_size  bytes of it
+ *  @return true; false: the node does not hold all of it, or is damaged; node_key() tells */
+bool node_suffix(const uint8_t *node, unsigned index, uint8_t *suffix, size_t *ret_size);
 
 /** Is the structure of a page such that the functions here and in node_edit.h are safe on it? Order
  * of the cells beyond their heads is not looked at: a wrong order finds no key, but does no harm.
