@@ -29,7 +29,7 @@ struct fact {
 	const char *help;
 };
 
-#define FACT_COUNT 17
+#define FACT_COUNT 20
 
 static void list_facts(const struct facts *facts, struct fact list[FACT_COUNT])
 {
@@ -55,6 +55,12 @@ static void list_facts(const struct facts *facts, struct fact list[FACT_COUNT])
 			"Number of the last commit known to be on the disk."},
 		{"oldest_reader", info->oldest_reader, PLAIN,
 			"Number of the commit that the oldest reader sees."},
+		{"oldest_reader_pid", info->oldest_reader_pid, PLAIN,
+			"Its process, by its own pid namespace; 0: not known, or it sees the last "
+			"commit."},
+		{"readers", info->readers, PLAIN, "Read transactions that are open."},
+		{"pending_bytes", info->pending_pages * info->page_size, BYTES,
+			"Disk that is free when a reader or the disk lets go of it."},
 		{"disk_free", info->disk_free, BYTES, "Free on the file system of the store."},
 		{"disk_size", info->disk_size, BYTES, "Size of the file system of the store."},
 	};
