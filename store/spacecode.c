@@ -11,34 +11,39 @@ void encoder_fini(struct encoder *out)
 	*out = (struct encoder){0};
 }
 
+/* Have room for so many bytes more. */
+static bool reserve(struct encoder *out, size_t size)
+{
+	size_t capacity = out->capacity * 2 + size + 256;
+	uint8_t *grown;
+
+	if (out->failed || size <= out->capacity - out->size)
+		return !out->failed;
+	grown = realloc(out->data, capacity);
+	if (grown == NULL) {
+		out->failed = true;
+		return false;
+	}
+	out->data = grown;
+	out->capacity = capacity;
+	return true;
+}
+
 void encode_bytes(struct encoder *out, const void *data, size_t size)
 {
-	if (out->failed || size == 0)
+	if (size == 0 || !reserve(out, size))
 		return;
-	if (size > out->capacity - out->size) {
-		size_t capacity = out->capacity * 2 + size + 256;
-		uint8_t *grown = realloc(out->data, capacity);
-
-		if (grown == NULL) {
-			out->failed = true;
-			return;
-		}
-		out->data = grown;
-		out->capacity = capacity;
-	}
 	memcpy(out->data + out->size, data, size);
 	out->size += size;
 }
 
 void encode_number(struct encoder *out, uint64_t number)
 {
-	uint8_t bytes[VARINT_MAX];
-	size_t size = 0;
-
+	if (!reserve(out, VARINT_MAX))
+		return;
 	for (; number >= 0x80; number >>= 7)
-		bytes[size++] = (uint8_t)(number | 0x80);
-	bytes[size++] = (uint8_t)number;
-	encode_bytes(out, bytes, size);
+		out->data[out->size++] = (uint8_t)(number | 0x80);
+	out->data[out->size++] = (uint8_t)number;
 }
 
 void encode_runs(struct encoder *out, const struct run *runs, size_t count)

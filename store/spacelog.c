@@ -143,6 +143,12 @@ static void fill_pages(struct record *record, uint64_t seed)
 
 /* ---- prepare --------------------------------------------------------------------------------- */
 
+/* Pages that so many bytes take, whatever changes when these pages are taken. */
+static size_t pages_for(size_t size)
+{
+	return size / (LOG_PAYLOAD - PAGE_SLACK) + 1;
+}
+
 /* The record does not fit behind the tail: write both to pages, with as many bytes of the sweep,
  * and what else the pages have room for. */
 static int prepare_pages(struct record *record, uint64_t seed)
@@ -159,10 +165,10 @@ static int prepare_pages(struct record *record, uint64_t seed)
 	if (r < 0)
 		return r;
 	size = tail_size + record->base.size + RECORD_SLACK;
-	r = spacerecord_sweep(record, record->renew ? SIZE_MAX : size);
+	if (record->renew || pages_for(size) != pages_for(2 * size))
+		r = spacerecord_sweep(record, record->renew ? SIZE_MAX : size);
 	if (r == 0)
-		r = take_pages(record,
-			(size + spacerecord_swept(record)) / (LOG_PAYLOAD - PAGE_SLACK) + 1);
+		r = take_pages(record, pages_for(size + spacerecord_swept(record)));
 	if (r == 0)
 		r = spacerecord_base(record);
 	if (r < 0)

@@ -338,6 +338,11 @@ static struct run longest_run(const struct region_bits *bits, size_t offset, uin
 		mask = UINT64_MAX;
 		if (open.count == 0)
 			open.start = word * 64;
+		if (pages == 0) { /* most words of a store that is in use */
+			keep_longer(&best, open.start, open.count);
+			open.count = 0;
+			continue;
+		}
 		if (pages == UINT64_MAX) {
 			open.count += 64;
 			keep_longer(&best, open.start, open.count);
