@@ -118,8 +118,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 const struct command cmd_import = {
 	.name = "import",
-	.operands = "STORE SOURCE [--format F] [--batch N] [--replace]\n"
-		    "           [--table T] [--key K] [--value V]",
+	.operands = "STORE SOURCE [-f F] [--batch N] [--replace] [--table T] [--key K] [--value V]",
 	.summary = "put what a file of another format holds",
 	.help = "Puts all that SOURCE holds into STORE, which must exist, over what is there, in "
 		"one\n"
