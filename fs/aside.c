@@ -38,14 +38,27 @@ int aside_begin(struct fs *fs, struct inode *node, const struct known *known)
 	return 0;
 }
 
-int aside_key(const struct content *content, struct key *ret_key)
+static struct place old_place(const struct content *content)
 {
-	struct place place = {.parent = content->node->parent,
+	return (struct place){.parent = content->node->parent,
 		.kind = INODE_FILE,
 		.bytes = content->aside->bytes,
 		.size = content->aside->size};
+}
+
+int aside_key(const struct content *content, struct key *ret_key)
+{
+	struct place place = old_place(content);
 
 	return place_key(content->fs->separator, &place, ret_key);
+}
+
+bool aside_waits(const struct content *content)
+{
+	struct place place = old_place(content);
+	const struct inode *node = inodes_find(&content->fs->nodes, &place);
+
+	return node != NULL && node->content != NULL && node->content->whole && node->opens > 0;
 }
 
 /* Is it content that was put aside and is what a key has? */
@@ -94,6 +107,11 @@ int aside_yield(struct fs *fs, struct kt_txn *txn, const struct key *key)
 			err = aside_take(c, txn);
 	}
 	return err;
+}
+
+int aside_clear(const struct fs *fs, struct kt_txn *txn, const struct key *key)
+{
+	return aside_hides(fs, key) ? 0 : kt_delete(txn, key->bytes, key->size, KT_MISSING_OK);
 }
 
 void aside_end(struct fs *fs, bool committed)

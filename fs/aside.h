@@ -9,7 +9,7 @@
  *
  * So whoever reads the store sees the one value and then the other, never that there is none, nor
  * the name f~; and if the process dies meanwhile, f is there. What was put aside and then replaced
- * is a scratch file like others (scratch.h). Where nothing is saved under the old name within a
+ * is a scratch file like others (scratch.h). Where nothing is written under the old name within a
  * moment, the rename is done in the store as any other (CONTENT_LATE). What others put under the
  * key meanwhile was put there before the rename, then.
  *
@@ -48,12 +48,19 @@ int aside_key(const struct content *content, struct key *ret_key);
 /** Is what the store has under a key shown under another name? */
 bool aside_hides(const struct fs *fs, const struct key *key);
 
+/** Is a new version being written, which will take the key? The rename waits for that. */
+bool aside_waits(const struct content *content);
+
 /** Move the value of content that was put aside to a nameless entry. */
 int aside_take(struct content *content, struct kt_txn *txn);
 
 /** Something else is going to be put under a key: whatever was put aside and is still there moves
  *  to a nameless entry. */
 int aside_yield(struct fs *fs, struct kt_txn *txn, const struct key *key);
+
+/** A file that was in memory gives up a key: delete what the store has there, if anything, unless
+ * it was put aside. */
+int aside_clear(const struct fs *fs, struct kt_txn *txn, const struct key *key);
 
 /** The transaction of aside_take() and aside_yield() has ended. */
 void aside_end(struct fs *fs, bool committed);

@@ -61,7 +61,7 @@ void flusher_touch(struct fs *fs, struct inode *directory)
 static bool is_late(const struct content *content, int64_t now_ms)
 {
 	return content->fate == CONTENT_LATE && content->due_ms <= now_ms &&
-	       (content->node->opens == 0 || content->aside != NULL) &&
+	       (content->aside != NULL ? !aside_waits(content) : content->node->opens == 0) &&
 	       inode_has_place(content->node);
 }
 

@@ -82,7 +82,8 @@ int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
 		return err;
 	if (replaced)
 		return 0;
-	return kt_delete(txn, found->key.bytes, found->key.size, whole ? KT_MISSING_OK : 0);
+	return whole ? aside_clear(fs, txn, &found->key)
+		     : kt_delete(txn, found->key.bytes, found->key.size, 0);
 }
 
 void remove_end(struct fs *fs, struct removal *removal, int err)

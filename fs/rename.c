@@ -72,12 +72,9 @@ static int move_renamed(
 /* A scratch file gets another name of that kind: both keys, if there are any, are nobody's now. */
 static int forget_keys(struct renaming *r)
 {
-	const struct key *from = &r->found.key;
-	int err = kt_delete(r->txn, from->bytes, from->size, KT_MISSING_OK);
+	int err = aside_clear(r->fs, r->txn, &r->found.key);
 
-	if (err)
-		return err;
-	return kt_delete(r->txn, r->key_to.bytes, r->key_to.size, KT_MISSING_OK);
+	return err ? err : aside_clear(r->fs, r->txn, &r->key_to);
 }
 
 /* Does an editor put a saved file aside? */
@@ -128,9 +125,7 @@ static int move_file(struct renaming *r)
 		return err;
 	if (content != NULL && content->whole && r->node->shared == 0) {
 		err = content_store(content, r->txn, &r->key_to);
-		if (!err)
-			err = kt_delete(r->txn, from->bytes, from->size, KT_MISSING_OK);
-		return err;
+		return err ? err : aside_clear(r->fs, r->txn, from);
 	}
 	if (content != NULL) {
 		err = inode_entry(r->fs->separator, r->node, r->txn, &tree, &key);

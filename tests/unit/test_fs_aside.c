@@ -2,6 +2,8 @@
  * are links. */
 #include "world.h"
 
+#include "flusher.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -85,6 +88,72 @@ static void test_rename(void **state)
 	assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
 	assert_int_equal(before.st_ctim.tv_nsec, after.st_ctim.tv_nsec);
 	assert_int_equal(before.st_mode, after.st_mode);
+}
+
+/* What is late waits for its time, whatever else is stored meanwhile. */
+static void test_late(void **state)
+{
+	struct world *w = *state;
+	struct timespec before, after;
+	struct fs_file *file;
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	assert_int_equal(world_rename(w, "f~", "f"), 0);
+	assert_int_equal(world_rename(w, "f", "f~"), 0);
+	assert_int_equal(world_create(w, "4913", &file), 0);
+	assert_int_equal(world_close_file(w, file), 0);
+	assert_int_equal(flusher_store(w->fs, false), 0);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	if (after.tv_sec - before.tv_sec < 1) /* else the machine was slow */
+		assert_string_equal(world_keys(w), "f=old");
+	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_string_equal(world_keys(w), "4913= f~=old");
+}
+
+/* Nor while the new version is being written, however long that takes. */
+static void test_slow(void **state)
+{
+	struct world *w = *state;
+	struct fs_file *file;
+
+	assert_int_equal(world_create(w, "f", &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 0, "n", 1), 0);
+	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_string_equal(world_keys(w), "f=old");
+	assert_int_equal(world_unlink(w, "f"), 0); /* it is given up */
+	assert_string_equal(world_keys(w), "f=old");
+	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_string_equal(world_keys(w), "f~=old");
+	assert_int_equal(world_close_file(w, file), 0);
+}
+
+/* A new version that is given up, or gets another name, leaves the old one alone. */
+static void test_given_up(void **state)
+{
+	struct world *w = *state;
+	struct fs_file *file;
+
+	assert_int_equal(world_create(w, "f", &file), 0);
+	assert_int_equal(world_unlink(w, "f"), 0);
+	assert_int_equal(world_close_file(w, file), 0);
+	assert_int_equal(world_rename(w, "f~", "f"), 0);
+	assert_string_equal(world_keys(w), "f=old");
+	assert_int_equal(world_rename(w, "f", "f~"), 0);
+	assert_int_equal(world_create(w, "f", &file), 0);
+	assert_int_equal(world_rename(w, "f", "g"), 0);
+	assert_int_equal(world_close_file(w, file), 0);
+	assert_string_equal(world_keys(w), "f=old g=");
+	assert_string_equal(world_list(w, ""), "f~ g");
+	settle(w);
+	assert_string_equal(world_keys(w), "f~=old g=");
+
+	/* a key with a name that is one of scratch files, too */
+	assert_int_equal(world_rename(w, "f~", "e~"), 0);
+	assert_string_equal(world_keys(w), "f~=old g=");
+	assert_int_equal(world_write(w, "f~", "scratch"), 0);
+	assert_int_equal(world_rename(w, "f~", "d~"), 0);
+	settle(w);
+	assert_string_equal(world_keys(w), "e~=old g=");
 }
 
 /* Also at the end. */
@@ -396,6 +465,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_save),
 		TEST(test_rename),
+		TEST(test_late),
+		TEST(test_slow),
+		TEST(test_given_up),
 		TEST(test_end),
 		TEST(test_end_while_saving),
 		TEST(test_sync),
