@@ -6,12 +6,30 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Two commits to be compared. */
 struct change_span {
 	struct kt_txn *from, *to;
 	struct change_span *next;
 };
+
+/* Keys that have moved. */
+struct change_move {
+	struct change_move *next;
+	bool swap;
+	struct key from, to;
+};
+
+static void free_moves(struct changes *changes)
+{
+	while (changes->moves != NULL) {
+		struct change_move *move = changes->moves;
+
+		changes->moves = move->next;
+		free(move);
+	}
+}
 
 static void span_free(struct change_span *span)
 {
@@ -30,6 +48,7 @@ void changes_fini(struct changes *changes)
 		changes->first = span->next;
 		span_free(span);
 	}
+	free_moves(changes);
 	kt_abort(changes->seen);
 	changes->seen = NULL;
 }
@@ -132,8 +151,55 @@ static int take_span(struct fs *fs, struct change_span **ret_span)
 			changes->last = &changes->first;
 	}
 	changes->telling = *ret_span != NULL;
+	if (!changes->telling)
+		free_moves(changes);
 	pthread_mutex_unlock(&fs->lock);
 	return err;
+}
+
+int changes_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap)
+{
+	struct changes *changes = &fs->changes;
+	struct change_move **last = &changes->moves, *move;
+
+	if (changes->first == NULL && !changes->telling)
+		return 0;
+	move = malloc(sizeof(*move));
+	if (move == NULL)
+		return -ENOMEM;
+	*move = (struct change_move){NULL, swap, *from, *to};
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = move;
+	return 0;
+}
+
+static bool move_key(const struct key *from, const struct key *to, char separator, struct key *key)
+{
+	size_t size = from->size, rest = key->size - size;
+
+	if (key->size < size || (size > 0 && memcmp(key->bytes, from->bytes, size) != 0))
+		return false;
+	/* what begins so, or the key alone */
+	if (rest > 0 && (size == 0 || from->bytes[size - 1] != (unsigned char)separator))
+		return false;
+	if (to->size + rest > KT_KEY_MAX)
+		return false;
+	memmove(key->bytes + to->size, key->bytes + size, rest);
+	if (to->size > 0)
+		memcpy(key->bytes, to->bytes, to->size);
+	key->size = to->size + rest;
+	return true;
+}
+
+bool changes_moved(const struct fs *fs, struct key *key)
+{
+	bool moved = false;
+
+	for (const struct change_move *move = fs->changes.moves; move != NULL; move = move->next)
+		moved |= move_key(&move->from, &move->to, fs->separator, key) ||
+			 (move->swap && move_key(&move->to, &move->from, fs->separator, key));
+	return moved;
 }
 
 /* It could not be told: it is to be told again. */

@@ -9,6 +9,9 @@
  * committed before was set aside as a span. The two ends of a span pin their pages until it has
  * been told, which takes as long as the comparison.
  *
+ * What is told of a key concerns the nodes that it had then. So what we have moved since is told
+ * under the key that it has now, too.
+ *
  * A span ends, too, at each commit of others at which a request is answered (point.h): what was
  * answered may be kept, also if it is not true any more, and as before, when it is told.
  */
@@ -17,8 +20,10 @@
 
 #include <stdbool.h>
 
+struct change_move;
 struct change_span;
 struct fs;
+struct key;
 struct kt_txn;
 
 struct changes {
@@ -26,6 +31,7 @@ struct changes {
 	struct change_span *first; /* to be told, in order */
 	struct change_span **last; /* where the next one goes */
 	bool telling;		   /* a span is being told */
+	struct change_move *moves; /* of our own, since there is something to be told; in order */
 };
 
 /** Set aside what others have committed, at the begin of a change of our own. The caller has the
@@ -44,6 +50,17 @@ bool changes_know(const struct fs *fs, const struct kt_txn *txn);
 /** Set aside what others have committed. The caller has the lock.
  *  @return 0; -ENOMEM */
 int changes_notice(struct fs *fs);
+
+/** We are about to move a key, or all that begin so if it ends in a separator. If that fails, more
+ * is told than need be. The caller has the lock.
+ *  @param swap  and those there come here
+ *  @return 0; -ENOMEM */
+int changes_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap);
+
+/** The key that a key of something to be told has by now. The caller has the lock.
+ *  @param key  changed
+ *  @return whether it has moved */
+bool changes_moved(const struct fs *fs, struct key *key);
 
 /** Free all. */
 void changes_fini(struct changes *changes);

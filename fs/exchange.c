@@ -202,6 +202,10 @@ static int exchange_keys(struct exchanging *x)
 	int err = directories ? check_directories(x) : 0;
 
 	if (!err)
+		err = changes_moving(x->fs, &a->key, &b->key, true);
+	if (!err && directories)
+		err = changes_moving(x->fs, &a->prefix, &b->prefix, true);
+	if (!err)
 		err = store_side(x, a);
 	if (!err)
 		err = store_side(x, b);

@@ -26,6 +26,7 @@ struct way {
 	const unsigned char *key;
 	size_t size;
 	size_t same;   /* bytes that it shares with the key before */
+	bool moved;    /* it is where it is now, not where it was: all on the way may differ */
 	bool appeared; /* it was added, removed, or made another type of file, or another's name */
 	uint64_t entry_from,
 		entry; /* number of its entry, before and now, if keys share it; else 0 */
@@ -106,6 +107,11 @@ static int compare(const struct way *way, struct stage *stage)
 	bool was_file, is_file;
 	int err;
 
+	if (way->moved) {
+		stage->is_dir = stage->directory != 0;
+		stage->has_changed = true;
+		return 0;
+	}
 	if (!way->appeared)
 		return stage->is_last ? look(way, stage->end, telling->to, &stage->is_dir, &is_file)
 				      : 0;
@@ -320,6 +326,31 @@ static mode_t type_of(const struct kt_stat *stat)
 	return known.attr.mode & S_IFMT;
 }
 
+/* A key that we have moved since: its nodes are elsewhere. */
+static int tell_moved(const struct way *past, const struct key *root)
+{
+	struct fs *fs = past->telling->fs;
+	struct key key = {.size = past->size};
+	struct way way = *past;
+	bool moved;
+
+	if (key.size > 0)
+		memcpy(key.bytes, past->key, key.size);
+	pthread_mutex_lock(&fs->lock);
+	moved = changes_moved(fs, &key);
+	pthread_mutex_unlock(&fs->lock);
+	if (!moved || key.size < root->size ||
+		(root->size > 0 && memcmp(key.bytes, root->bytes, root->size) != 0))
+		return 0;
+	way.key = key.bytes;
+	way.size = key.size;
+	way.same = 0;
+	way.at = root->size;
+	way.node = FS_ROOT;
+	way.moved = way.appeared = true;
+	return go(&way);
+}
+
 static int tell_key(
 	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
 {
@@ -347,6 +378,8 @@ static int tell_key(
 		tell(&way, FS_NOTICE_ATTR, FS_ROOT, 0, "");
 	telling->told_root = true;
 	err = telling->records && key->size == root.size ? 0 : go(&way);
+	if (!err)
+		err = tell_moved(&way, &root);
 	telling->before.size = key->size;
 	if (key->size > 0)
 		memcpy(telling->before.bytes, key->data, key->size);

@@ -154,6 +154,8 @@ static int rename_file(struct renaming *r)
 	err = conflict_lost(r->fs, r->node);
 	if (!err)
 		err = place_key(r->fs->separator, &r->place_to, &r->key_to);
+	if (!err)
+		err = changes_moving(r->fs, &r->found.key, &r->key_to, false);
 	if (!err && r->replaces)
 		err = remove_file(r->fs, r->txn, &r->place_to, &r->found_to, true, &r->removal);
 	if (!err)
@@ -173,6 +175,8 @@ static int move_value(struct renaming *r)
 	from.size--;
 	to.size--;
 	err = aside_yield(r->fs, r->txn, &to);
+	if (!err)
+		err = changes_moving(r->fs, &from, &to, false);
 	if (err)
 		return err;
 	err = kt_stat(r->txn, from.bytes, from.size, &stat);
@@ -199,6 +203,8 @@ static int rename_directory(struct renaming *r)
 	value.kind = r->value_to.kind = INODE_FILE;
 	r->value = inodes_find(&r->fs->nodes, &value);
 	err = place_key(r->fs->separator, &r->place_to, &r->key_to);
+	if (!err)
+		err = changes_moving(r->fs, &r->found.key, &r->key_to, false);
 	if (!err && r->replaces)
 		err = remove_directory(r->fs, r->txn, &r->place_to, &r->key_to);
 	if (!err)

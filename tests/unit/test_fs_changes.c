@@ -278,6 +278,33 @@ static void test_past(void **state)
 	assert_string_equal(world_read(w, "b"), "SHARED");
 }
 
+/* What others have changed is told where we have moved it since. */
+static void test_moved(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+
+	world_put(w, "d/x", "1");
+	world_put(w, "a", "1");
+	world_put(w, "b", "1");
+	hold(f, "d");
+	hold(f, "d/x");
+	hold(f, "a");
+	hold(f, "b");
+	told(f);
+	world_put(w, "d/x", "2");
+	world_put(w, "d/new", "2");
+	world_put(w, "a", "2");
+	assert_int_equal(world_rename(w, "d", "e"), 0);
+	assert_int_equal(world_rename(w, "a", "c"), 0);
+	assert_int_equal(fs_rename(w->fs, FS_ROOT, "b", FS_ROOT, "c", RENAME_EXCHANGE), 0);
+	assert_non_null(strstr(told(f), "data a"));
+	assert_non_null(strstr(f->told, "data d/x"));
+	assert_non_null(strstr(f->told, "name d/new, listing d"));
+	assert_null(strstr(f->told, "data b"));
+	assert_string_equal(told(f), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +315,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_type, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_between, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_past, setup, teardown),
 	};
 
