@@ -401,7 +401,7 @@ struct writer {
 	struct rng rng;
 	_Atomic bool stop;
 	_Atomic unsigned commits;
-	int err;
+	_Atomic int err;
 };
 
 static int get_account(struct kt_txn *txn, unsigned account, uint64_t *ret_number)
