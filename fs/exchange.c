@@ -141,6 +141,10 @@ static int exchange_entries(struct exchanging *x)
 	int err = free_key(x, KT_ENTRIES, &p);
 
 	if (!err)
+		err = aside_yield(x->fs, x->txn, a);
+	if (!err)
+		err = aside_yield(x->fs, x->txn, b);
+	if (!err)
 		err = move_if_there(x->txn, a, &p);
 	if (!err)
 		err = move_if_there(x->txn, b, a);

@@ -175,8 +175,9 @@ static int move_value(struct renaming *r)
 	from.size--;
 	to.size--;
 	err = aside_yield(r->fs, r->txn, &to);
-	if (!err)
-		err = changes_moving(r->fs, &from, &to, false);
+	if (err || aside_hides(r->fs, &from))
+		return err;
+	err = changes_moving(r->fs, &from, &to, false);
 	if (err)
 		return err;
 	err = kt_stat(r->txn, from.bytes, from.size, &stat);

@@ -25,6 +25,7 @@
 #define PRESENT 1500000000
 
 struct world {
+	char options[32]; /* of the mount */
 	struct fixture *fixture;
 	int root[SIDES];	/* directories: on the disk, and on the mount */
 	int fd[HANDLES][SIDES]; /* -1: not open */
@@ -542,7 +543,7 @@ static void open_roots(struct world *w)
 	snprintf(path, sizeof(path), "%s/disk", w->fixture->dir);
 	mkdir(path, 0755);
 	w->root[0] = open(path, O_RDONLY | O_DIRECTORY);
-	support_mount(w->fixture);
+	support_mount_with(w->fixture, w->options);
 	w->root[1] = open(w->fixture->mount_dir, O_RDONLY | O_DIRECTORY);
 	assert_true(w->root[0] >= 0 && w->root[1] >= 0);
 }
@@ -573,9 +574,8 @@ static bool has_links(struct world *w)
 	return has;
 }
 
-/* Random operations give what they give on the disk, and so do the trees, before and after a
- * remount. */
-static void test_operations(void **state)
+/* @param scratch  names of scratch files, which do not outlive the mount */
+static void run_operations(void **state, const char *scratch)
 {
 	const char *count = getenv("KEYTREE_OPS");
 	unsigned long limit = count != NULL ? strtoul(count, NULL, 10) : OPS;
@@ -584,6 +584,7 @@ static void test_operations(void **state)
 
 	assert_non_null(w);
 	w->fixture = *state;
+	snprintf(w->options, sizeof(w->options), "scratch=%s", scratch);
 	memset(w->fd, -1, sizeof(w->fd));
 	for (size_t i = 0; i < DATA_SIZE; i++)
 		w->data[i] = (char)('!' + i % 90);
@@ -595,6 +596,8 @@ static void test_operations(void **state)
 		if (below(w, often) == 0)
 			compare_all(w);
 		if (below(w, 10 * often) == 0) {
+			if (*scratch != '\0')
+				sweep(w);
 			close_all(w);
 			assert_int_equal(support_keytree("check", w->fixture->store_path, NULL), 0);
 			open_roots(w);
@@ -605,10 +608,25 @@ static void test_operations(void **state)
 	free(w);
 }
 
+/* Random operations give what they give on the disk, and so do the trees, before and after a
+ * remount. */
+static void test_operations(void **state)
+{
+	run_operations(state, "");
+}
+
+/* So do they if some names are those of scratch files: whatever the store knows of these, and when,
+ * the mount is like a disk. */
+static void test_scratch(void **state)
+{
+	run_operations(state, "c:a-");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_operations, support_setup, support_teardown),
+		cmocka_unit_test_setup_teardown(test_scratch, support_setup, support_teardown),
 	};
 
 	if (!support_has_fuse())

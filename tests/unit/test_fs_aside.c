@@ -269,6 +269,22 @@ static void test_taken_by_directory(void **state)
 	assert_string_equal(world_read(w, "f~"), "old");
 }
 
+/* A directory of the old name goes elsewhere: what was put aside was never its value. */
+static void test_other_directory(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(world_mkdir(w, "f"), 0);
+	assert_int_equal(world_rename(w, "f", "g"), 0);
+	assert_string_equal(world_read(w, "f~"), "old");
+	assert_string_equal(world_keys(w), "f=old");
+	assert_int_equal(world_rename(w, "g", "f"), 0);
+	assert_int_equal(world_mkdir(w, "g"), 0);
+	assert_int_equal(fs_rename(w->fs, FS_ROOT, "f", FS_ROOT, "g", RENAME_EXCHANGE), 0);
+	assert_string_equal(world_read(w, "f~"), "old");
+	assert_string_equal(world_list(w, "g"), "");
+}
+
 /* The directory is renamed meanwhile, and is not empty. */
 static void test_directory(void **state)
 {
@@ -475,6 +491,7 @@ int main(void)
 		TEST(test_back),
 		TEST(test_taken),
 		TEST(test_taken_by_directory),
+		TEST(test_other_directory),
 		TEST(test_directory),
 		TEST(test_change),
 		TEST(test_names),
