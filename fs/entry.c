@@ -6,6 +6,7 @@
 #include "core.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,9 +136,12 @@ int fs_root(struct fs *fs, struct fs_entry *ret_entry)
 	return read_end(fs, txn, err);
 }
 
+/* A walk through millions of files takes hundreds of bytes each; once they are forgotten, the
+ * system has the memory back, and not only the allocator. */
 void fs_forget(struct fs *fs, uint64_t number, uint64_t count)
 {
 	struct inode *node;
+	bool trim;
 
 	pthread_mutex_lock(&fs->lock);
 	node = inodes_by_number(&fs->nodes, number);
@@ -145,7 +149,10 @@ void fs_forget(struct fs *fs, uint64_t number, uint64_t count)
 		node->lookups -= count < node->lookups ? count : node->lookups;
 		inodes_tidy(&fs->nodes, node);
 	}
+	trim = inodes_are_few(&fs->nodes);
 	pthread_mutex_unlock(&fs->lock);
+	if (trim)
+		malloc_trim(0);
 }
 
 int fs_getattr(struct fs *fs, uint64_t number, struct stat *ret_stat)

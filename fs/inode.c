@@ -16,6 +16,9 @@
 /* How often a slot can be used before its numbers come again. */
 #define GENERATIONS (UINT32_C(1) << (FS_NODE_BITS - 32))
 
+/* Fewer nodes than this are not worth an allocator's while. */
+#define MANY 100000
+
 #define ID_HEAD (sizeof(uint64_t) + 1)
 
 static void id_write(const struct place *place, unsigned char *id)
@@ -296,6 +299,18 @@ void inodes_tidy(struct inodes *nodes, struct inode *node)
 		free(node);
 		node = parent;
 	}
+}
+
+bool inodes_are_few(struct inodes *nodes)
+{
+	uint32_t count = HASH_COUNT(nodes->table);
+
+	if (count > nodes->most)
+		nodes->most = count;
+	if (nodes->most < MANY || count > nodes->most / 2)
+		return false;
+	nodes->most = count;
+	return true;
 }
 
 void inodes_detach(struct inodes *nodes, struct inode *node)

@@ -93,6 +93,7 @@ struct inodes {
 	struct inode_slot *slots;
 	uint32_t slot_count, slot_capacity;
 	uint32_t first_free; /* 0: none */
+	uint32_t most;	     /* nodes with a place, since memory was given back */
 };
 
 /** Begin with the root alone.
@@ -146,6 +147,9 @@ int inodes_attach(
 
 /** Free a node that nothing refers to, and then its parents likewise. NULL is allowed. */
 void inodes_tidy(struct inodes *nodes, struct inode *node);
+
+/** Is most of what nodes had taken free by now? Then it is worth giving back. */
+bool inodes_are_few(struct inodes *nodes);
 
 /** Take a node's place away: it was removed, or replaced. NULL is allowed. */
 void inodes_detach(struct inodes *nodes, struct inode *node);

@@ -995,60 +995,10 @@ static void test_nodes(void **state)
 	assert_int_equal(fs_getattr(w->fs, 0, &a.stat), -ESTALE);
 }
 
-#define WALKED 3000
-
-struct walked {
-	uint64_t nodes[WALKED + 100];
-	size_t count;
-};
-
-static bool take_node(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
-{
-	struct walked *walked = arg;
-
-	(void)name;
-	(void)offset;
-	if (entry->node != 0)
-		walked->nodes[walked->count++] = entry->node;
-	return true;
-}
-
-/* Of a walk through everything nothing is left in memory when the nodes are forgotten, those of
- * directories before what is in them too. */
-static void test_walk_and_forget(void **state)
-{
-	struct world *w = *state;
-	struct walked *walked = calloc(1, sizeof(*walked));
-	char key[32];
-
-	for (int i = 0; i < WALKED; i++) {
-		snprintf(key, sizeof(key), "d%d/e%d/f%d", i % 3, i % 7, i);
-		world_put(w, key, "");
-	}
-	assert_int_equal(world_link(w, "d0/e0/f0", "d1/link"), 0);
-	assert_int_equal(fs_fsync(w->fs, NULL), 0); /* of a directory that has changed, too */
-	assert_true(fs_is_idle(w->fs));
-	walked->nodes[walked->count++] = FS_ROOT;
-	for (size_t i = 0; i < walked->count; i++) {
-		struct fs_dir *dir;
-
-		if (fs_opendir(w->fs, walked->nodes[i], &dir) != 0)
-			continue; /* a file */
-		assert_int_equal(fs_readdir(w->fs, dir, 0, true, take_node, walked), 0);
-		fs_releasedir(w->fs, dir);
-	}
-	assert_true(walked->count > WALKED && !fs_is_idle(w->fs));
-	for (size_t i = 1; i < walked->count; i++)
-		fs_forget(w->fs, walked->nodes[i], 1);
-	assert_true(fs_is_idle(w->fs));
-	free(walked);
-}
-
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup_memory, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_walk_and_forget),
 		TEST(test_list_order),
 		TEST(test_list_made),
 		TEST(test_list_record_below),
