@@ -21,6 +21,22 @@ struct change_move {
 	struct key from, to;
 };
 
+/* A node that could not be found by its key any more. */
+struct change_left {
+	struct change_left *next;
+	uint64_t node;
+};
+
+static void free_left(struct change_left *left)
+{
+	while (left != NULL) {
+		struct change_left *next = left->next;
+
+		free(left);
+		left = next;
+	}
+}
+
 static void free_moves(struct changes *changes)
 {
 	while (changes->moves != NULL) {
@@ -49,6 +65,7 @@ void changes_fini(struct changes *changes)
 		span_free(span);
 	}
 	free_moves(changes);
+	free_left(changes->left);
 	kt_abort(changes->seen);
 	changes->seen = NULL;
 }
@@ -127,16 +144,24 @@ int changes_before(struct fs *fs, const struct kt_txn *txn)
 	return seen == NULL || kt_txn_id(txn) == kt_txn_id(seen) + 1 ? 0 : changes_notice(fs);
 }
 
+/* Is there something to be told? */
+static bool is_pending(const struct changes *changes)
+{
+	return changes->first != NULL || changes->telling;
+}
+
 bool changes_are_told(const struct fs *fs, const struct kt_txn *txn)
 {
 	const struct changes *changes = &fs->changes;
 
-	return changes->seen == NULL || (changes->first == NULL && !changes->telling &&
-						kt_txn_id(txn) == kt_txn_id(changes->seen));
+	return changes->seen == NULL ||
+	       (!is_pending(changes) && kt_txn_id(txn) == kt_txn_id(changes->seen));
 }
 
-/* The next span. @param ret_span  NULL: there is none */
-static int take_span(struct fs *fs, struct change_span **ret_span)
+/* The next to be told.
+ *  @param ret_span  NULL: there is none
+ *  @param ret_left  likewise */
+static int take(struct fs *fs, struct change_span **ret_span, struct change_left **ret_left)
 {
 	struct changes *changes = &fs->changes;
 	int err = 0;
@@ -150,11 +175,27 @@ static int take_span(struct fs *fs, struct change_span **ret_span)
 		if (changes->first == NULL)
 			changes->last = &changes->first;
 	}
-	changes->telling = *ret_span != NULL;
+	*ret_left = changes->left;
+	changes->left = NULL;
+	changes->telling = *ret_span != NULL || *ret_left != NULL;
 	if (!changes->telling)
 		free_moves(changes);
 	pthread_mutex_unlock(&fs->lock);
 	return err;
+}
+
+int changes_leaving(struct fs *fs, const struct inode *node)
+{
+	struct change_left *left;
+
+	if (!is_pending(&fs->changes))
+		return 0;
+	left = malloc(sizeof(*left));
+	if (left == NULL)
+		return -ENOMEM;
+	*left = (struct change_left){fs->changes.left, node->number};
+	fs->changes.left = left;
+	return 0;
 }
 
 int changes_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap)
@@ -162,7 +203,7 @@ int changes_moving(struct fs *fs, const struct key *from, const struct key *to, 
 	struct changes *changes = &fs->changes;
 	struct change_move **last = &changes->moves, *move;
 
-	if (changes->first == NULL && !changes->telling)
+	if (!is_pending(changes))
 		return 0;
 	move = malloc(sizeof(*move));
 	if (move == NULL)
@@ -216,19 +257,32 @@ static void put_back(struct fs *fs, struct change_span *span)
 	pthread_mutex_unlock(&fs->lock);
 }
 
+static void tell_left(const struct change_left *left, fs_notice_fn *tell_to, void *arg)
+{
+	for (; left != NULL; left = left->next) {
+		const struct fs_notice notice = {FS_NOTICE_DATA, left->node, 0, ""};
+
+		tell_to(arg, &notice);
+	}
+}
+
 int fs_tell(struct fs *fs, fs_notice_fn *tell_to, void *arg)
 {
+	struct change_left *left;
 	struct change_span *span;
-	int err = take_span(fs, &span);
+	int err = take(fs, &span, &left);
 
-	while (!err && span != NULL) {
-		err = notices_tell(fs, span->from, span->to, tell_to, arg);
+	while (!err && (span != NULL || left != NULL)) {
+		tell_left(left, tell_to, arg);
+		free_left(left);
+		if (span != NULL)
+			err = notices_tell(fs, span->from, span->to, tell_to, arg);
 		if (err) {
 			put_back(fs, span);
 			return err;
 		}
 		span_free(span);
-		err = take_span(fs, &span);
+		err = take(fs, &span, &left);
 	}
 	return err;
 }

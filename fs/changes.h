@@ -10,7 +10,8 @@
  * been told, which takes as long as the comparison.
  *
  * What is told of a key concerns the nodes that it had then. So what we have moved since is told
- * under the key that it has now, too.
+ * under the key that it has now, too; and a node that has none any more, or is known by its entry
+ * since, is told for itself.
  *
  * A span ends, too, at each commit of others at which a request is answered (point.h): what was
  * answered may be kept, also if it is not true any more, and as before, when it is told.
@@ -20,9 +21,11 @@
 
 #include <stdbool.h>
 
+struct change_left;
 struct change_move;
 struct change_span;
 struct fs;
+struct inode;
 struct key;
 struct kt_txn;
 
@@ -32,6 +35,7 @@ struct changes {
 	struct change_span **last; /* where the next one goes */
 	bool telling;		   /* a span is being told */
 	struct change_move *moves; /* of our own, since there is something to be told; in order */
+	struct change_left *left;  /* nodes that have left their keys since, to be told */
 };
 
 /** Set aside what others have committed, at the begin of a change of our own. The caller has the
@@ -56,6 +60,9 @@ int changes_notice(struct fs *fs);
  *  @param swap  and those there come here
  *  @return 0; -ENOMEM */
 int changes_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap);
+
+/** We are about to take the key from a node, or its place for its entry. As changes_moving(). */
+int changes_leaving(struct fs *fs, const struct inode *node);
 
 /** The key that a key of something to be told has by now. The caller has the lock.
  *  @param key  changed

@@ -107,7 +107,7 @@ enum fs_notice_kind {
 struct fs_notice {
 	enum fs_notice_kind kind;
 	uint64_t node;	  /* that changed; with FS_NOTICE_NAME the directory */
-	uint64_t parent;  /* where it is found: the directory; 0: it is the root */
+	uint64_t parent;  /* where it is found: the directory; 0: the root, and what has no name */
 	const char *name; /* and its name in there; NUL-terminated; valid during the call */
 };
 

@@ -77,6 +77,8 @@ static int add(struct linking *l)
 	if (err)
 		return err;
 	err = aside_yield(l->fs, l->txn, &l->key_to);
+	if (!err)
+		err = changes_leaving(l->fs, l->node);
 	if (err)
 		goto out;
 	err = inode_has_name(l->node) ? add_name(l) : add_first(l);

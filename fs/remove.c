@@ -24,7 +24,8 @@ static int keep_value(
 	if (err)
 		return err;
 	stat_keep_ino(INODE_FILE, &at->key, &removal->known);
-	if (removal->node->content == NULL) {
+	err = changes_leaving(fs, removal->node);
+	if (!err && removal->node->content == NULL) {
 		err = content_begin(fs, removal->node, &removal->node->content);
 		removal->begun = err == 0;
 	}
