@@ -290,6 +290,7 @@ int fs_read(
 	if (offset < 0)
 		return -EINVAL;
 	pthread_mutex_lock(&fs->lock);
+	file->read = true;
 	file->node->sent = 0; /* it is not kept any more */
 	err = point_begin(fs, &txn);
 	if (err) {
@@ -308,6 +309,16 @@ int fs_read(
 		err = kt_read(tree, key.bytes, key.size, (uint64_t)offset, buf, size, ret_read);
 	kt_abort(txn);
 	return err == -ENOENT ? -ESTALE : err;
+}
+
+bool fs_was_read(struct fs *fs, const struct fs_file *file)
+{
+	bool read;
+
+	pthread_mutex_lock(&fs->lock);
+	read = file->read;
+	pthread_mutex_unlock(&fs->lock);
+	return read;
 }
 
 /* ---- write ----------------------------------------------------------------------------------- */

@@ -255,6 +255,9 @@ int fs_open_ahead(struct fs *fs, uint64_t node, int flags, fs_value_fn *send, vo
 int fs_read(struct fs *fs, struct fs_file *file, off_t offset, void *buf, size_t size,
 	size_t *ret_read);
 
+/** Was there a read through this handle, even if it failed? */
+bool fs_was_read(struct fs *fs, const struct fs_file *file);
+
 /** Write all of size bytes, or fail.
  *  @return 0; -EBADF not open for writing; -EFBIG; -ESTALE with conflict_fail, others have changed
  *          the entry since the file was opened; and as fs_flush() when it stores */

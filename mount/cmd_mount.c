@@ -60,7 +60,8 @@ static int serve(struct mount *mount, const struct attach_options *attach, struc
 	dircache_init(&dirs);
 	if (session_open(attach, &context, mount->debug, &session, &why) != 0)
 		return complain(mount, mount->dir, "mount", why.text);
-	err = coherence != NULL ? coherence_start(coherence, session_fuse(session)) : 0;
+	err = coherence != NULL ? coherence_start(coherence, session_fuse(session), &context.counts)
+				: 0;
 	if (err != 0)
 		complain(mount, mount->dir, "mount", strerror(-err));
 	if (!mount->foreground) {

@@ -1,13 +1,16 @@
 /* keytree stat: facts about a store, for people, for programs and for Prometheus. */
 #include "command.h"
 #include "line.h"
+#include "prometheus.h"
 #include "show.h"
+#include "stat_mounts.h"
 
 #include "keytree.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum stat_format { STAT_TEXT, STAT_JSON, STAT_PROMETHEUS };
@@ -17,6 +20,7 @@ struct facts {
 	struct kt_info info;
 	uint64_t snapshots;
 	uint64_t kept_bytes; /* by snapshots */
+	struct stat_mounts mounts;
 };
 
 enum unit { PLAIN, BYTES };
@@ -90,7 +94,7 @@ static int print_text(const struct facts *facts)
 		putchar('\n');
 	}
 	printf("%-20s %.3f\n", "fragmentation", facts->info.fragmentation);
-	return 0;
+	return stat_mounts_print(&facts->mounts);
 }
 
 static int print_json(const struct facts *facts)
@@ -108,28 +112,17 @@ static int print_json(const struct facts *facts)
 	if (err == 0 && json_object_set_new(
 				object, "fragmentation", json_real(facts->info.fragmentation)) != 0)
 		err = -ENOMEM;
+	if (err == 0)
+		err = stat_mounts_json(&facts->mounts, object);
 	return line_json_print(err, object);
-}
-
-/* The store as a label: its text between quotes, with what Prometheus wants escaped. */
-static void print_label(const char *path)
-{
-	fputs("{store=\"", stdout);
-	for (; *path != '\0'; path++) {
-		if (*path == '\n')
-			fputs("\\n", stdout);
-		else if (*path == '"' || *path == '\\')
-			printf("\\%c", *path);
-		else
-			putchar(*path);
-	}
-	fputs("\"} ", stdout);
 }
 
 static void print_metric(const char *path, const char *name, const char *help)
 {
-	printf("# HELP keytree_%s %s\n# TYPE keytree_%s gauge\nkeytree_%s", name, help, name, name);
-	print_label(path);
+	const struct prometheus_label labels[] = {{"store", path}, {0}};
+
+	prometheus_begin(name, "gauge", help);
+	prometheus_sample(name, labels);
 }
 
 static int print_prometheus(const char *path, const struct facts *facts)
@@ -143,6 +136,7 @@ static int print_prometheus(const char *path, const struct facts *facts)
 	}
 	print_metric(path, "fragmentation", "Share of the file that compacting gives back.");
 	printf("%.6f\n", facts->info.fragmentation);
+	stat_mounts_prometheus(&facts->mounts, path);
 	return 0;
 }
 
@@ -155,23 +149,31 @@ static int add_snapshot(void *arg, const struct kt_snapshot *snapshot)
 	return 0;
 }
 
-static int print_facts(const char *path, struct kt_store *store, enum stat_format format)
+static int print_facts(const char *path, const struct facts *facts, enum stat_format format)
+{
+	switch (format) {
+	case STAT_JSON:
+		return print_json(facts);
+	case STAT_PROMETHEUS:
+		return print_prometheus(path, facts);
+	default:
+		return print_text(facts);
+	}
+}
+
+static int show_facts(const char *path, struct kt_store *store, enum stat_format format)
 {
 	struct facts facts = {0};
 	int err = kt_info(store, &facts.info);
 
 	if (err == 0)
 		err = kt_snapshot_list(store, add_snapshot, &facts);
-	if (err != 0)
-		return err;
-	switch (format) {
-	case STAT_JSON:
-		return print_json(&facts);
-	case STAT_PROMETHEUS:
-		return print_prometheus(path, &facts);
-	default:
-		return print_text(&facts);
-	}
+	if (err == 0)
+		err = stat_mounts_read(path, &facts.mounts);
+	if (err == 0)
+		err = print_facts(path, &facts, format);
+	stat_mounts_fini(&facts.mounts);
+	return err;
 }
 
 static int stat_store(const char *path, enum stat_format format)
@@ -182,10 +184,23 @@ static int stat_store(const char *path, enum stat_format format)
 
 	if (status != COMMAND_DONE)
 		return status;
-	err = print_facts(path, store, format);
+	err = show_facts(path, store, format);
 	if (err != 0)
 		status = command_fail_output(path, "stat", err);
 	return command_close(path, store, status);
+}
+
+/* @param path  a store, or the directory one is mounted on */
+static int stat_path(const char *path, enum stat_format format)
+{
+	char *store_path;
+	int err = stat_mounts_store(path, &store_path), status;
+
+	if (err != 0)
+		return command_fail_errno(path, "stat", err);
+	status = stat_store(store_path != NULL ? store_path : path, format);
+	free(store_path);
+	return status;
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -206,7 +221,7 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	if (command_operands(command, argc, argv, 1, 1, &operands) < 0)
 		return COMMAND_USAGE;
-	return stat_store(operands[0], format);
+	return stat_path(operands[0], format);
 }
 
 const struct command cmd_stat = {
@@ -216,7 +231,9 @@ const struct command cmd_stat = {
 	.help = "Shows how many entries the store has, what they take, how much of the file is "
 		"free,\n"
 		"what snapshots keep, and its last transaction. Costs the same whatever the store\n"
-		"holds, but for what snapshots keep.\n\n"
+		"holds, but for what snapshots keep. Of each mount of it that is yours, shows how\n"
+		"many requests the kernel has sent, by kind, and what it was spared. STORE may be\n"
+		"the directory that the store is mounted on.\n\n"
 		"  --json         one JSON object\n"
 		"  --prometheus   the text format of Prometheus, for a file that its node "
 		"exporter\n"

@@ -21,6 +21,7 @@ struct coherence {
 	struct fs *fs;
 	struct kt_waiter *waiter;
 	struct fuse_session *fuse;
+	struct counts *counts;
 	int stop_fd; /* eventfd */
 	bool started;
 	pthread_t thread;
@@ -42,6 +43,7 @@ static void tell_kernel(void *arg, const struct fs_notice *notice)
 	const struct coherence *coherence = arg;
 	int fd = fuse_session_fd(coherence->fuse);
 
+	counts_add(&coherence->counts->told[notice->kind]);
 	if (notice->kind == FS_NOTICE_NAME) {
 		wire_expire(fd, notice->node, notice->name);
 	} else if (drop(coherence, notice) == -ENOENT && notice->parent != 0) {
@@ -95,11 +97,12 @@ int coherence_open(struct kt_store *store, struct fs *fs, struct coherence **ret
 	return 0;
 }
 
-int coherence_start(struct coherence *coherence, struct fuse_session *fuse)
+int coherence_start(struct coherence *coherence, struct fuse_session *fuse, struct counts *counts)
 {
 	int err;
 
 	coherence->fuse = fuse;
+	coherence->counts = counts;
 	err = pthread_create(&coherence->thread, NULL, run, coherence);
 	coherence->started = err == 0;
 	return -err;

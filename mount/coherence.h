@@ -10,6 +10,7 @@
 #define MOUNT_COHERENCE_H
 
 struct coherence;
+struct counts;
 struct fs;
 struct fuse_session;
 struct kt_store;
@@ -21,8 +22,11 @@ struct kt_store;
  *  @return 0 or -errno */
 int coherence_open(struct kt_store *store, struct fs *fs, struct coherence **ret_coherence);
 
-/** Begin to tell the kernel. @param fuse  borrowed until coherence_stop() @return 0 or -errno */
-int coherence_start(struct coherence *coherence, struct fuse_session *fuse);
+/** Begin to tell the kernel.
+ *  @param fuse    borrowed until coherence_stop()
+ *  @param counts  the same; where it is counted
+ *  @return 0 or -errno */
+int coherence_start(struct coherence *coherence, struct fuse_session *fuse, struct counts *counts);
 
 /** Tell the kernel no more. The mount has ended, or its requests are still served. */
 void coherence_stop(struct coherence *coherence);

@@ -15,6 +15,7 @@
  *     attach.h       mount(2), or fusermount3 for those who may not
  *     session.h      the loop that serves the kernel, and its end
  *     ops.h          each request of the kernel, answered by the file system (fs/fs.h)
+ *     counts.h       how many requests there were; stat_mounts.h shows it
  */
 #include "command.h"
 #include "helper.h"

@@ -51,62 +51,91 @@ static void cut_fields(char **line, int count)
 		cut_field(line);
 }
 
-/* Parse a line, which is cut up. @return 0; -ENOENT it is of another directory; -ENOMEM */
-static int parse_line(char *line, const char *dir, struct mountinfo *ret_info)
+/* Parse a line, which is cut up; what is in info points into it.
+ * @return false: it is none */
+static bool parse_line(char *line, struct mountinfo *ret_info)
 {
 	struct mountinfo info = {0};
 	unsigned major, minor;
-	const char *field;
+	char *field;
 
 	cut_fields(&line, 2);
 	field = cut_field(&line);
 	if (field == NULL || sscanf(field, "%u:%u", &major, &minor) != 2)
-		return -ENOENT;
+		return false;
+	info.dev = makedev(major, minor);
 	cut_fields(&line, 1);
-	field = cut_field(&line);
-	if (field == NULL || strcmp(field, dir) != 0)
-		return -ENOENT;
+	info.dir = cut_field(&line);
 	do {
 		field = cut_field(&line);
 	} while (field != NULL && strcmp(field, "-") != 0);
-	field = cut_field(&line);
-	info.type = strdup(field != NULL ? field : "");
-	field = cut_field(&line);
-	info.source = strdup(field != NULL ? field : "");
-	info.dev = makedev(major, minor);
-	if (info.type == NULL || info.source == NULL) {
-		mountinfo_fini(&info);
-		return -ENOMEM;
-	}
+	info.type = cut_field(&line);
+	info.source = cut_field(&line);
 	*ret_info = info;
-	return 0;
+	return info.source != NULL;
+}
+
+int mountinfo_each(mountinfo_fn *fn, void *arg)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	struct mountinfo info;
+	char *line = NULL;
+	size_t size = 0;
+	int err = 0;
+
+	if (file == NULL)
+		return -errno;
+	while (err == 0 && getline(&line, &size, file) >= 0) {
+		if (parse_line(line, &info))
+			err = fn(arg, &info);
+	}
+	free(line);
+	fclose(file);
+	return err;
+}
+
+/* What is searched for. */
+struct search {
+	const char *dir;
+	struct mountinfo found;
+};
+
+static int keep_last(void *arg, const struct mountinfo *info)
+{
+	struct search *search = arg;
+
+	if (strcmp(info->dir, search->dir) != 0)
+		return 0;
+	mountinfo_fini(&search->found);
+	search->found = (struct mountinfo){
+		.dev = info->dev,
+		.dir = strdup(info->dir),
+		.type = strdup(info->type),
+		.source = strdup(info->source),
+	};
+	return search->found.dir != NULL && search->found.type != NULL &&
+			       search->found.source != NULL
+		       ? 0
+		       : -ENOMEM;
 }
 
 int mountinfo_find(const char *dir, struct mountinfo *ret_info)
 {
-	struct mountinfo found = {0}, info;
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL;
-	size_t size = 0;
+	struct search search = {.dir = dir};
+	int err = mountinfo_each(keep_last, &search);
 
-	if (file == NULL)
-		return -errno;
-	while (getline(&line, &size, file) >= 0) {
-		if (parse_line(line, dir, &info) == 0) {
-			mountinfo_fini(&found);
-			found = info;
-		}
-	}
-	free(line);
-	fclose(file);
-	if (found.type == NULL)
-		return -ENOENT;
-	*ret_info = found;
-	return 0;
+	if (err == 0 && search.found.dir == NULL)
+		err = -ENOENT;
+	if (err != 0)
+		mountinfo_fini(&search.found);
+	else
+		*ret_info = search.found;
+	return err;
 }
 
 void mountinfo_fini(struct mountinfo *info)
 {
+	free(info->dir);
 	free(info->type);
 	free(info->source);
 	*info = (struct mountinfo){0};

@@ -14,6 +14,7 @@
 #define MOUNT_OPS_H
 
 #define FUSE_USE_VERSION 314
+#include "counts.h"
 #include "wire.h"
 
 #include <fuse_lowlevel.h>
@@ -31,6 +32,7 @@ struct ops_context {
 	bool read_only;	       /* the kernel then opens files and directories without asking */
 	struct dircache *dirs; /* listings in progress, if read-only */
 	struct wire wire;
+	struct counts counts;
 };
 
 /** The handlers, for fuse_session_new(). */

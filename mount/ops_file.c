@@ -45,7 +45,7 @@ void ops_create(
 }
 
 struct ahead {
-	const struct wire *wire;
+	struct ops_context *context;
 	fuse_ino_t node;
 };
 
@@ -53,14 +53,15 @@ static void send_ahead(void *arg, const void *value, size_t size)
 {
 	const struct ahead *ahead = arg;
 
-	wire_store(ahead->wire, ahead->node, value, size);
+	counts_add(&ahead->context->counts.ahead);
+	wire_store(&ahead->context->wire, ahead->node, value, size);
 }
 
 /* A small value goes to the kernel before the answer: then there is nothing to read, and no access
  * after which the kernel would ask for the time of it. */
 void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	struct ahead ahead = {&ops_context(req)->wire, node};
+	struct ahead ahead = {ops_context(req), node};
 	struct view_node at = ops_at(req, node);
 	struct fs_file *file;
 	int err = -ENOSYS;
@@ -188,7 +189,12 @@ void ops_copy_file_range(fuse_req_t req, fuse_ino_t node, off_t offset, struct f
 
 void ops_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	if (file_of(fi) != NULL)
-		fs_release(ops_at(req, node).fs, file_of(fi));
+	struct fs *fs = ops_at(req, node).fs;
+
+	if (file_of(fi) != NULL) {
+		if ((fi->flags & O_ACCMODE) == O_RDONLY && !fs_was_read(fs, file_of(fi)))
+			counts_add(&ops_context(req)->counts.unread);
+		fs_release(fs, file_of(fi));
+	}
 	ops_reply(req, 0);
 }

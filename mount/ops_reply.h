@@ -9,7 +9,7 @@
 /** How long the kernel may keep what it is told, in seconds: for ever. */
 #define OPS_FOREVER 1e9
 
-static inline const struct ops_context *ops_context(fuse_req_t req)
+static inline struct ops_context *ops_context(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
 }

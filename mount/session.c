@@ -37,6 +37,7 @@ struct session {
 	const struct attach_options *attach;
 	struct fuse_session *fuse;
 	struct wire *wire;
+	struct counts *counts;
 	int fuse_fd;	 /* owned by fuse */
 	int stop_fd;	 /* eventfd; readable from when serving is to end */
 	int idle_fd;	 /* eventfd; readable after a thread went idle, while draining */
@@ -138,6 +139,7 @@ static bool serve_one(struct session *session, char *mem)
 	struct fuse_buf buf = {0};
 
 	if (size > 0) {
+		counts_request(session->counts, mem, (size_t)size);
 		buf.mem = wire_receive(session->wire, mem, (size_t)size, &buf.size);
 		fuse_session_process_buf(session->fuse, &buf);
 		return true;
@@ -377,6 +379,7 @@ int session_open(const struct attach_options *attach, struct ops_context *contex
 		return err;
 	session->attach = attach;
 	session->wire = &context->wire;
+	session->counts = &context->counts;
 	session->stop_fd = eventfd(0, EFD_CLOEXEC);
 	session->idle_fd = eventfd(0, EFD_CLOEXEC);
 	session->fuse = fuse_session_new(&args, ops_table(), sizeof(*ops_table()), context);
