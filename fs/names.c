@@ -131,6 +131,20 @@ size_t names_cut(char separator, const void *rest, size_t size)
 	return used;
 }
 
+bool names_are_pieces(char separator, const void *rest, size_t size)
+{
+	const unsigned char *bytes = rest;
+	char text[NAMES_PIECE_MAX];
+	size_t used;
+
+	for (; size > 0; bytes += used, size -= used) {
+		if (escape_some(name_set(separator), bytes, size, text, sizeof(text), &used) <
+			NAMES_PIECE_MIN)
+			return false;
+	}
+	return true;
+}
+
 void names_encode_piece(
 	char separator, const void *piece, size_t size, char ret_name[NAMES_MAX + 1])
 {

@@ -36,8 +36,9 @@
 /** Longest name, in bytes. */
 #define NAMES_MAX 255
 
-/** Most bytes of one piece, with its escapes. */
+/** Most and fewest bytes of one piece, with its escapes: an escape that is not cut takes three. */
 #define NAMES_PIECE_MAX 253
+#define NAMES_PIECE_MIN (NAMES_PIECE_MAX - 2)
 
 /** Room for the longest path, with its NUL: a key of separators alone, each component "%empty". */
 #define NAMES_PATH_SIZE (7 * (4096 + 1) + sizeof("%value"))
@@ -68,6 +69,11 @@ size_t names_encode(
 /** How much of a component that goes on behind the given bytes its first piece takes.
  *  @param rest  not empty, at least one piece; borrowed */
 size_t names_cut(char separator, const void *rest, size_t size);
+
+/** Is the beginning of a component nothing but whole pieces? Then its last piece can be made as a
+ *  directory, and its record is this.
+ *  @param rest  as in names_encode() */
+bool names_are_pieces(char separator, const void *rest, size_t size);
 
 /** The name of a piece.
  *  @param piece  what names_decode() gave for it; borrowed */

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 /* The file is open: keep its value in a nameless entry. */
 static int keep_value(
@@ -118,6 +119,26 @@ void remove_end(struct fs *fs, struct removal *removal, int err)
 	inodes_tidy(&fs->nodes, node);
 }
 
+/* Delete all records that begin with a key. */
+static int remove_records(struct kt_txn *txn, const struct key *key)
+{
+	struct kt_txn *records = kt_tree(txn, KT_DIRECTORIES);
+	struct kt_cursor *cursor = NULL;
+	int err = kt_cursor_open(records, &cursor);
+
+	if (!err)
+		err = kt_cursor_set_prefix(cursor, key->bytes, key->size);
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
+		struct kt_slice slice = kt_cursor_key(cursor);
+		struct key record = {.size = slice.size};
+
+		memcpy(record.bytes, slice.data, slice.size);
+		err = kt_delete(records, record.bytes, record.size, 0);
+	}
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
 int remove_directory(
 	struct fs *fs, struct kt_txn *txn, const struct place *place, const struct key *key)
 {
@@ -128,5 +149,7 @@ int remove_directory(
 		return err;
 	if (!empty)
 		return -ENOTEMPTY;
+	if (place->kind == INODE_DIR) /* what begins with a piece may be elsewhere */
+		return remove_records(txn, key);
 	return kt_delete(kt_tree(txn, KT_DIRECTORIES), key->bytes, key->size, KT_MISSING_OK);
 }

@@ -29,7 +29,8 @@ int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
  *  @param err  what came of the transaction */
 void remove_end(struct fs *fs, struct removal *removal, int err);
 
-/** Remove the record of a directory. @return 0; -ENOTEMPTY */
+/** Remove the record of an empty directory, and those below it that no directory has here.
+ *  @return 0; -ENOTEMPTY */
 int remove_directory(
 	struct fs *fs, struct kt_txn *txn, const struct place *place, const struct key *key);
 

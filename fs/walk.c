@@ -254,7 +254,8 @@ static int leave(struct walk *walk, const struct met *met)
 	return landed(kt_cursor_next(met->cursor), &walk->entries_on);
 }
 
-/* Is it the directory's own record, or the key of another component than those of this piece? */
+/* Is it the directory's own record, the key of another component than those of this piece, or a
+ * record that no directory has here, as those made with another separator? */
 static bool is_elsewhere(const struct walk *walk, const struct met *met)
 {
 	const unsigned char *whole = met->component - walk->piece_size;
@@ -262,6 +263,8 @@ static bool is_elsewhere(const struct walk *walk, const struct met *met)
 	char name[NAMES_MAX + 1];
 
 	if (met->size == 0 && !met->below && (!met->complete || walk->piece_size > 0))
+		return true;
+	if (!met->complete && !names_are_pieces(walk->separator, met->component, met->size))
 		return true;
 	if (walk->piece_size == 0)
 		return false;

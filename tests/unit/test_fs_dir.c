@@ -411,6 +411,39 @@ static void test_separator(void **state)
 	assert_string_equal(world_list(w, "c"), "%value dir/ name path%2Fx/");
 }
 
+/* A directory that was made with one separator has a record that means none with another: it is not
+ * shown, is no piece, and goes with the directory that it keeps. */
+static void test_records_of_another_separator(void **state)
+{
+	struct world *w = *state;
+	char name[NAMES_MAX + 1], piece[NAMES_MAX + 2];
+
+	memset(name, 'x', 200);
+	name[200] = '\0';
+	memset(piece, 'x', 253);
+	strcpy(piece + 253, "%+");
+	assert_int_equal(world_mkdir(w, "plain"), 0);
+	assert_int_equal(world_mkdir(w, "a.b"), 0);
+	assert_int_equal(world_mkdir(w, name), 0);
+	w->options.separator = '.';
+	world_remount(w);
+	assert_string_equal(world_list(w, ""), "a/");
+	assert_string_equal(world_list(w, "a"), "");
+	assert_int_equal(world_rmdir(w, "a"), 0);
+	assert_string_equal(world_list(w, ""), "");
+	assert_int_equal(world_mkdir(w, "dot"), 0);
+	assert_int_equal(world_mkdir(w, piece), 0);
+	w->options.separator = '/';
+	world_remount(w);
+	strcpy(piece + 253, "%+/");
+	strcat(name, "/");
+	assert_string_equal(world_list(w, "plain"), "");
+	assert_non_null(strstr(world_list(w, ""), piece));
+	assert_non_null(strstr(world_list(w, ""), name));
+	assert_null(strstr(world_list(w, ""), "dot"));
+	assert_null(strstr(world_list(w, ""), "a.b"));
+}
+
 /* Count the files in a directory and below it. */
 static size_t count_files(struct world *w, const char *path)
 {
@@ -1014,6 +1047,7 @@ int main(void)
 		TEST(test_list_weird),
 		TEST(test_longest_key),
 		TEST(test_separator),
+		TEST(test_records_of_another_separator),
 		TEST(test_value),
 		TEST(test_value_as_file),
 		TEST(test_mkdir),

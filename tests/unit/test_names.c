@@ -227,10 +227,13 @@ static void test_refused(void **state)
 	assert_int_equal(names_key_of_path('/', long_path, key, &size, &value), -ENAMETOOLONG);
 }
 
+/* What the rules look at, and more. */
+static const char separators[] = {
+	'/', '/', '/', ':', '.', '2', 'e', '+', '%', '\n', '\0', '\x7f', '\xff'};
+
 /* Any key comes back from its path. */
 static void test_random_keys(void **state)
 {
-	static const char separators[] = {'/', '/', '/', ':', '.', '2', '%', '\0', '\xff'};
 	struct rng rng = rng_seed("names: keys");
 
 	(void)state;
@@ -243,17 +246,17 @@ static void test_random_keys(void **state)
 	}
 }
 
-/* Any path that means a key is the path of that key. */
+/* Any path that means a key is the path of that key, with each separator. */
 static void test_random_paths(void **state)
 {
 	struct rng rng = rng_seed("names: paths");
-	int good = 0;
+	int good = 0, good_others = 0;
 
 	(void)state;
 	for (int i = 0; i < 40000; i++) {
 		char path[4 * (NAMES_MAX + 1)], back[NAMES_PATH_SIZE], key[KT_KEY_MAX];
 		size_t length = 0, size, count = 1 + rng_below(&rng, 3);
-		char separator = rng_below(&rng, 4) ? '/' : ':';
+		char separator = separators[rng_below(&rng, sizeof(separators))];
 		bool value;
 
 		for (size_t n = 0; n < count; n++) {
@@ -264,10 +267,12 @@ static void test_random_paths(void **state)
 		if (names_key_of_path(separator, path, key, &size, &value) != 0)
 			continue;
 		good++;
+		good_others += separator != '/';
 		assert_int_equal(names_path_of_key(separator, key, size, value, back), 0);
 		assert_string_equal(back, path);
 	}
 	assert_true(good > 10000);
+	assert_true(good_others > 5000);
 }
 
 /* In a directory any name of up to 255 bytes means something; and naming what it means gives the
@@ -294,6 +299,7 @@ static void test_every_name_means_something(void **state)
 			names_encode_piece('/', part.bytes, part.size, back);
 			assert_string_equal(back, name);
 			assert_int_equal(names_cut('/', part.bytes, part.size), part.size);
+			assert_true(names_are_pieces('/', part.bytes, part.size));
 		} else {
 			assert_int_equal(
 				names_encode('/', in_root, part.bytes, part.size, back), part.size);
