@@ -116,6 +116,7 @@ static int mount_store(struct mount *mount, struct kt_store *store, const char *
 		.dir_mode = 0777 & ~options->umask,
 		.read_only = options->read_only,
 		.commit_seconds = options->commit_seconds,
+		.separator = options->separator,
 		.snapshot = options->snapshot,
 		.subtree = options->subtree,
 		.scratch = options->scratch,
@@ -232,6 +233,7 @@ const struct command cmd_mount = {
 		"T)\n"
 		"         snapshot=NAME    show a snapshot, read-only\n"
 		"         subtree=PATH     show one directory of the store\n"
+		"         separator=C      split keys at the character C, not % (default: /)\n"
 		"         scratch=P:P      patterns of names of files that are never saved\n"
 		"         conflict=fail    saving fails if others have changed it meanwhile "
 		"(default: last)\n"

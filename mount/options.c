@@ -23,6 +23,7 @@ enum word {
 	WORD_COMMIT,
 	WORD_SNAPSHOT,
 	WORD_SUBTREE,
+	WORD_SEPARATOR,
 	WORD_MAX_SIZE,
 	WORD_SCRATCH,
 	WORD_CONFLICT,
@@ -41,6 +42,7 @@ static const char *const words[] = {
 	[WORD_COMMIT] = "commit",
 	[WORD_SNAPSHOT] = "snapshot",
 	[WORD_SUBTREE] = "subtree",
+	[WORD_SEPARATOR] = "separator",
 	[WORD_MAX_SIZE] = "max_size",
 	[WORD_SCRATCH] = "scratch",
 	[WORD_CONFLICT] = "conflict",
@@ -53,6 +55,7 @@ void options_init(struct options *options)
 		.gid = getgid(),
 		.umask = 022,
 		.commit_seconds = 5,
+		.separator = '/',
 	};
 }
 
@@ -133,6 +136,15 @@ static const char *strip_slashes(char *path)
 	return path;
 }
 
+/* A byte that is a character by itself. '%' is what names are escaped with. */
+static int parse_separator(const char *text, char *ret_separator)
+{
+	if (text[0] == '\0' || text[1] != '\0' || (text[0] & 0x80) || text[0] == '%')
+		return -EINVAL;
+	*ret_separator = text[0];
+	return 0;
+}
+
 /* Who wins when a file is written while others change its entry. */
 static int parse_conflict(const char *text, bool *ret_fail)
 {
@@ -170,6 +182,8 @@ static int take_value(struct options *options, int word, char *value)
 	case WORD_SUBTREE:
 		options->subtree = strip_slashes(value);
 		return 0;
+	case WORD_SEPARATOR:
+		return parse_separator(value, &options->separator);
 	case WORD_SCRATCH:
 		options->scratch = value;
 		return 0;

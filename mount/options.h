@@ -18,6 +18,7 @@ struct options {
 	uint64_t max_size;	 /* of the store's file, bytes; 0: no limit */
 	const char *snapshot;	 /* name; then read_only, too; NULL: the present */
 	const char *scratch;	 /* patterns of scratch files; NULL: the usual ones */
+	char separator;		 /* between the components of a key */
 	const char *subtree;	 /* path; NULL: all of the store */
 };
 
