@@ -33,17 +33,36 @@ static int fail(const struct use *use, const char *what, int err)
 		err == -EEXIST ? "there is such a snapshot" : kt_strerror(NULL, err));
 }
 
+#define NAME_SIZE (SHOW_TIME_SIZE + 12)
+
+/* Of several in one second the later ones have a number as well. @param name  NAME_SIZE bytes */
+static int create_named_by_time(struct kt_store *store, char *name)
+{
+	char at[SHOW_TIME_SIZE];
+	int err;
+
+	show_utc((int64_t)time(NULL) * 1000000000, at);
+	snprintf(name, NAME_SIZE, "%s", at);
+	err = kt_snapshot_create(store, name);
+	for (unsigned number = 2; err == -EEXIST; number++) {
+		snprintf(name, NAME_SIZE, "%s-%u", at, number);
+		err = kt_snapshot_create(store, name);
+	}
+	return err;
+}
+
 static int create(const struct use *use, struct kt_store *store)
 {
 	struct use named = *use;
-	char name[SHOW_TIME_SIZE];
+	char name[NAME_SIZE] = "";
 	int err;
 
 	if (named.name == NULL) {
-		show_utc((int64_t)time(NULL) * 1000000000, name);
 		named.name = name;
+		err = create_named_by_time(store, name);
+	} else {
+		err = kt_snapshot_create(store, named.name);
 	}
-	err = kt_snapshot_create(store, named.name);
 	if (err == 0)
 		err = kt_flush(store);
 	if (err != 0)
