@@ -6,7 +6,13 @@
 
 #include "store/keytree.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 struct fixture {
 	struct temp temp;
@@ -52,6 +58,15 @@ static inline int fixture_teardown(void **state)
 	temp_remove(&f->temp);
 	free(f);
 	return 0;
+}
+
+/** Fail the test unless a store is sound. */
+static inline void fixture_assert_sound(struct kt_store *store)
+{
+	uint64_t findings;
+
+	assert_int_equal(kt_check(store, NULL, NULL, &findings), 0);
+	assert_int_equal(findings, 0);
 }
 
 /** A test on a file; and one on a file and in memory, for the list of a group. */

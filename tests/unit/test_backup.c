@@ -131,20 +131,6 @@ static void assert_same(struct kt_txn *a, struct kt_txn *b)
 		assert_same_tree(kt_tree(a, tree), kt_tree(b, tree));
 }
 
-static void print_finding(void *arg, uint64_t page, const char *message)
-{
-	(void)arg;
-	print_message("page %llu: %s\n", (unsigned long long)page, message);
-}
-
-static void assert_sound(struct kt_store *store)
-{
-	uint64_t findings;
-
-	assert_int_equal(kt_check(store, print_finding, NULL, &findings), 0);
-	assert_int_equal(findings, 0);
-}
-
 static struct kt_txn *begin_read(struct kt_store *store)
 {
 	struct kt_txn *txn;
@@ -168,12 +154,12 @@ static struct kt_store *open_copy(const char *path)
 	struct kt_txn *txn;
 
 	assert_int_equal(kt_open(path, 0, &copy), 0);
-	assert_sound(copy);
+	fixture_assert_sound(copy);
 	assert_int_equal(kt_begin(copy, KT_WRITE, &txn), 0);
 	assert_int_equal(put_text(txn, "written to the copy", "x"), 0);
 	assert_int_equal(kt_delete(txn, "written to the copy", 19, 0), 0);
 	assert_int_equal(kt_commit(txn, KT_FLUSH), 0);
-	assert_sound(copy);
+	fixture_assert_sound(copy);
 	return copy;
 }
 
@@ -249,7 +235,7 @@ static void everything(void **state)
 	kt_abort(other);
 	assert_int_equal(kt_close(copy), 0);
 	put_keys(f->store, 0, 1000, "after");
-	assert_sound(f->store);
+	fixture_assert_sound(f->store);
 }
 
 /* A copy of a copy is the same again, and one that was changed keeps the changes. */
@@ -342,13 +328,13 @@ static void with_snapshots(void **state)
 	assert_int_equal(kt_snapshot_open(copy, "one", &there), 0);
 	assert_int_equal(kt_restore(copy, there), 0);
 	kt_abort(there);
-	assert_sound(copy);
+	fixture_assert_sound(copy);
 	assert_int_equal(kt_snapshot_delete(copy, "one"), 0);
-	assert_sound(copy);
+	fixture_assert_sound(copy);
 	assert_int_equal(kt_snapshot_delete(copy, "two"), 0);
 	for (unsigned i = 0; i < 20; i++) /* free what was cleared */
 		put_keys(copy, i, i + 1, "last");
-	assert_sound(copy);
+	fixture_assert_sound(copy);
 	assert_int_equal(kt_close(copy), 0);
 }
 
@@ -511,7 +497,7 @@ static void one_point_in_time(void **state)
 		pthread_join(threads[i], NULL);
 		assert_int_equal(writers[i].err, 0);
 	}
-	assert_sound(f->store);
+	fixture_assert_sound(f->store);
 }
 
 static int stop(void *arg, uint64_t done, uint64_t total)
@@ -697,7 +683,7 @@ static void no_room(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(kt_backup(txn, f->temp.copy, 0, NULL, NULL), 0);
 	kt_abort(txn);
-	assert_sound(f->store);
+	fixture_assert_sound(f->store);
 }
 
 /* ---- progress -------------------------------------------------------------------------------- */
@@ -775,7 +761,7 @@ static void killed(void **state)
 		assert_int_equal(stat(f->temp.copy, &st), -1);
 	}
 	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
-	assert_sound(f->store);
+	fixture_assert_sound(f->store);
 }
 
 /* ---- streams --------------------------------------------------------------------------------- */

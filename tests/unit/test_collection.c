@@ -110,14 +110,6 @@ static uint64_t count(struct kt_txn *txn)
 	return count.entries;
 }
 
-static void assert_sound(struct fixture *f)
-{
-	uint64_t findings;
-
-	assert_int_equal(kt_check(f->store, NULL, NULL, &findings), 0);
-	assert_int_equal(findings, 0);
-}
-
 /* ---- keys ------------------------------------------------------------------------------------ */
 
 /* What is put into a collection stands in the store under NAME/, and the other way round. */
@@ -415,7 +407,7 @@ static void clear_and_delete(void **state)
 	assert_int_equal(put(kt_tree(f->txn, KT_DIRECTORIES), "c/sub/", ""), 0);
 	assert_int_equal(kt_commit(f->txn, 0), 0);
 	assert_string_equal(list(f), "c- c ");
-	assert_sound(f);
+	fixture_assert_sound(f->store);
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &f->txn), 0);
 	assert_int_equal(kt_collection_delete(f->txn, "c", 1), 0);
 	assert_int_equal(kt_collection_delete(f->txn, "c", 1), -ENOENT);
@@ -428,7 +420,7 @@ static void clear_and_delete(void **state)
 	assert_int_equal(kt_commit(f->txn, 0), 0);
 	f->txn = NULL;
 	assert_string_equal(list(f), "c- ");
-	assert_sound(f);
+	fixture_assert_sound(f->store);
 	assert_int_equal(kt_begin(f->store, KT_READ, &f->txn), 0);
 	assert_int_equal(kt_collection_delete(f->txn, "c-", 2), -EROFS);
 	kt_collection_close(c);

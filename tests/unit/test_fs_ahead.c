@@ -10,21 +10,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct world));
-	assert_non_null(*state);
-	world_open(*state, false);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void receive(void *arg, const void *value, size_t size)
 {
 	char *text = arg;
@@ -191,12 +176,13 @@ static void test_untold(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_asked_for, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_not_worth_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_open, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_removed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_untold, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_once, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(test_asked_for, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_not_worth_it, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(test_open, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(test_removed, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(test_untold, world_setup_memory, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,21 +27,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int setup_last(void **state)
-{
-	*state = malloc(sizeof(struct world));
-	assert_non_null(*state);
-	world_open(*state, false);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 static struct fs_file *open_file(struct world *w, const char *path, int flags)
 {
 	struct fs_file *file;
@@ -434,18 +419,18 @@ static void test_last(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_written, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_deleted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_background, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_large, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_own, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fresh, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_renamed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_aside, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_last, setup_last, teardown),
+		cmocka_unit_test_setup_teardown(test_written, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_idle, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_deleted, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_background, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_large, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_own, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_fresh, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_shared, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_renamed, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_told, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_aside, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_last, world_setup_memory, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,21 +13,6 @@
 
 #include <cmocka.h>
 
-static int setup_memory(void **state)
-{
-	*state = malloc(sizeof(struct world));
-	assert_non_null(*state);
-	world_open(*state, false);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void put_all(struct world *w, const char *const *keys)
 {
 	for (; *keys != NULL; keys++)
@@ -1030,7 +1015,7 @@ static void test_nodes(void **state)
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup_memory, teardown)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, world_setup_memory, world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_list_order),
 		TEST(test_list_made),

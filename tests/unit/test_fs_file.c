@@ -12,29 +12,6 @@
 
 #include <cmocka.h>
 
-static int setup_memory(void **state)
-{
-	*state = malloc(sizeof(struct world));
-	assert_non_null(*state);
-	world_open(*state, false);
-	return 0;
-}
-
-static int setup_file(void **state)
-{
-	*state = malloc(sizeof(struct world));
-	assert_non_null(*state);
-	world_open(*state, true);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* Keys are files and prefixes are directories, with the mount's owner and modes. */
 static void test_shows_keys(void **state)
 {
@@ -730,8 +707,8 @@ static void test_statfs(void **state)
 
 int main(void)
 {
-#define MEMORY(test) cmocka_unit_test_setup_teardown(test, setup_memory, teardown)
-#define IN_FILE(test) cmocka_unit_test_setup_teardown(test, setup_file, teardown)
+#define MEMORY(test) cmocka_unit_test_setup_teardown(test, world_setup_memory, world_teardown)
+#define IN_FILE(test) cmocka_unit_test_setup_teardown(test, world_setup_file, world_teardown)
 	const struct CMUnitTest tests[] = {
 		MEMORY(test_shows_keys),
 		MEMORY(test_create),

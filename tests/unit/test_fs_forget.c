@@ -16,21 +16,6 @@ struct walked {
 	size_t count;
 };
 
-static int setup(void **state)
-{
-	*state = malloc(sizeof(struct world));
-	assert_non_null(*state);
-	world_open(*state, false);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* Anonymous memory of this process. */
 static size_t resident_kib(void)
 {
@@ -134,8 +119,9 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_walk_and_forget, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_walk_and_forget, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(test_memory, world_setup_memory, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

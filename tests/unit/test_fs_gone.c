@@ -10,20 +10,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state)
-{
-	*state = calloc(1, sizeof(struct world));
-	world_open(*state, false);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* ---- ways to take a name that is free -------------------------------------------------------- */
 
 static int create_f(struct world *w)
@@ -159,10 +145,14 @@ static void test_other_type(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_name_taken, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_replaced_before_open, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_deleted_before_open, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_other_type, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_name_taken, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_replaced_before_open, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_deleted_before_open, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_other_type, world_setup_memory, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

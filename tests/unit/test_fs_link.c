@@ -13,29 +13,6 @@
 
 #include <cmocka.h>
 
-static int setup_memory(void **state)
-{
-	*state = malloc(sizeof(struct world));
-	assert_non_null(*state);
-	world_open(*state, false);
-	return 0;
-}
-
-static int setup_file(void **state)
-{
-	*state = malloc(sizeof(struct world));
-	assert_non_null(*state);
-	world_open(*state, true);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	world_close(*state);
-	free(*state);
-	return 0;
-}
-
 static struct stat stat_of(struct world *w, const char *path)
 {
 	struct stat stat;
@@ -513,8 +490,8 @@ static void test_symlink(void **state)
 }
 
 #define TEST(name)                                                                                 \
-	cmocka_unit_test_setup_teardown(name, setup_memory, teardown),                             \
-		cmocka_unit_test_setup_teardown(name, setup_file, teardown)
+	cmocka_unit_test_setup_teardown(name, world_setup_memory, world_teardown),                 \
+		cmocka_unit_test_setup_teardown(name, world_setup_file, world_teardown)
 
 int main(void)
 {

@@ -70,14 +70,6 @@ static const char *list(struct kt_cursor *cursor)
 	return text;
 }
 
-static void assert_sound(struct fixture *f)
-{
-	uint64_t findings;
-
-	assert_int_equal(kt_check(f->store, NULL, NULL, &findings), 0);
-	assert_int_equal(findings, 0);
-}
-
 /* A backend has a name for diagnosis, which says what kind it is, and each error in words bears
  * it. */
 static void name(void **state)
@@ -303,7 +295,7 @@ static void clear(void **state)
 		put(f, "k", "v");
 	assert_true(unused_pages(f) > cleared + 300);
 	assert_true(unused_pages(f) > info.pages * 8 / 10);
-	assert_sound(f);
+	fixture_assert_sound(f->store);
 }
 
 static int add_snapshot(void *arg, const struct kt_snapshot *snapshot)
@@ -347,7 +339,7 @@ static void snapshot_and_restore(void **state)
 	assert_value(f->txn, "n/7", "n/7");
 	assert_int_equal(kt_info(f->store, &info), 0);
 	assert_int_equal(info.entries, 2001);
-	assert_sound(f);
+	fixture_assert_sound(f->store);
 }
 
 /* Named snapshots: taken, listed from the oldest on, opened, restored, undone, and deleted. */
@@ -395,7 +387,7 @@ static void named_snapshots(void **state)
 	assert_int_equal(kt_snapshot_create(f->store, "in"), -EDEADLK);
 	assert_int_equal(kt_restore(f->store, f->txn), -EINVAL);
 	drop(f);
-	assert_sound(f);
+	fixture_assert_sound(f->store);
 }
 
 /* What is held keeps its answers, whatever is written: several points in time at once. */

@@ -71,6 +71,31 @@ void world_close(struct world *world)
 	rmdir(world->dir);
 }
 
+static int setup(void **state, bool in_file)
+{
+	*state = malloc(sizeof(struct world));
+	assert_non_null(*state);
+	world_open(*state, in_file);
+	return 0;
+}
+
+int world_setup_memory(void **state)
+{
+	return setup(state, false);
+}
+
+int world_setup_file(void **state)
+{
+	return setup(state, true);
+}
+
+int world_teardown(void **state)
+{
+	world_close(*state);
+	free(*state);
+	return 0;
+}
+
 void world_remount(struct world *world)
 {
 	assert_int_equal(fs_close(world->fs), 0);

@@ -20,6 +20,11 @@ struct world {
 /** Open a new store, in memory or as a file in a new directory, and show it. */
 void world_open(struct world *world, bool in_file);
 
+/** cmocka's setup and teardown for a test whose state is a world. */
+int world_setup_memory(void **state);
+int world_setup_file(void **state);
+int world_teardown(void **state);
+
 /** End all of it, after checking the store. */
 void world_close(struct world *world);
 
