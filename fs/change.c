@@ -53,6 +53,8 @@ int change_keep(struct fs *fs, struct known *known)
 
 int change_commit(struct fs *fs, struct kt_txn *txn, int err)
 {
+	uint64_t commit = kt_txn_id(txn);
+
 	if (!err)
 		err = ids_refill(&fs->ids, txn);
 	if (!err)
@@ -61,6 +63,7 @@ int change_commit(struct fs *fs, struct kt_txn *txn, int err)
 		kt_abort(txn);
 	else
 		err = kt_commit_to(txn, 0, fs->changes.seen);
+	changes_ended(fs, err ? 0 : commit);
 	ids_settle(&fs->ids, !err);
 	aside_end(fs, !err);
 	if (!err)

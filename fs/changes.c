@@ -17,6 +17,7 @@ struct change_span {
 /* Keys that have moved. */
 struct change_move {
 	struct change_move *next;
+	uint64_t commit; /* of our own, which moved them */
 	bool swap;
 	struct key from, to;
 };
@@ -37,12 +38,12 @@ static void free_left(struct change_left *left)
 	}
 }
 
-static void free_moves(struct changes *changes)
+static void free_moves(struct change_move **moves)
 {
-	while (changes->moves != NULL) {
-		struct change_move *move = changes->moves;
+	while (*moves != NULL) {
+		struct change_move *move = *moves;
 
-		changes->moves = move->next;
+		*moves = move->next;
 		free(move);
 	}
 }
@@ -64,7 +65,8 @@ void changes_fini(struct changes *changes)
 		changes->first = span->next;
 		span_free(span);
 	}
-	free_moves(changes);
+	free_moves(&changes->moves);
+	free_moves(&changes->begun);
 	free_left(changes->left);
 	kt_abort(changes->seen);
 	changes->seen = NULL;
@@ -179,7 +181,7 @@ static int take(struct fs *fs, struct change_span **ret_span, struct change_left
 	changes->left = NULL;
 	changes->telling = *ret_span != NULL || *ret_left != NULL;
 	if (!changes->telling)
-		free_moves(changes);
+		free_moves(&changes->moves);
 	pthread_mutex_unlock(&fs->lock);
 	return err;
 }
@@ -198,21 +200,37 @@ int changes_leaving(struct fs *fs, const struct inode *node)
 	return 0;
 }
 
+static void append_moves(struct change_move **list, struct change_move *moves)
+{
+	while (*list != NULL)
+		list = &(*list)->next;
+	*list = moves;
+}
+
 int changes_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap)
 {
-	struct changes *changes = &fs->changes;
-	struct change_move **last = &changes->moves, *move;
+	struct change_move *move;
 
-	if (!is_pending(changes))
+	if (!is_pending(&fs->changes))
 		return 0;
 	move = malloc(sizeof(*move));
 	if (move == NULL)
 		return -ENOMEM;
-	*move = (struct change_move){NULL, swap, *from, *to};
-	while (*last != NULL)
-		last = &(*last)->next;
-	*last = move;
+	*move = (struct change_move){.swap = swap, .from = *from, .to = *to};
+	append_moves(&fs->changes.begun, move);
 	return 0;
+}
+
+void changes_ended(struct fs *fs, uint64_t commit)
+{
+	struct changes *changes = &fs->changes;
+
+	if (commit == 0)
+		free_moves(&changes->begun);
+	for (struct change_move *move = changes->begun; move != NULL; move = move->next)
+		move->commit = commit;
+	append_moves(&changes->moves, changes->begun);
+	changes->begun = NULL;
 }
 
 static bool move_key(const struct key *from, const struct key *to, char separator, struct key *key)
@@ -233,14 +251,17 @@ static bool move_key(const struct key *from, const struct key *to, char separato
 	return true;
 }
 
-bool changes_moved(const struct fs *fs, struct key *key)
+size_t changes_moved(const struct fs *fs, uint64_t commit, struct key *key)
 {
-	bool moved = false;
+	size_t count = 0;
 
-	for (const struct change_move *move = fs->changes.moves; move != NULL; move = move->next)
-		moved |= move_key(&move->from, &move->to, fs->separator, key) ||
-			 (move->swap && move_key(&move->to, &move->from, fs->separator, key));
-	return moved;
+	for (const struct change_move *move = fs->changes.moves; move != NULL; move = move->next) {
+		if (move->commit > commit)
+			count += move_key(&move->from, &move->to, fs->separator, key) ||
+				 (move->swap &&
+					 move_key(&move->to, &move->from, fs->separator, key));
+	}
+	return count;
 }
 
 /* It could not be told: it is to be told again. */
@@ -260,7 +281,7 @@ static void put_back(struct fs *fs, struct change_span *span)
 static void tell_left(const struct change_left *left, fs_notice_fn *tell_to, void *arg)
 {
 	for (; left != NULL; left = left->next) {
-		const struct fs_notice notice = {FS_NOTICE_DATA, left->node, 0, ""};
+		const struct fs_notice notice = {FS_NOTICE_DATA, left->node, 0, "", false};
 
 		tell_to(arg, &notice);
 	}

@@ -11,7 +11,8 @@
  *
  * What is told of a key concerns the nodes that it had then. So what we have moved since is told
  * under the key that it has now, too; and a node that has none any more, or is known by its entry
- * since, is told for itself.
+ * since, is told for itself. Since is by the numbers of commits: a key that somebody wrote anew
+ * after we moved what had it before has not moved.
  *
  * A span ends, too, at each commit of others at which a request is answered (point.h): what was
  * answered may be kept, also if it is not true any more, and as before, when it is told.
@@ -20,6 +21,8 @@
 #define FS_CHANGES_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct change_left;
 struct change_move;
@@ -35,6 +38,7 @@ struct changes {
 	struct change_span **last; /* where the next one goes */
 	bool telling;		   /* a span is being told */
 	struct change_move *moves; /* of our own, since there is something to be told; in order */
+	struct change_move *begun; /* of the change that has not been committed yet */
 	struct change_left *left;  /* nodes that have left their keys since, to be told */
 };
 
@@ -55,19 +59,26 @@ bool changes_know(const struct fs *fs, const struct kt_txn *txn);
  *  @return 0; -ENOMEM */
 int changes_notice(struct fs *fs);
 
-/** We are about to move a key, or all that begin so if it ends in a separator. If that fails, more
- * is told than need be. The caller has the lock.
+/** We are about to move a key, or all that begin so if it ends in a separator. The caller has the
+ * lock.
  *  @param swap  and those there come here
  *  @return 0; -ENOMEM */
 int changes_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap);
 
-/** We are about to take the key from a node, or its place for its entry. As changes_moving(). */
+/** The change in which keys were to move has ended. The caller has the lock.
+ *  @param commit  its number; 0: it failed, and nothing has moved */
+void changes_ended(struct fs *fs, uint64_t commit);
+
+/** We are about to take the key from a node, or its place for its entry. If that fails, more is
+ * told than need be. The caller has the lock.
+ *  @return 0; -ENOMEM */
 int changes_leaving(struct fs *fs, const struct inode *node);
 
 /** The key that a key of something to be told has by now. The caller has the lock.
- *  @param key  changed
- *  @return whether it has moved */
-bool changes_moved(const struct fs *fs, struct key *key);
+ *  @param commit  the number of the commit at which it had that key
+ *  @param key     changed
+ *  @return how often it has moved */
+size_t changes_moved(const struct fs *fs, uint64_t commit, struct key *key);
 
 /** Free all. */
 void changes_fini(struct changes *changes);

@@ -3,6 +3,7 @@
 
 #include "below.h"
 #include "core.h"
+#include "stat.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -305,12 +306,18 @@ static int write_ranges(const struct gather *gather, const struct below *below)
 	return err;
 }
 
-static int check_exists(const struct below *below)
+/* Is the file still there, and no other thing? */
+static int check_below(const struct below *below, const struct inode *node)
 {
-	bool contains;
-	int err = kt_contains(below->tree, below->key, below->key_size, &contains);
+	struct known known;
+	struct kt_stat stat;
+	int err = kt_stat(below->tree, below->key, below->key_size, &stat);
 
-	return err ? err : contains ? 0 : -ESTALE;
+	if (!err)
+		err = stat_known(&stat, &known);
+	if (!err && stat_is_other(node, &known.attr))
+		err = -ESTALE;
+	return err == -ENOENT ? -ESTALE : err;
 }
 
 /* Write into the value under the key. The blob stays: another mtime than the blob's own says that
@@ -322,7 +329,7 @@ static int store_ranges(const struct content *content, struct kt_txn *txn, const
 	int err;
 
 	below_entry(key, txn, &below);
-	err = check_exists(&below);
+	err = check_below(&below, content->node);
 	if (!err)
 		err = write_ranges(&content->gather, &below);
 	if (!err && size > 0)

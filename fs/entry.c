@@ -10,17 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A node that was given out as something else than what is found there now loses its place. */
+static void leave_if_other(struct fs *fs, struct inode *node, const struct found *found)
+{
+	if (node == NULL || !stat_is_other(node, &found->known.attr))
+		return;
+	if (node->shared != 0)
+		inodes_unshare(&fs->nodes, node);
+	inodes_detach(&fs->nodes, node);
+	inodes_tidy(&fs->nodes, node);
+}
+
 int entry_node(struct fs *fs, const struct place *place, const struct found *found,
 	struct inode **ret_node)
 {
-	struct inode *node = inodes_find_file(&fs->nodes, place, found->known.shared);
-
-	if (node != NULL && find_is_other(node, found)) {
-		if (node->shared != 0)
-			inodes_unshare(&fs->nodes, node);
-		inodes_detach(&fs->nodes, node);
-		inodes_tidy(&fs->nodes, node);
-	}
+	leave_if_other(fs, inodes_find(&fs->nodes, place), found);
+	if (found->known.shared != 0)
+		leave_if_other(fs, inodes_find_file(&fs->nodes, place, found->known.shared), found);
 	return inodes_get_file(&fs->nodes, place, found->known.shared, ret_node);
 }
 
@@ -28,6 +34,8 @@ void entry_give(
 	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry)
 {
 	node->lookups++;
+	if (fs->changes.seen != NULL)
+		node->given = kt_txn_id(fs->changes.seen);
 	ret_entry->node = node->number;
 	find_stat(fs, node, found, &ret_entry->stat);
 	node->type = ret_entry->stat.st_mode & S_IFMT;

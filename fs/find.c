@@ -384,11 +384,6 @@ static int find_last(const struct inode *node, struct found *ret_found)
 	return 0;
 }
 
-bool find_is_other(const struct inode *node, const struct found *found)
-{
-	return node->type != 0 && node->type != stat_type(found->kind, &found->known.attr);
-}
-
 int find_at_node(
 	struct fs *fs, struct kt_txn *txn, const struct inode *node, struct found *ret_found)
 {
@@ -397,7 +392,7 @@ int find_at_node(
 
 	if (node->shared != 0) {
 		err = find_shared(fs, txn, node, ret_found);
-		return !err && find_is_other(node, ret_found) ? -ESTALE : err;
+		return !err && stat_is_other(node, &ret_found->known.attr) ? -ESTALE : err;
 	}
 	ret_found->tree = KT_ENTRIES;
 	if (!inode_has_place(node)) {
@@ -415,7 +410,7 @@ int find_at_node(
 	if (place.kind != INODE_FILE)
 		return find_directory(fs, txn, &place, &ret_found->key, ret_found);
 	err = find_file(fs, txn, &place, ret_found);
-	return !err && find_is_other(node, ret_found) ? -ESTALE : err;
+	return !err && stat_is_other(node, &ret_found->known.attr) ? -ESTALE : err;
 }
 
 /* Has a directory files in memory only, at any depth? The value of the directory itself counts. */

@@ -46,10 +46,6 @@ struct place target_directory(const struct target *target);
 int find_at_target(
 	struct fs *fs, struct kt_txn *txn, struct target *target, struct found *ret_found);
 
-/** Is what was found of another type than the node was given out as? Then others have replaced the
- *  file that it stands for. */
-bool find_is_other(const struct inode *node, const struct found *found);
-
 /** Find out about a node. @return 0; -ENOENT it is gone; -ESTALE something else is there */
 int find_at_node(
 	struct fs *fs, struct kt_txn *txn, const struct inode *node, struct found *ret_found);

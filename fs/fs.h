@@ -109,6 +109,8 @@ struct fs_notice {
 	uint64_t node;	  /* that changed; with FS_NOTICE_NAME the directory */
 	uint64_t parent;  /* where it is found: the directory; 0: the root, and what has no name */
 	const char *name; /* and its name in there; NUL-terminated; valid during the call */
+	bool stays;	  /* with FS_NOTICE_NAME: it means a directory, as it did when it was last
+			     asked for; who works in there should not notice */
 };
 
 /** Receives a notice. No lock is held: it may wait for requests to be answered. */

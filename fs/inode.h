@@ -70,6 +70,7 @@ struct inode {
 	uint64_t version;	 /* of its entry, while it is written (conflict.h) */
 
 	/* of a directory */
+	uint64_t given;	    /* the commit that was known when it was last given out */
 	uint64_t ino;	    /* shown while it has no record; 0: not shown yet */
 	int64_t touched_ns; /* when names in it last changed; 0: its record says that */
 	bool touched;	    /* that is still to be recorded, and it is in this list: */

@@ -2,6 +2,7 @@
 #include "change.h"
 #include "content.h"
 #include "core.h"
+#include "stat.h"
 #include "directory.h"
 #include "entry.h"
 #include "find.h"
@@ -10,8 +11,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-#define SYMLINK_MAX 4095
 
 /* Find the place for a new name. @return 0; -EEXIST */
 static int find_free(
@@ -162,7 +161,7 @@ int fs_symlink(struct fs *fs, const struct fs_caller *caller, const char *target
 
 	if (target[0] == '\0')
 		return -ENOENT;
-	if (strlen(target) > SYMLINK_MAX)
+	if (strlen(target) > STAT_TARGET_MAX)
 		return -ENAMETOOLONG;
 	return make(fs, caller, &making, parent, name, ret_entry);
 }

@@ -48,21 +48,25 @@ struct stage {
 	bool has_changed; /* it means something else than before */
 	char name[NAMES_MAX + 1];
 	uint64_t files[FILES_MAX], directory; /* nodes that are known there; 0: none */
+	uint64_t given;			      /* as of the directory's node */
 };
 
 static void tell(const struct way *way, enum fs_notice_kind kind, uint64_t node, uint64_t parent,
 	const char *name)
 {
-	const struct fs_notice notice = {kind, node, parent, name};
+	const struct fs_notice notice = {kind, node, parent, name, false};
 
 	way->telling->tell(way->telling->arg, &notice);
 }
 
-/* The names in a directory, and one of them, have changed. */
+/* The names in a directory, and one of them, have changed.
+ * @param stays  as in a notice */
 static void tell_name(const struct way *way, uint64_t node, uint64_t parent, const char *name,
-	const char *changed)
+	const char *changed, bool stays)
 {
-	tell(way, FS_NOTICE_NAME, node, node, changed);
+	const struct fs_notice notice = {FS_NOTICE_NAME, node, node, changed, stays};
+
+	way->telling->tell(way->telling->arg, &notice);
 	tell(way, FS_NOTICE_LISTING, node, parent, name);
 }
 
@@ -123,13 +127,17 @@ static int compare(const struct way *way, struct stage *stage)
 	return err;
 }
 
-static uint64_t number_at(const struct fs *fs, struct inode *directory, enum inode_kind kind,
-	const void *bytes, size_t size)
+/* The node of a directory that the next name means, if it is known. */
+static void directory_at(
+	const struct fs *fs, struct inode *parent, const void *bytes, struct stage *stage)
 {
-	const struct place place = {directory, kind, bytes, size};
-	struct inode *node = size <= NAMES_MAX ? inodes_find(&fs->nodes, &place) : NULL;
+	const struct place place = {
+		parent, stage->is_piece ? INODE_PIECE : INODE_DIR, bytes, stage->used};
+	const struct inode *node =
+		stage->used <= NAMES_MAX ? inodes_find(&fs->nodes, &place) : NULL;
 
-	return node != NULL ? node->number : 0;
+	stage->directory = node != NULL ? node->number : 0;
+	stage->given = node != NULL ? node->given : 0;
 }
 
 /* Does the key still lead to the entry to which it led at the end of the span? */
@@ -212,8 +220,7 @@ static int enter(struct way *way, struct stage *stage)
 
 		stage->used = names_encode(fs->separator, in_root, rest, size, stage->name);
 		stage->is_piece = stage->used < size;
-		stage->directory = number_at(fs, directory,
-			stage->is_piece ? INODE_PIECE : INODE_DIR, rest, stage->used);
+		directory_at(fs, directory, rest, stage);
 		if (!stage->is_piece && end == NULL && !way->telling->records)
 			err = files_at(way, directory, rest, stage->used, stage);
 	} else {
@@ -230,7 +237,7 @@ static int enter(struct way *way, struct stage *stage)
 static void tell_piece(
 	const struct way *way, const struct stage *stage, uint64_t grandparent, const char *parent)
 {
-	tell_name(way, way->node, grandparent, parent, stage->name);
+	tell_name(way, way->node, grandparent, parent, stage->name, stage->directory != 0);
 	if (stage->directory != 0)
 		tell(way, FS_NOTICE_LISTING, stage->directory, way->node, stage->name);
 }
@@ -241,7 +248,7 @@ static void tell_entry(const struct way *way, const struct stage *stage)
 	bool in_directory = stage->is_dir && stage->directory != 0;
 
 	if (stage->directory != 0 && way->appeared)
-		tell_name(way, stage->directory, way->node, stage->name, "%value");
+		tell_name(way, stage->directory, way->node, stage->name, "%value", false);
 	for (int i = 0; i < FILES_MAX; i++) {
 		if (stage->files[i] != 0)
 			tell(way, FS_NOTICE_DATA, stage->files[i],
@@ -254,9 +261,19 @@ static void tell_entry(const struct way *way, const struct stage *stage)
 static void tell_directory(const struct way *way, const struct stage *stage)
 {
 	if (stage->has_changed)
-		tell_name(way, stage->directory, way->node, stage->name, "%value");
+		tell_name(way, stage->directory, way->node, stage->name, "%value", false);
 	else
 		tell(way, FS_NOTICE_ATTR, stage->directory, way->node, stage->name);
+}
+
+/* Does a name mean a directory that it may have meant before, too? It did not if a file became one,
+ * and does not if one became a file; but since it became one it may have been looked up. */
+static bool stays(const struct way *way, const struct stage *stage)
+{
+	if (stage->directory == 0)
+		return false;
+	return way->moved || stage->was_dir == stage->is_dir ||
+	       (stage->is_dir && stage->given >= kt_txn_id(way->telling->to));
 }
 
 /* Tell what changed at a name, and go on behind it.
@@ -269,7 +286,8 @@ static int pass(
 		way->at += stage->used;
 	} else {
 		if (stage->has_changed)
-			tell_name(way, way->node, grandparent, parent, stage->name);
+			tell_name(way, way->node, grandparent, parent, stage->name,
+				stays(way, stage));
 		if (stage->is_last)
 			tell_entry(way, stage);
 		else if (stage->directory != 0)
@@ -326,29 +344,51 @@ static mode_t type_of(const struct kt_stat *stat)
 	return known.attr.mode & S_IFMT;
 }
 
-/* A key that we have moved since: its nodes are elsewhere. */
-static int tell_moved(const struct way *past, const struct key *root)
+/* Does a key lie below the root? */
+static bool is_shown(const void *key, size_t size, const struct key *root)
+{
+	return size >= root->size && (root->size == 0 || memcmp(key, root->bytes, root->size) == 0);
+}
+
+/* Where is a key by now that we have moved since?
+ * @return how often it has moved */
+static size_t follow(const struct way *past, struct key *ret_key)
 {
 	struct fs *fs = past->telling->fs;
-	struct key key = {.size = past->size};
-	struct way way = *past;
-	bool moved;
+	size_t count;
 
-	if (key.size > 0)
-		memcpy(key.bytes, past->key, key.size);
+	ret_key->size = past->size;
+	if (past->size > 0)
+		memcpy(ret_key->bytes, past->key, past->size);
 	pthread_mutex_lock(&fs->lock);
-	moved = changes_moved(fs, &key);
+	count = changes_moved(fs, kt_txn_id(past->telling->to), ret_key);
 	pthread_mutex_unlock(&fs->lock);
-	if (!moved || key.size < root->size ||
-		(root->size > 0 && memcmp(key.bytes, root->bytes, root->size) != 0))
-		return 0;
-	way.key = key.bytes;
-	way.size = key.size;
-	way.same = 0;
-	way.at = root->size;
-	way.node = FS_ROOT;
-	way.moved = way.appeared = true;
-	return go(&way);
+	return count;
+}
+
+/* A key that we have moved since: its nodes are elsewhere. If it moves again on the way there, they
+ * may have been missed. */
+static int tell_moved(const struct way *past, const struct key *root)
+{
+	size_t followed = 0, count;
+	struct key key;
+	int err = 0;
+
+	while (!err && (count = follow(past, &key)) != followed) {
+		struct way way = *past;
+
+		followed = count;
+		if (!is_shown(key.bytes, key.size, root))
+			continue;
+		way.key = key.bytes;
+		way.size = key.size;
+		way.same = 0;
+		way.at = root->size;
+		way.node = FS_ROOT;
+		way.moved = way.appeared = true;
+		err = go(&way);
+	}
+	return err;
 }
 
 static int tell_key(
@@ -370,8 +410,7 @@ static int tell_key(
 	pthread_mutex_lock(&telling->fs->lock);
 	err = inode_key(telling->fs->separator, telling->fs->nodes.root, &root);
 	pthread_mutex_unlock(&telling->fs->lock);
-	if (err || key->size < root.size ||
-		(root.size > 0 && memcmp(key->data, root.bytes, root.size)))
+	if (err || !is_shown(key->data, key->size, &root))
 		return err;
 	way.at = root.size;
 	if (!telling->told_root)

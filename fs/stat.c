@@ -26,6 +26,9 @@ int stat_known(const struct kt_stat *stat, struct known *ret_known)
 	err = attr_decode(stat->attr.data, stat->attr.size, &ret_known->attr);
 	if (!err && stat->attr_copied) /* the number is that of the entry it shared before */
 		ret_known->attr.fields &= ~(unsigned)ATTR_INO;
+	if (!err && (ret_known->attr.fields & ATTR_MODE) && S_ISLNK(ret_known->attr.mode) &&
+		(stat->size == 0 || stat->size > STAT_TARGET_MAX))
+		ret_known->attr.fields &= ~(unsigned)ATTR_MODE;
 	return err;
 }
 
@@ -76,6 +79,11 @@ mode_t stat_type(enum inode_kind kind, const struct attr *attr)
 	if (kind != INODE_FILE)
 		return S_IFDIR;
 	return attr->fields & ATTR_MODE && !S_ISDIR(attr->mode) ? attr->mode & S_IFMT : S_IFREG;
+}
+
+bool stat_is_other(const struct inode *node, const struct attr *attr)
+{
+	return node->type != 0 && node->type != stat_type(node->kind, attr);
 }
 
 static mode_t mode_of(const struct fs *fs, enum inode_kind kind, const struct attr *attr)

@@ -22,7 +22,12 @@ struct known {
 	unsigned links;	 /* how many keys; 0 is as good as 1 */
 };
 
-/** Decode what the store knows. @return as attr_decode() */
+/** The longest target of a symbolic link, in bytes. */
+#define STAT_TARGET_MAX 4095
+
+/** Decode what the store knows. An application can put anything under the key of a symbolic link:
+ *  what is too long or too short for a target is shown as a file that it wrote.
+ *  @return as attr_decode() */
 int stat_known(const struct kt_stat *stat, struct known *ret_known);
 
 /** Inode number of an entry or directory that has none of its own.
@@ -33,6 +38,10 @@ uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key);
 /** The type of what lies there, as in st_mode: a directory's record is no file, whatever its blob
  *  says. */
 mode_t stat_type(enum inode_kind kind, const struct attr *attr);
+
+/** Is what lies at a node of another type than the node was given out as? Then others have replaced
+ *  what it stands for. */
+bool stat_is_other(const struct inode *node, const struct attr *attr);
 
 /** Fill in what a kernel sees.
  *  @param kind  of what lies there

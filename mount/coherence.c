@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -36,18 +37,29 @@ static int drop(const struct coherence *coherence, const struct fs_notice *notic
 	return fuse_lowlevel_notify_inval_inode(coherence->fuse, notice->node, offset, 0);
 }
 
+/* A directory that somebody works in must not lose its name: it is to be asked for again. Any other
+ * name is dropped. The kernel, when it asks again, waits for nobody, and an answer with what was
+ * true before, which is on its way just now, would make the name good once more. */
+static void tell_name(const struct coherence *coherence, const struct fs_notice *notice)
+{
+	if (notice->stays)
+		wire_expire(fuse_session_fd(coherence->fuse), notice->node, notice->name);
+	else
+		fuse_lowlevel_notify_inval_entry(
+			coherence->fuse, notice->node, notice->name, strlen(notice->name));
+}
+
 /* A name or a node that the kernel does not know is no error. But the lookup of the node may be on
  * its way, with what was true before: to wait for its directory is to wait for that. */
 static void tell_kernel(void *arg, const struct fs_notice *notice)
 {
 	const struct coherence *coherence = arg;
-	int fd = fuse_session_fd(coherence->fuse);
 
 	counts_add(&coherence->counts->told[notice->kind]);
 	if (notice->kind == FS_NOTICE_NAME) {
-		wire_expire(fd, notice->node, notice->name);
+		tell_name(coherence, notice);
 	} else if (drop(coherence, notice) == -ENOENT && notice->parent != 0) {
-		wire_expire(fd, notice->parent, notice->name);
+		wire_expire(fuse_session_fd(coherence->fuse), notice->parent, notice->name);
 		drop(coherence, notice);
 	}
 }

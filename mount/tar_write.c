@@ -5,6 +5,7 @@
 
 #include "attr.h"
 #include "names.h"
+#include "stat.h"
 #include "xattrs.h"
 
 #include <archive.h>
@@ -116,10 +117,11 @@ static int set_attributes(struct writer *writer, const struct record *record)
 	struct archive_entry *entry = writer->entry;
 	mode_t type = record->is_directory ? S_IFDIR : S_IFREG;
 	mode_t mode = record->is_directory ? 0755 : 0644;
-	struct attr attr;
+	struct known known;
+	struct attr attr = {0};
 
-	if (attr_decode(record->stat.attr.data, record->stat.attr.size, &attr) != 0)
-		attr = (struct attr){0};
+	if (stat_known(&record->stat, &known) == 0)
+		attr = known.attr;
 	if (attr.fields & ATTR_MODE) {
 		type = record->is_directory || S_ISDIR(attr.mode) ? type : attr.mode & S_IFMT;
 		mode = attr.mode & 07777;
@@ -137,28 +139,38 @@ static int set_attributes(struct writer *writer, const struct record *record)
 }
 
 /* The value of a symbolic link is where it leads; a file's is its content. */
+static int set_target(struct archive_entry *entry, const struct record *record)
+{
+	struct kt_slice value;
+	char *target;
+	int err = kt_cursor_value(record->cursor, &value);
+
+	if (err != 0)
+		return err;
+	target = strndup(value.data, value.size);
+	if (target == NULL)
+		return -ENOMEM;
+	if (strlen(target) == value.size)
+		archive_entry_set_symlink(entry, target);
+	else
+		archive_entry_set_filetype(entry, S_IFREG);
+	free(target);
+	return 0;
+}
+
+/* The value of a symbolic link is where it leads, if it can lead there; a file's is its content. */
 static int set_value(struct writer *writer, const struct record *record)
 {
 	struct archive_entry *entry = writer->entry;
-	struct kt_slice value;
-	char *target;
-	int err;
+	int err = archive_entry_filetype(entry) == S_IFLNK ? set_target(entry, record) : 0;
 
+	if (err != 0)
+		return err;
 	if (archive_entry_filetype(entry) == S_IFREG) {
 		archive_entry_set_size(entry, (int64_t)record->stat.size);
 		return record->stat.size > 0 ? add_ranges(writer, record) : 0;
 	}
 	archive_entry_set_size(entry, 0);
-	if (archive_entry_filetype(entry) != S_IFLNK)
-		return 0;
-	err = kt_cursor_value(record->cursor, &value);
-	if (err != 0)
-		return err;
-	target = strndup(value.size > 0 ? value.data : "", value.size);
-	if (target == NULL)
-		return -ENOMEM;
-	archive_entry_set_symlink(entry, target);
-	free(target);
 	return 0;
 }
 

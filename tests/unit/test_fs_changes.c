@@ -19,6 +19,7 @@ struct fixture {
 	} held[64];
 	size_t held_count;
 	char told[4096];
+	unsigned stays; /* names told that mean a directory, as before */
 };
 
 static int setup(void **state)
@@ -70,6 +71,8 @@ static void note(void *arg, const struct fs_notice *notice)
 		snprintf(where, sizeof(where), "/%s", notice->name);
 	else if (notice->node != FS_ROOT)
 		assert_true((notice->parent != 0) == (notice->name[0] != '\0'));
+	assert_true(notice->kind == FS_NOTICE_NAME || !notice->stays);
+	f->stays += notice->stays;
 	snprintf(f->told + used, sizeof(f->told) - used, "%s%s %s%s", used > 0 ? ", " : "",
 		kinds[notice->kind], path_of(f, notice->node), where);
 }
@@ -78,6 +81,7 @@ static void note(void *arg, const struct fs_notice *notice)
 static const char *told(struct fixture *f)
 {
 	f->told[0] = '\0';
+	f->stays = 0;
 	assert_int_equal(fs_tell(f->world.fs, note, f), 0);
 	return f->told;
 }
@@ -306,6 +310,61 @@ static void test_moved(void **state)
 	assert_string_equal(told(f), "");
 }
 
+/* What has moved since is what was there at that time: not what lay there before, and went away,
+ * and not what could not be moved. */
+static void test_moved_since(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+
+	world_put(w, "a", "1");
+	world_put(w, "full/x", "1");
+	world_put(w, "d/x", "1");
+	hold(f, "d");
+	told(f);
+	world_put(w, "pending", "1");
+	assert_int_equal(world_rename(w, "a", "b"), 0);
+	world_put(w, "a", "1");
+	hold(f, "a");
+	hold(f, "d/x");
+	world_put(w, "a", "2");
+	world_put(w, "d/x", "2");
+	assert_int_equal(world_rename(w, "d", "full"), -ENOTEMPTY);
+	assert_int_equal(world_rename(w, "a", "c"), 0);
+	assert_int_equal(world_rename(w, "d", "e"), 0);
+	assert_non_null(strstr(told(f), "data a"));
+	assert_non_null(strstr(f->told, "data d/x"));
+}
+
+/* A directory that stays one keeps its name for who works in there; a name that was that of a file,
+ * or is now, is dropped, unless it was asked for since. */
+static void test_stays(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+
+	world_put(w, "d/x", "1");
+	hold(f, "d");
+	told(f);
+	world_put(w, "d", "value");
+	assert_string_equal(told(f), "attr ., name d/%value, listing d");
+	assert_int_equal(f->stays, 0);
+	world_delete(w, "d");
+	told(f);
+	world_delete(w, "d/x");
+	assert_non_null(strstr(told(f), "name ./d"));
+	assert_int_equal(f->stays, 0);
+	world_put(w, "d/x", "1");
+	assert_non_null(strstr(told(f), "name ./d"));
+	assert_int_equal(f->stays, 0);
+	world_delete(w, "d/x");
+	told(f);
+	world_put(w, "d/x", "1");
+	hold(f, "d");
+	assert_non_null(strstr(told(f), "name ./d"));
+	assert_int_equal(f->stays, 1);
+}
+
 /* A file that others changed, and that has lost its key through us or got a second one before that
  * was told, is told for itself: once, and not if nothing was to be told. */
 static void test_left(void **state)
@@ -344,6 +403,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_type, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_between, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moved_since, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_past, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_left, setup, teardown),
 	};

@@ -379,8 +379,8 @@ static void go_back(struct fixture *f)
  * of the root, the caller forgets by itself. */
 static void save(struct fixture *f)
 {
-	struct fs_notice root = {FS_NOTICE_LISTING, FS_ROOT, 0, ""};
-	struct fs_notice name = {FS_NOTICE_NAME, FS_ROOT, 0, "saved by the mount"};
+	struct fs_notice root = {FS_NOTICE_LISTING, FS_ROOT, 0, "", false};
+	struct fs_notice name = {FS_NOTICE_NAME, FS_ROOT, 0, "saved by the mount", false};
 
 	assert_int_equal(world_write(&f->world, name.name, random_value(f)), 0);
 	forget(f, &root);

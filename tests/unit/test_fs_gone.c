@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -116,23 +117,33 @@ static void test_deleted_before_open(void **state)
 	world_forget(w, &entry);
 }
 
-/* A file that another mount has replaced by a symbolic link is another node, and the old one is not
- * told to be a link. */
-static void test_other_type(void **state)
+/* Replace "f" by a symbolic link to "x", through another mount.
+ * @param linked  the link has a second name */
+static void replace_by_link(struct world *w, bool linked)
 {
 	static const struct fs_caller caller = {.uid = 1, .gid = 1};
-	struct world *w = *state;
-	struct fs_entry old, new, made;
-	struct stat stat;
+	struct fs_entry made, second;
 	struct fs *other;
 
-	world_put(w, "f", "1");
-	assert_int_equal(world_lookup(w, "f", &old), 0);
 	assert_int_equal(fs_open(w->store, &w->options, &other), 0);
 	assert_int_equal(fs_unlink(other, FS_ROOT, "f"), 0);
 	assert_int_equal(fs_symlink(other, &caller, "x", FS_ROOT, "f", &made), 0);
+	if (linked) {
+		assert_int_equal(fs_link(other, made.node, FS_ROOT, "second", &second), 0);
+		fs_forget(other, second.node, 1);
+	}
 	fs_forget(other, made.node, 1);
 	assert_int_equal(fs_close(other), 0);
+}
+
+static void check_other_type(struct world *w, bool linked)
+{
+	struct fs_entry old, new;
+	struct stat stat;
+
+	world_put(w, "f", "1");
+	assert_int_equal(world_lookup(w, "f", &old), 0);
+	replace_by_link(w, linked);
 	assert_int_equal(fs_getattr(w->fs, old.node, &stat), -ESTALE);
 	assert_int_equal(world_lookup(w, "f", &new), 0);
 	assert_int_not_equal(old.node, new.node);
@@ -140,6 +151,68 @@ static void test_other_type(void **state)
 	assert_int_not_equal(fs_getattr(w->fs, old.node, &stat), 0);
 	world_forget(w, &old);
 	world_forget(w, &new);
+	assert_int_equal(world_unlink(w, "f"), 0);
+}
+
+/* A file that another mount has replaced by a symbolic link is another node, and the old one is not
+ * told to be a link. */
+static void test_other_type(void **state)
+{
+	check_other_type(*state, false);
+	check_other_type(*state, true);
+}
+
+/* What was written to the file does not go into the link. */
+static void test_written_other_type(void **state)
+{
+	struct world *w = *state;
+	struct fs_entry entry;
+	struct fs_file *file;
+
+	world_put(w, "f", "0123");
+	assert_int_equal(world_lookup(w, "f", &entry), 0);
+	assert_int_equal(world_open_file(w, "f", O_RDWR, &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 2, "x", 1), 0);
+	replace_by_link(w, false);
+	assert_int_equal(world_close_file(w, file), -ESTALE);
+	assert_string_equal(world_keys(w), "f=x");
+	world_forget(w, &entry);
+}
+
+/* What an application puts under the key of a symbolic link is its target, and if it is too short
+ * or too long for one, a file. */
+static void test_link_value(void **state)
+{
+	static const struct {
+		size_t size;
+		bool is_link;
+	} cases[] = {{0, false}, {1, true}, {4095, true}, {4096, false}};
+	struct world *w = *state;
+	struct stat stat;
+	char value[4097];
+
+	assert_int_equal(world_symlink(w, "target", "f"), 0);
+	memset(value, 'v', sizeof(value));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fs_entry entry;
+		char *target;
+		int err;
+
+		value[cases[i].size] = '\0';
+		world_put(w, "f", value);
+		assert_int_equal(world_stat(w, "f", &stat), 0);
+		assert_int_equal(S_ISLNK(stat.st_mode), cases[i].is_link);
+		assert_int_equal(S_ISREG(stat.st_mode), !cases[i].is_link);
+		assert_int_equal(stat.st_size, cases[i].size);
+		assert_int_equal(world_lookup(w, "f", &entry), 0);
+		err = fs_readlink(w->fs, entry.node, &target);
+		world_forget(w, &entry);
+		assert_int_equal(err, cases[i].is_link ? 0 : -EINVAL);
+		assert_string_equal(err ? world_read(w, "f") : target, value);
+		if (!err)
+			free(target);
+		value[cases[i].size] = 'v';
+	}
 }
 
 int main(void)
@@ -153,6 +226,10 @@ int main(void)
 			test_deleted_before_open, world_setup_memory, world_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_other_type, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_written_other_type, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_link_value, world_setup_memory, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
