@@ -3,7 +3,7 @@
  * Inode numbers of files made through the mount count up from 1 (ids.h). Those of entries that an
  * application wrote are a hash of the key with the top bit set, until an operation through the
  * mount gives the entry another key: then the number is kept in its blob. Where keys share an
- * entry, all show one number.
+ * entry, all show one number, which no other entry has.
  */
 #include "stat.h"
 
@@ -41,9 +41,14 @@ uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key)
 	return XXH3_64bits_withSeed(key->bytes, key->size, seed) | INO_DERIVED;
 }
 
+/* A number that follows from a key may be that of two files: of one that was renamed, and of what
+ * an application has put under its old key. That is no harm to files of one name; of more names,
+ * programs that copy take files of one number to be one. */
 static uint64_t show_ino(enum inode_kind kind, const struct key *key, const struct known *known)
 {
-	if (known->attr.fields & ATTR_INO)
+	bool recorded = known->attr.fields & ATTR_INO;
+
+	if (recorded && !(known->shared != 0 && (known->attr.ino & INO_DERIVED)))
 		return known->attr.ino;
 	if (known->shared == 0)
 		return stat_derive_ino(kind, key);

@@ -94,16 +94,28 @@ static void test_link(void **state)
 	assert_string_equal(world_read(w, "d/b"), "value");
 }
 
-/* An entry that an application has written has the number it has shown under both names. */
+/* Files that an application has written under one key, one after the other, are different files when
+ * they have more names, which programs that copy tell from their numbers. */
 static void test_of_application(void **state)
 {
 	struct world *w = *state;
 	ino_t ino;
 
 	world_put(w, "a/b", "value");
-	ino = stat_of(w, "a/b").st_ino;
 	assert_int_equal(world_link(w, "a/b", "c"), 0);
 	assert_same(w, "a/b", "c", 2);
+	ino = stat_of(w, "c").st_ino;
+	assert_int_equal(world_rename(w, "a/b", "d"), 0);
+	world_put(w, "a/b", "another");
+	assert_int_equal(world_link(w, "a/b", "e"), 0);
+	world_put(w, "d", "a third");
+	assert_int_equal(world_link(w, "d", "f"), 0);
+	assert_same(w, "a/b", "e", 2);
+	assert_same(w, "d", "f", 2);
+	assert_other(w, "c", "e");
+	assert_other(w, "c", "f");
+	assert_other(w, "e", "f");
+	world_remount(w);
 	assert_int_equal(stat_of(w, "c").st_ino, ino);
 }
 
