@@ -94,8 +94,8 @@ static void test_link(void **state)
 	assert_string_equal(world_read(w, "d/b"), "value");
 }
 
-/* Files that an application has written under one key, one after the other, are different files when
- * they have more names, which programs that copy tell from their numbers. */
+/* Files that an application has written under one key, one after the other, are different files
+ * when they have more names, which programs that copy tell from their numbers. */
 static void test_of_application(void **state)
 {
 	struct world *w = *state;
