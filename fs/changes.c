@@ -4,9 +4,12 @@
 #include "conflict.h"
 #include "notices.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* Two commits to be compared. */
 struct change_span {
@@ -27,6 +30,22 @@ struct change_left {
 	struct change_left *next;
 	uint64_t node;
 };
+
+/* A directory that was gone. */
+struct change_revived {
+	struct change_revived *next;
+	struct key key;
+};
+
+static void free_revived(struct change_revived *revived)
+{
+	while (revived != NULL) {
+		struct change_revived *next = revived->next;
+
+		free(revived);
+		revived = next;
+	}
+}
 
 static void free_left(struct change_left *left)
 {
@@ -68,20 +87,37 @@ void changes_fini(struct changes *changes)
 	free_moves(&changes->moves);
 	free_moves(&changes->begun);
 	free_left(changes->left);
+	free_revived(changes->revived);
+	if (changes->seen != NULL)
+		close(changes->wake_fd);
 	kt_abort(changes->seen);
 	changes->seen = NULL;
 }
 
-int fs_watch(struct fs *fs)
+static int begin_to_watch(struct fs *fs)
 {
 	struct changes *changes = &fs->changes;
+	int err;
+
+	changes->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (changes->wake_fd < 0)
+		return -errno;
+	err = kt_begin(fs->store, KT_READ, &changes->seen);
+	if (err)
+		close(changes->wake_fd);
+	changes->last = &changes->first;
+	return err;
+}
+
+int fs_watch(struct fs *fs, int *ret_fd)
+{
 	int err = 0;
 
 	pthread_mutex_lock(&fs->lock);
-	if (changes->seen == NULL) {
-		changes->last = &changes->first;
-		err = kt_begin(fs->store, KT_READ, &changes->seen);
-	}
+	if (fs->changes.seen == NULL)
+		err = begin_to_watch(fs);
+	if (!err && ret_fd != NULL)
+		*ret_fd = fs->changes.wake_fd;
 	pthread_mutex_unlock(&fs->lock);
 	return err;
 }
@@ -160,10 +196,19 @@ bool changes_are_told(const struct fs *fs, const struct kt_txn *txn)
 	       (!is_pending(changes) && kt_txn_id(txn) == kt_txn_id(changes->seen));
 }
 
-/* The next to be told.
- *  @param ret_span  NULL: there is none
- *  @param ret_left  likewise */
-static int take(struct fs *fs, struct change_span **ret_span, struct change_left **ret_left)
+/* What is to be told next; NULL: nothing of the kind. */
+struct next {
+	struct change_span *span;
+	struct change_left *left;
+	struct change_revived *revived;
+};
+
+static bool is_anything(const struct next *next)
+{
+	return next->span != NULL || next->left != NULL || next->revived != NULL;
+}
+
+static int take(struct fs *fs, struct next *ret_next)
 {
 	struct changes *changes = &fs->changes;
 	int err = 0;
@@ -171,15 +216,19 @@ static int take(struct fs *fs, struct change_span **ret_span, struct change_left
 	pthread_mutex_lock(&fs->lock);
 	if (changes->first == NULL && changes->seen != NULL)
 		err = changes_notice(fs);
-	*ret_span = changes->first;
+	if (err) {
+		pthread_mutex_unlock(&fs->lock);
+		return err;
+	}
+	*ret_next = (struct next){changes->first, changes->left, changes->revived};
 	if (changes->first != NULL) {
 		changes->first = changes->first->next;
 		if (changes->first == NULL)
 			changes->last = &changes->first;
 	}
-	*ret_left = changes->left;
 	changes->left = NULL;
-	changes->telling = *ret_span != NULL || *ret_left != NULL;
+	changes->revived = NULL;
+	changes->telling = is_anything(ret_next);
 	if (!changes->telling)
 		free_moves(&changes->moves);
 	pthread_mutex_unlock(&fs->lock);
@@ -233,6 +282,30 @@ void changes_ended(struct fs *fs, uint64_t commit)
 	changes->begun = NULL;
 }
 
+int changes_reviving(struct fs *fs, const struct inode *directory)
+{
+	static const uint64_t one = 1;
+	const struct inode *node = directory;
+	struct change_revived *revived;
+	int err;
+
+	while (node != NULL && !node->gone)
+		node = node->parent;
+	if (node == NULL)
+		return 0;
+	revived = malloc(sizeof(*revived));
+	err = revived != NULL ? inode_key(fs->separator, directory, &revived->key) : -ENOMEM;
+	if (err) { /* -ENOENT: nothing can be put there */
+		free(revived);
+		return err == -ENOMEM ? err : 0;
+	}
+	revived->next = fs->changes.revived;
+	fs->changes.revived = revived;
+	while (write(fs->changes.wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	return 0;
+}
+
 static bool move_key(const struct key *from, const struct key *to, char separator, struct key *key)
 {
 	size_t size = from->size, rest = key->size - size;
@@ -265,15 +338,25 @@ size_t changes_moved(const struct fs *fs, uint64_t commit, struct key *key)
 }
 
 /* It could not be told: it is to be told again. */
-static void put_back(struct fs *fs, struct change_span *span)
+static void put_back(struct fs *fs, const struct next *next)
 {
 	struct changes *changes = &fs->changes;
+	struct change_left **last_left = &changes->left;
+	struct change_revived **last_revived = &changes->revived;
 
 	pthread_mutex_lock(&fs->lock);
-	span->next = changes->first;
-	if (changes->first == NULL)
-		changes->last = &span->next;
-	changes->first = span;
+	if (next->span != NULL) {
+		next->span->next = changes->first;
+		if (changes->first == NULL)
+			changes->last = &next->span->next;
+		changes->first = next->span;
+	}
+	while (*last_left != NULL)
+		last_left = &(*last_left)->next;
+	*last_left = next->left;
+	while (*last_revived != NULL)
+		last_revived = &(*last_revived)->next;
+	*last_revived = next->revived;
 	changes->telling = false;
 	pthread_mutex_unlock(&fs->lock);
 }
@@ -287,23 +370,45 @@ static void tell_left(const struct change_left *left, fs_notice_fn *tell_to, voi
 	}
 }
 
+static int tell_revived(
+	struct fs *fs, const struct change_revived *revived, fs_notice_fn *tell_to, void *arg)
+{
+	int err = 0;
+
+	for (; revived != NULL && !err; revived = revived->next)
+		err = notices_tell_directory(fs, &revived->key, tell_to, arg);
+	return err;
+}
+
+static int tell_next(struct fs *fs, const struct next *next, fs_notice_fn *tell_to, void *arg)
+{
+	int err = 0;
+
+	tell_left(next->left, tell_to, arg);
+	if (next->span != NULL)
+		err = notices_tell(fs, next->span->from, next->span->to, tell_to, arg);
+	return err ? err : tell_revived(fs, next->revived, tell_to, arg);
+}
+
 int fs_tell(struct fs *fs, fs_notice_fn *tell_to, void *arg)
 {
-	struct change_left *left;
-	struct change_span *span;
-	int err = take(fs, &span, &left);
+	struct next next;
+	uint64_t count;
+	int err;
 
-	while (!err && (span != NULL || left != NULL)) {
-		tell_left(left, tell_to, arg);
-		free_left(left);
-		if (span != NULL)
-			err = notices_tell(fs, span->from, span->to, tell_to, arg);
+	if (fs->changes.seen != NULL && read(fs->changes.wake_fd, &count, sizeof(count)) < 0)
+		assert(errno == EAGAIN || errno == EINTR);
+	err = take(fs, &next);
+	while (!err && is_anything(&next)) {
+		err = tell_next(fs, &next, tell_to, arg);
 		if (err) {
-			put_back(fs, span);
+			put_back(fs, &next);
 			return err;
 		}
-		span_free(span);
-		err = take(fs, &span, &left);
+		span_free(next.span);
+		free_left(next.left);
+		free_revived(next.revived);
+		err = take(fs, &next);
 	}
 	return err;
 }

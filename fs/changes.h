@@ -16,6 +16,10 @@
  *
  * A span ends, too, at each commit of others at which a request is answered (point.h): what was
  * answered may be kept, also if it is not true any more, and as before, when it is told.
+ *
+ * One thing that we do ourselves is not known to whoever is told: a file that is open keeps its
+ * place in memory when others delete all other keys of its directory, and with them the directory.
+ * When it is saved, or something else is put there, the directory is back.
  */
 #ifndef FS_CHANGES_H
 #define FS_CHANGES_H
@@ -26,6 +30,7 @@
 
 struct change_left;
 struct change_move;
+struct change_revived;
 struct change_span;
 struct fs;
 struct inode;
@@ -40,6 +45,8 @@ struct changes {
 	struct change_move *moves; /* of our own, since there is something to be told; in order */
 	struct change_move *begun; /* of the change that has not been committed yet */
 	struct change_left *left;  /* nodes that have left their keys since, to be told */
+	struct change_revived *revived; /* directories, to be told */
+	int wake_fd;			/* eventfd: there are such */
 };
 
 /** Set aside what others have committed, at the begin of a change of our own. The caller has the
@@ -73,6 +80,11 @@ void changes_ended(struct fs *fs, uint64_t commit);
  * told than need be. The caller has the lock.
  *  @return 0; -ENOMEM */
 int changes_leaving(struct fs *fs, const struct inode *node);
+
+/** We are about to put something in a directory. If others have taken that away, or one above, it
+ * is there again then, and who was told that it is gone is to be told. The caller has the lock.
+ *  @return 0; -ENOMEM */
+int changes_reviving(struct fs *fs, const struct inode *directory);
 
 /** The key that a key of something to be told has by now. The caller has the lock.
  *  @param commit  the number of the commit at which it had that key

@@ -408,6 +408,8 @@ int content_store(const struct content *content, struct kt_txn *txn, const struc
 	if (content->node->shared == 0)
 		err = aside_yield(content->fs, txn, key);
 	if (!err)
+		err = changes_reviving(content->fs, content->node->parent);
+	if (!err)
 		err = attr_blob_init(&content->attr, &blob);
 	if (err)
 		return err;

@@ -36,6 +36,7 @@ void entry_give(
 	node->lookups++;
 	if (fs->changes.seen != NULL)
 		node->given = kt_txn_id(fs->changes.seen);
+	node->gone = false;
 	ret_entry->node = node->number;
 	find_stat(fs, node, found, &ret_entry->stat);
 	node->type = ret_entry->stat.st_mode & S_IFMT;

@@ -59,7 +59,7 @@ static int start(struct fs *fs)
 	if (!err)
 		err = check_subtree(fs, &root);
 	if (!err && fs->options.conflict_fail && !fs->options.read_only)
-		err = fs_watch(fs);
+		err = fs_watch(fs, NULL);
 	if (!err && !fs->options.read_only)
 		err = flusher_start(fs);
 	fs->options.snapshot = fs->options.subtree = NULL; /* the caller's */

@@ -118,11 +118,15 @@ typedef void fs_notice_fn(void *arg, const struct fs_notice *notice);
 
 /** Remember from now on what others change, for fs_tell(). To be called before anything is kept.
  *  With conflict_fail that is so from the start.
- *  @return 0; -ENOMEM */
-int fs_watch(struct fs *fs);
+ *  @param ret_fd  becomes readable when there is something to be told that no commit of others
+ *                 announces; not for reading, closed by fs_close(); NULL is allowed
+ *  @return 0; -ENOMEM, -EMFILE or -ENFILE */
+int fs_watch(struct fs *fs, int *ret_fd);
 
 /** Tell of what others have committed since the last call, as far as it concerns nodes that are
- *  referred to. What this file system did is not told: its callers know. One thread at a time.
+ *  referred to. What this file system did is not told: its callers know. But that a directory,
+ *  which others had taken away, is there again since something was put in it, they do not. One
+ *  thread at a time.
  *  @param tell  called for each; may be called without need
  *  @return 0; else what is kept may not be true: call again, and all is told again */
 int fs_tell(struct fs *fs, fs_notice_fn *tell, void *arg);

@@ -71,6 +71,7 @@ struct inode {
 
 	/* of a directory */
 	uint64_t given;	    /* the commit that was known when it was last given out */
+	bool gone;	    /* others have taken it away, which was told */
 	uint64_t ino;	    /* shown while it has no record; 0: not shown yet */
 	int64_t touched_ns; /* when names in it last changed; 0: its record says that */
 	bool touched;	    /* that is still to be recorded, and it is in this list: */

@@ -79,6 +79,8 @@ static int add(struct linking *l)
 	err = aside_yield(l->fs, l->txn, &l->key_to);
 	if (!err)
 		err = changes_leaving(l->fs, l->node);
+	if (!err)
+		err = changes_reviving(l->fs, l->to.directory);
 	if (err)
 		goto out;
 	err = inode_has_name(l->node) ? add_name(l) : add_first(l);

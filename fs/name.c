@@ -122,6 +122,8 @@ static int make(struct fs *fs, const struct fs_caller *caller, struct making *ma
 	if (err)
 		return err;
 	err = find_free(fs, txn, parent, name, &target);
+	if (!err)
+		err = changes_reviving(fs, target.directory);
 	making->scratch = S_ISLNK(making->mode) && scratch_fate(fs, name) == CONTENT_SCRATCH;
 	if (!err && S_ISDIR(making->mode))
 		err = make_directory(fs, txn, caller, &target, making->mode, &found);

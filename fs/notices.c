@@ -276,6 +276,19 @@ static bool stays(const struct way *way, const struct stage *stage)
 	       (stage->is_dir && stage->given >= kt_txn_id(way->telling->to));
 }
 
+/* Whether a directory is there any more is remembered: see changes_reviving(). */
+static void note_gone(const struct way *way, const struct stage *stage)
+{
+	struct fs *fs = way->telling->fs;
+	struct inode *node;
+
+	pthread_mutex_lock(&fs->lock);
+	node = inodes_by_number(&fs->nodes, stage->directory);
+	if (node != NULL)
+		node->gone = !stage->is_dir;
+	pthread_mutex_unlock(&fs->lock);
+}
+
 /* Tell what changed at a name, and go on behind it.
  * @return 0; -ENOENT the way ends here */
 static int pass(
@@ -285,6 +298,8 @@ static int pass(
 		tell_piece(way, stage, grandparent, parent);
 		way->at += stage->used;
 	} else {
+		if (stage->was_dir != stage->is_dir && stage->directory != 0 && !way->moved)
+			note_gone(way, stage);
 		if (stage->has_changed)
 			tell_name(way, way->node, grandparent, parent, stage->name,
 				stays(way, stage));
@@ -366,6 +381,20 @@ static size_t follow(const struct way *past, struct key *ret_key)
 	return count;
 }
 
+/* Go along another key, on which all may have changed. */
+static int go_anew(struct way *way, const struct key *key, const struct key *root)
+{
+	if (!is_shown(key->bytes, key->size, root))
+		return 0;
+	way->key = key->bytes;
+	way->size = key->size;
+	way->same = 0;
+	way->at = root->size;
+	way->node = FS_ROOT;
+	way->moved = way->appeared = true;
+	return go(way);
+}
+
 /* A key that we have moved since: its nodes are elsewhere. If it moves again on the way there, they
  * may have been missed. */
 static int tell_moved(const struct way *past, const struct key *root)
@@ -378,16 +407,19 @@ static int tell_moved(const struct way *past, const struct key *root)
 		struct way way = *past;
 
 		followed = count;
-		if (!is_shown(key.bytes, key.size, root))
-			continue;
-		way.key = key.bytes;
-		way.size = key.size;
-		way.same = 0;
-		way.at = root->size;
-		way.node = FS_ROOT;
-		way.moved = way.appeared = true;
-		err = go(&way);
+		err = go_anew(&way, &key, root);
 	}
+	return err;
+}
+
+/* The key of the root, with which all keys that are shown begin. */
+static int find_root(struct fs *fs, struct key *ret_key)
+{
+	int err;
+
+	pthread_mutex_lock(&fs->lock);
+	err = inode_key(fs->separator, fs->nodes.root, ret_key);
+	pthread_mutex_unlock(&fs->lock);
 	return err;
 }
 
@@ -407,9 +439,7 @@ static int tell_key(
 		.node = FS_ROOT};
 	int err;
 
-	pthread_mutex_lock(&telling->fs->lock);
-	err = inode_key(telling->fs->separator, telling->fs->nodes.root, &root);
-	pthread_mutex_unlock(&telling->fs->lock);
+	err = find_root(telling->fs, &root);
 	if (err || !is_shown(key->data, key->size, &root))
 		return err;
 	way.at = root.size;
@@ -440,4 +470,14 @@ int notices_tell(
 	int err = compare_trees(&telling, KT_ENTRIES);
 
 	return err ? err : compare_trees(&telling, KT_DIRECTORIES);
+}
+
+int notices_tell_directory(struct fs *fs, const struct key *key, fs_notice_fn *tell_to, void *arg)
+{
+	struct telling telling = {.fs = fs, .records = true, .tell = tell_to, .arg = arg};
+	struct way way = {.telling = &telling};
+	struct key root;
+	int err = find_root(fs, &root);
+
+	return err ? err : go_anew(&way, key, &root);
 }

@@ -11,6 +11,7 @@
 
 #include "fs.h"
 
+struct key;
 struct kt_txn;
 
 /** Tell what differs. No lock is held.
@@ -21,5 +22,10 @@ struct kt_txn;
  *  @return 0 or an error: then not all was told */
 int notices_tell(
 	struct fs *fs, struct kt_txn *from, struct kt_txn *to, fs_notice_fn *tell, void *arg);
+
+/** Tell that a directory is there, and all above it. No lock is held.
+ *  @param key  of its record
+ *  @return as notices_tell() */
+int notices_tell_directory(struct fs *fs, const struct key *key, fs_notice_fn *tell, void *arg);
 
 #endif

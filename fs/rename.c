@@ -274,6 +274,8 @@ static int rename_found(struct renaming *r, unsigned flags)
 	if (!err)
 		err = prepare_moves(r);
 	if (!err)
+		err = changes_reviving(r->fs, r->to.directory);
+	if (!err)
 		err = directory_keep(r->fs, r->txn, r->from.directory);
 	return err;
 }

@@ -23,7 +23,8 @@ struct coherence {
 	struct kt_waiter *waiter;
 	struct fuse_session *fuse;
 	struct counts *counts;
-	int stop_fd; /* eventfd */
+	int stop_fd;	/* eventfd */
+	int revived_fd; /* of the file system */
 	bool started;
 	pthread_t thread;
 };
@@ -70,10 +71,11 @@ static void *run(void *arg)
 	struct pollfd fds[] = {
 		{.fd = kt_waiter_fd(coherence->waiter), .events = POLLIN},
 		{.fd = coherence->stop_fd, .events = POLLIN},
+		{.fd = coherence->revived_fd, .events = POLLIN},
 	};
 	bool failed = false;
 
-	while (poll(fds, 2, failed ? AGAIN_MS : -1) >= 0 || errno == EINTR) {
+	while (poll(fds, 3, failed ? AGAIN_MS : -1) >= 0 || errno == EINTR) {
 		int err;
 
 		if (fds[1].revents != 0)
@@ -100,7 +102,7 @@ int coherence_open(struct kt_store *store, struct fs *fs, struct coherence **ret
 	err = coherence->stop_fd < 0 ? -errno
 				     : kt_waiter_open(store, KT_OTHERS, &coherence->waiter);
 	if (err == 0)
-		err = fs_watch(fs);
+		err = fs_watch(fs, &coherence->revived_fd);
 	if (err != 0) {
 		coherence_close(coherence);
 		return err;

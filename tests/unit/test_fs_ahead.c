@@ -155,7 +155,7 @@ static void test_untold(void **state)
 
 	world_put(w, "a", "one");
 	world_put(w, "b", "one");
-	assert_int_equal(fs_watch(w->fs), 0);
+	assert_int_equal(fs_watch(w->fs, NULL), 0);
 	assert_string_equal(sent(w, "a", O_RDONLY), "one");
 	world_put(w, "a", "two");
 	assert_string_equal(sent(w, "a", O_RDONLY), "");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	world_open(&f->world, false);
-	assert_int_equal(fs_watch(f->world.fs), 0);
+	assert_int_equal(fs_watch(f->world.fs, NULL), 0);
 	*state = f;
 	return 0;
 }
@@ -365,6 +366,52 @@ static void test_stays(void **state)
 	assert_int_equal(f->stays, 1);
 }
 
+static bool is_readable(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) == 1;
+}
+
+/* A directory that others took away, and that is back when a file is saved in there, or made. */
+static void test_revived(void **state)
+{
+	struct fixture *f = *state;
+	struct world *w = &f->world;
+	struct fs_caller caller = {.uid = 0};
+	struct fs_file *file;
+	struct fs_entry made;
+	int fd;
+
+	assert_int_equal(fs_watch(w->fs, &fd), 0);
+	world_put(w, "d/e/x", "1");
+	hold(f, "d");
+	hold(f, "d/e");
+	told(f);
+	assert_int_equal(world_create(w, "d/e/new", &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 0, "1", 1), 0);
+	world_delete(w, "d/e/x");
+	assert_non_null(strstr(told(f), "name ./d, listing ."));
+	assert_false(is_readable(fd));
+	assert_int_equal(world_close_file(w, file), 0);
+	assert_true(is_readable(fd));
+	assert_string_equal(told(f),
+		"name ./d, listing ., name d/%value, listing d, name d/e, listing d, "
+		"name d/e/%value, listing d/e");
+	assert_false(is_readable(fd));
+	world_delete(w, "d/e/new");
+	told(f);
+	assert_int_equal(fs_mkdir(w->fs, &caller, f->held[1].entry.node, "made", 0755, &made), 0);
+	assert_true(is_readable(fd));
+	assert_non_null(strstr(told(f), "name ./d, listing ."));
+	hold(f, "d");
+	hold(f, "d/e");
+	assert_int_equal(world_mkdir(w, "d/e/too"), 0);
+	assert_string_equal(told(f), "");
+	assert_false(is_readable(fd));
+	world_forget(w, &made);
+}
+
 /* A file that others changed, and that has lost its key through us or got a second one before that
  * was told, is told for itself: once, and not if nothing was to be told. */
 static void test_left(void **state)
@@ -405,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_moved_since, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_revived, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_past, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_left, setup, teardown),
 	};

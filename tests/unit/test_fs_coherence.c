@@ -61,7 +61,7 @@ static int setup(void **state)
 
 	world_open(&f->world, false);
 	f->rng = rng_seed("coherence");
-	assert_int_equal(fs_watch(f->world.fs), 0);
+	assert_int_equal(fs_watch(f->world.fs, NULL), 0);
 	for (size_t i = 0; i < KEYS; i++) {
 		size_t from = i > 0 && rng_below(&f->rng, 3) ? rng_below(&f->rng, i) : i;
 		size_t base = from == i ? 0 : f->keys[from].size;

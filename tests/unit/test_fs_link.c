@@ -427,7 +427,7 @@ static void test_linked_meanwhile(void **state)
 	struct fs_file *file;
 	struct kt_txn *txn;
 
-	assert_int_equal(fs_watch(w->fs), 0);
+	assert_int_equal(fs_watch(w->fs, NULL), 0);
 	world_put(w, "a", "value");
 	assert_int_equal(world_open_file(w, "a", O_RDWR | O_TRUNC, &file), 0);
 	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
