@@ -182,10 +182,9 @@ int changes_before(struct fs *fs, const struct kt_txn *txn)
 	return seen == NULL || kt_txn_id(txn) == kt_txn_id(seen) + 1 ? 0 : changes_notice(fs);
 }
 
-/* Is there something to be told? */
-static bool is_pending(const struct changes *changes)
+bool changes_pending(const struct fs *fs)
 {
-	return changes->first != NULL || changes->telling;
+	return fs->changes.first != NULL || fs->changes.telling;
 }
 
 bool changes_are_told(const struct fs *fs, const struct kt_txn *txn)
@@ -193,7 +192,7 @@ bool changes_are_told(const struct fs *fs, const struct kt_txn *txn)
 	const struct changes *changes = &fs->changes;
 
 	return changes->seen == NULL ||
-	       (!is_pending(changes) && kt_txn_id(txn) == kt_txn_id(changes->seen));
+	       (!changes_pending(fs) && kt_txn_id(txn) == kt_txn_id(changes->seen));
 }
 
 /* What is to be told next; NULL: nothing of the kind. */
@@ -239,7 +238,7 @@ int changes_leaving(struct fs *fs, const struct inode *node)
 {
 	struct change_left *left;
 
-	if (!is_pending(&fs->changes))
+	if (!changes_pending(fs))
 		return 0;
 	left = malloc(sizeof(*left));
 	if (left == NULL)
@@ -260,7 +259,7 @@ int changes_moving(struct fs *fs, const struct key *from, const struct key *to, 
 {
 	struct change_move *move;
 
-	if (!is_pending(&fs->changes))
+	if (!changes_pending(fs))
 		return 0;
 	move = malloc(sizeof(*move));
 	if (move == NULL)

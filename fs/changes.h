@@ -66,6 +66,10 @@ bool changes_know(const struct fs *fs, const struct kt_txn *txn);
  *  @return 0; -ENOMEM */
 int changes_notice(struct fs *fs);
 
+/** Is there something to be told? Then a node may not be known yet by what others made of its key.
+ *  The caller has the lock. */
+bool changes_pending(const struct fs *fs);
+
 /** We are about to move a key, or all that begin so if it ends in a separator. The caller has the
  * lock.
  *  @param swap  and those there come here

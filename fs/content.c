@@ -398,9 +398,44 @@ static int move_below(const struct content *content, struct kt_txn *txn, const s
 	return err;
 }
 
-int content_store(const struct content *content, struct kt_txn *txn, const struct key *key)
+/* Others may have given the file's entry a second name just now, which has not been told: then the
+ * content is that of all its names.
+ * @param ret_key  of the entry, if it is so
+ * @return 1 it is so; 0 */
+static int has_got_names(const struct content *content, struct kt_txn *txn, const struct key *key,
+	struct key *ret_key)
+{
+	struct kt_stat stat;
+	int err;
+
+	if (content->node->shared != 0 || !changes_pending(content->fs))
+		return 0;
+	err = kt_stat(txn, key->bytes, key->size, &stat);
+	if (err || stat.shared == 0)
+		return err == -ENOENT ? 0 : err;
+	kt_id_key(stat.shared, ret_key->bytes);
+	ret_key->size = KT_ID_KEY_SIZE;
+	return 1;
+}
+
+static int store_whole(const struct content *content, struct kt_txn *txn, const struct key *key)
 {
 	struct attr_blob blob;
+	int err = attr_blob_init(&content->attr, &blob);
+
+	if (err)
+		return err;
+	if (below_is_there(content))
+		err = move_below(content, txn, key, &blob);
+	else
+		err = put_from_memory(content, txn, key, &blob);
+	attr_blob_fini(&blob);
+	return err;
+}
+
+int content_store(const struct content *content, struct kt_txn *txn, const struct key *key)
+{
+	struct key entry;
 	int err = 0;
 
 	if (!content->whole)
@@ -410,15 +445,11 @@ int content_store(const struct content *content, struct kt_txn *txn, const struc
 	if (!err)
 		err = changes_reviving(content->fs, content->node->parent);
 	if (!err)
-		err = attr_blob_init(&content->attr, &blob);
-	if (err)
+		err = has_got_names(content, txn, key, &entry);
+	if (err < 0)
 		return err;
-	if (below_is_there(content))
-		err = move_below(content, txn, key, &blob);
-	else
-		err = put_from_memory(content, txn, key, &blob);
-	attr_blob_fini(&blob);
-	return err;
+	return err > 0 ? store_whole(content, kt_tree(txn, KT_SHARED), &entry)
+		       : store_whole(content, txn, key);
 }
 
 int content_spill(const struct content *content, struct kt_txn *txn, const struct key *key,

@@ -117,6 +117,20 @@ static void show_directory(struct view *view, int at, const char *path)
 	free(entries);
 }
 
+/* Say what the names of an inode are, of which it has not as many as it says. */
+static void fail_names(const struct view *view, const struct view_inode *inode)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), " %ju ", (uintmax_t)inode->ino);
+	for (char *save, *line = strtok_r(view->text, "\n", &save); line != NULL;
+		line = strtok_r(NULL, "\n", &save))
+		if (strstr(line, number) != NULL)
+			fprintf(stderr, "%s\n", line);
+	fail_msg("inode %ju has %ju names, and says %ju", (uintmax_t)inode->ino,
+		(uintmax_t)inode->names, (uintmax_t)inode->links);
+}
+
 void view_look(struct view *view, const char *mount, bool made)
 {
 	int fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -130,9 +144,7 @@ void view_look(struct view *view, const char *mount, bool made)
 	for (size_t i = 0; i < view->inode_count; i++)
 		if (view->inodes[i].names != view->inodes[i].links &&
 			(view->made || view->inodes[i].links > 1))
-			fail_msg("inode %ju has %ju names, and says %ju in\n%s",
-				(uintmax_t)view->inodes[i].ino, (uintmax_t)view->inodes[i].names,
-				(uintmax_t)view->inodes[i].links, view->text);
+			fail_names(view, &view->inodes[i]);
 }
 
 void view_assert_same(const struct view *view, const struct view *fresh)

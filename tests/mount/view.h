@@ -15,7 +15,7 @@ struct view {
 	char *text; /* free with free() */
 	size_t size;
 	bool made; /* all directories and files were, by one mount: that is all in their records */
-	struct {
+	struct view_inode {
 		ino_t ino;
 		nlink_t names, links;
 	} inodes[VIEW_INODES_MAX]; /* of files */
