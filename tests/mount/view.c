@@ -56,8 +56,9 @@ static void show_number_and_times(struct view *view, const struct stat *stat)
 		(intmax_t)m->tv_sec, m->tv_nsec, (intmax_t)c->tv_sec, c->tv_nsec);
 }
 
-/* Have the mount itself tell the times of a directory: a kernel whose question for them was on its
- * way while a name in there changed keeps those from before. */
+/* Have the mount itself tell the times of a directory, and when a file changed: a kernel whose
+ * question for them was on its way while a name in there, or an attribute, changed keeps those from
+ * before. */
 static void ask_times(int at, const char *name, struct stat *stat)
 {
 	struct statx told;
@@ -65,7 +66,8 @@ static void ask_times(int at, const char *name, struct stat *stat)
 	assert_int_equal(statx(at, name, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
 				 STATX_MTIME | STATX_CTIME, &told),
 		0);
-	stat->st_mtim = (struct timespec){told.stx_mtime.tv_sec, told.stx_mtime.tv_nsec};
+	if (S_ISDIR(stat->st_mode))
+		stat->st_mtim = (struct timespec){told.stx_mtime.tv_sec, told.stx_mtime.tv_nsec};
 	stat->st_ctim = (struct timespec){told.stx_ctime.tv_sec, told.stx_ctime.tv_nsec};
 }
 
@@ -79,8 +81,7 @@ static void show_name(struct view *view, int at, const char *path, const char *n
 	assert_true(asprintf(&full, "%s/%s", path, name) > 0);
 	if (fstatat(at, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
 		fail_msg("%s is listed, and: %s", full, strerror(errno));
-	if (S_ISDIR(stat.st_mode))
-		ask_times(at, name, &stat);
+	ask_times(at, name, &stat);
 	fprintf(view->stream, "%s %o", full, stat.st_mode);
 	show_number_and_times(view, &stat);
 	if (S_ISDIR(stat.st_mode)) {
