@@ -398,8 +398,8 @@ static int move_below(const struct content *content, struct kt_txn *txn, const s
 	return err;
 }
 
-/* Others may have given the file's entry a second name just now, which has not been told: then the
- * content is that of all its names.
+/* Others may have given the file's entry a second name, while the node is not known by the entry:
+ * that has not been told yet, or another node is. Then the content is that of all its names.
  * @param ret_key  of the entry, if it is so
  * @return 1 it is so; 0 */
 static int has_got_names(const struct content *content, struct kt_txn *txn, const struct key *key,
@@ -408,7 +408,8 @@ static int has_got_names(const struct content *content, struct kt_txn *txn, cons
 	struct kt_stat stat;
 	int err;
 
-	if (content->node->shared != 0 || !changes_pending(content->fs))
+	if (content->node->shared != 0 ||
+		(!changes_pending(content->fs) && !inodes_any_shared(&content->fs->nodes)))
 		return 0;
 	err = kt_stat(txn, key->bytes, key->size, &stat);
 	if (err || stat.shared == 0)

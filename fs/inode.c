@@ -232,7 +232,7 @@ int inodes_get_file(
 
 		if (node->shared == 0) {
 			inodes_share(nodes, node, shared);
-		} else if (outdated != NULL) {
+		} else if (outdated != NULL && outdated->content == NULL) {
 			inodes_detach(nodes, outdated);
 			inodes_tidy(nodes, outdated);
 		}

@@ -128,7 +128,7 @@ struct inode *inodes_find_file(
 	const struct inodes *nodes, const struct place *place, uint64_t shared);
 
 /** The same, made if need be. A node that has been at the place takes up the entry, if no other has
- *  it. Else as inodes_get(). */
+ *  it; else it loses the place, unless it has content to be stored there. Else as inodes_get(). */
 int inodes_get_file(
 	struct inodes *nodes, const struct place *place, uint64_t shared, struct inode **ret_node);
 

@@ -2,7 +2,6 @@
 #include "change.h"
 #include "content.h"
 #include "core.h"
-#include "stat.h"
 #include "directory.h"
 #include "entry.h"
 #include "find.h"

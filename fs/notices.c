@@ -156,8 +156,9 @@ static int leads_still(const struct way *way, bool *ret_still)
 }
 
 /* A node was known by the place of a key that leads to an entry which others gave more keys. It is
- * known by the entry from now on, unless another node is: then it has lost its place. But if the
- * key leads elsewhere by now, the node may have come there since: then all of this is past.
+ * known by the entry from now on, unless another node is: then it has lost its place, but for what
+ * is still to be stored there. But if the key leads elsewhere by now, the node may have come there
+ * since: then all of this is past.
  * @param node    at the place
  * @param shared  node of the entry, or NULL */
 static int share_node(struct way *way, struct inode *node, const struct inode *shared)
@@ -170,7 +171,7 @@ static int share_node(struct way *way, struct inode *node, const struct inode *s
 		return err;
 	if (shared == NULL) {
 		inodes_share(nodes, node, way->entry);
-	} else {
+	} else if (node->content == NULL) {
 		inodes_detach(nodes, node);
 		inodes_tidy(nodes, node);
 	}

@@ -421,21 +421,33 @@ static void tell_nobody(void *arg, const struct fs_notice *notice)
 
 /* A file that is open when an application links it is the linked file from then on: what is written
  * to it is there under the other name, too, and what is told of it leaves it open.
- * @param told  before it is written */
-static void check_linked_meanwhile(struct world *w, bool told)
+ * @param flags  to open it
+ * @param asked  the other name is asked for first
+ * @param told   before it is written */
+static void check_linked_meanwhile(struct world *w, int flags, bool asked, bool told)
 {
 	struct fs_file *file;
 	struct kt_txn *txn;
+	struct fs_entry a, b;
 
 	world_put(w, "a", "value");
-	assert_int_equal(world_open_file(w, "a", O_RDWR | O_TRUNC, &file), 0);
+	assert_int_equal(world_open_file(w, "a", flags, &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 0, "WHOLE", 5), 0);
 	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
 	assert_int_equal(kt_link(txn, "a", 1, txn, "b", 1), 0);
 	assert_int_equal(kt_commit(txn, 0), 0);
+	if (asked)
+		assert_int_equal(world_lookup(w, "b", &b), 0);
 	if (told)
 		assert_int_equal(fs_tell(w->fs, tell_nobody, NULL), 0);
+	if (asked)
+		assert_int_equal(world_lookup(w, "a", &a), 0);
 	assert_int_equal(fs_write(w->fs, file, 0, "whole", 5), 0);
 	assert_int_equal(world_close_file(w, file), 0);
+	if (asked) {
+		world_forget(w, &a);
+		world_forget(w, &b);
+	}
 	assert_string_equal(world_keys(w), "a=whole b=whole");
 	assert_same(w, "a", "b", 2);
 	assert_int_equal(fs_tell(w->fs, tell_nobody, NULL), 0);
@@ -448,8 +460,10 @@ static void test_linked_meanwhile(void **state)
 	struct world *w = *state;
 
 	assert_int_equal(fs_watch(w->fs, NULL), 0);
-	check_linked_meanwhile(w, true);
-	check_linked_meanwhile(w, false);
+	for (int i = 0; i < 4; i++) {
+		check_linked_meanwhile(w, O_RDWR | O_TRUNC, i & 1, i & 2);
+		check_linked_meanwhile(w, O_RDWR, i & 1, i & 2);
+	}
 }
 
 /* Names of linked files can be exchanged. */
