@@ -57,9 +57,10 @@ static void free_left(struct change_left *left)
 	}
 }
 
-static void free_moves(struct change_move **moves)
+/* Free those up to a commit, from the first on. */
+static void free_moves(struct change_move **moves, uint64_t commit)
 {
-	while (*moves != NULL) {
+	while (*moves != NULL && (*moves)->commit <= commit) {
 		struct change_move *move = *moves;
 
 		*moves = move->next;
@@ -84,8 +85,8 @@ void changes_fini(struct changes *changes)
 		changes->first = span->next;
 		span_free(span);
 	}
-	free_moves(&changes->moves);
-	free_moves(&changes->begun);
+	free_moves(&changes->moves, UINT64_MAX);
+	free_moves(&changes->begun, UINT64_MAX);
 	free_left(changes->left);
 	free_revived(changes->revived);
 	if (changes->seen != NULL)
@@ -228,8 +229,9 @@ static int take(struct fs *fs, struct next *ret_next)
 	changes->left = NULL;
 	changes->revived = NULL;
 	changes->telling = is_anything(ret_next);
-	if (!changes->telling)
-		free_moves(&changes->moves);
+	/* what moved before the change does not matter to it, nor to later ones */
+	free_moves(&changes->moves,
+		ret_next->span != NULL ? kt_txn_id(ret_next->span->to) : UINT64_MAX);
 	pthread_mutex_unlock(&fs->lock);
 	return err;
 }
@@ -274,7 +276,7 @@ void changes_ended(struct fs *fs, uint64_t commit)
 	struct changes *changes = &fs->changes;
 
 	if (commit == 0)
-		free_moves(&changes->begun);
+		free_moves(&changes->begun, UINT64_MAX);
 	for (struct change_move *move = changes->begun; move != NULL; move = move->next)
 		move->commit = commit;
 	append_moves(&changes->moves, changes->begun);

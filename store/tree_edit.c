@@ -315,8 +315,33 @@ static int drop_empty(struct pager *pager, struct path *path, unsigned level, bo
 	return pager_free(pager, path->level[level].ref);
 }
 
-/* Merge the node at a level of a path with a neighbour, if there is one and both fit one node.
- * ret_merged: the right one of the two is gone, and so is its cell in the parent. */
+/* One of two neighbours goes, and the right one's cell in their parent; the left one's cell leads
+ * to the other. */
+static int join(
+	struct pager *pager, struct path *path, unsigned level, uint64_t kept, uint64_t gone)
+{
+	uint8_t *parent = writable(path, level + 1);
+	unsigned index = path->level[level + 1].index;
+	unsigned left = index > 0 ? index - 1 : 0;
+	struct cell cell;
+	int err = 0;
+
+	if (!node_cell(parent, left + 1, &cell))
+		return error_damaged(ref_page(path->level[level + 1].ref), "malformed cell");
+	if (cell.spilled)
+		err = overflow_free(pager, cell.key_overflow, cell.key_size);
+	if (err == 0)
+		err = pager_free(pager, gone);
+	if (err != 0)
+		return err;
+	node_set_child(parent, left, kept);
+	node_remove(parent, left + 1);
+	return 0;
+}
+
+/* Merge the node at a level of a path with a neighbour, if there is one and both fit one node. One
+ * that is empty always goes: its neighbour need not even be taken apart.
+ * ret_merged: one of the two is gone, and a cell in the parent. */
 static int merge(struct pager *pager, struct path *path, unsigned level, bool *ret_merged)
 {
 	uint8_t *parent = writable(path, level + 1);
@@ -327,11 +352,9 @@ static int merge(struct pager *pager, struct path *path, unsigned level, bool *r
 	struct image separator;
 	uint8_t separator_key[4096];
 	uint8_t merged[PAGE_SIZE];
-	struct cell cell;
 	struct list *list;
 	uint8_t *target;
 	unsigned cuts;
-	bool empty;
 	int err;
 
 	*ret_merged = false;
@@ -343,6 +366,12 @@ static int merge(struct pager *pager, struct path *path, unsigned level, bool *r
 		if (err != 0)
 			return err;
 	}
+	for (unsigned i = 0; i < 2; i++) {
+		if (node_header(nodes[i])->count == 0) {
+			*ret_merged = true;
+			return join(pager, path, level, refs[1 - i], refs[i]);
+		}
+	}
 	separator.key = separator_key;
 	err = node_key(pager, parent, left + 1, separator_key, &separator.key_size);
 	if (err == 0)
@@ -352,28 +381,18 @@ static int merge(struct pager *pager, struct path *path, unsigned level, bool *r
 	if (err == 0)
 		err = list_take(pager, list, nodes[1], 0, node_header(nodes[1])->count,
 			level > 0 ? &separator : NULL);
-	empty = node_header(nodes[0])->count == 0 || node_header(nodes[1])->count == 0;
-	if (err != 0 || !list_fits(list, empty ? PAGE_SIZE : MERGE_LIMIT))
+	if (err != 0 || !list_fits(list, MERGE_LIMIT))
 		return err;
 	err = list_cut(pager, list, NULL, 0, &cuts); /* spills what must be */
 	if (err != 0)
 		return err;
 	list_build(list, 0, list->count, merged);
-	if (!node_cell(parent, left + 1, &cell))
-		return error_damaged(ref_page(path->level[level + 1].ref), "malformed cell");
-	if (cell.spilled)
-		err = overflow_free(pager, cell.key_overflow, cell.key_size);
-	if (err == 0)
-		err = pager_touch(pager, &refs[0], &target);
-	if (err == 0)
-		err = pager_free(pager, refs[1]);
+	err = pager_touch(pager, &refs[0], &target);
 	if (err != 0)
 		return err;
 	memcpy(target, merged, PAGE_SIZE);
-	node_set_child(parent, left, refs[0]);
-	node_remove(parent, left + 1);
 	*ret_merged = true;
-	return 0;
+	return join(pager, path, level, refs[0], refs[1]);
 }
 
 /* The root has one child, or nothing: the tree becomes lower. */
