@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define VIEW_INODES_MAX 4096
+#define VIEW_INODES_MAX 50000
 
 struct view {
 	FILE *stream;
