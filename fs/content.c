@@ -419,11 +419,41 @@ static int has_got_names(const struct content *content, struct kt_txn *txn, cons
 	return 1;
 }
 
+/* Others may have moved away the entry whose value this was to replace, or put another in its
+ * place. That one has its number: this is another file then. But we may be moving it ourselves.
+ * @return 0 and the attributes to be stored */
+static int find_attr(
+	const struct content *content, struct kt_txn *txn, const struct key *key, struct attr *attr)
+{
+	struct known known = {0};
+	struct kt_stat stat;
+	struct key own;
+	int err;
+
+	*attr = content->attr;
+	if (!content->replaces || content->node->shared != 0 || !(attr->fields & ATTR_INO))
+		return 0;
+	err = inode_key(content->fs->separator, content->node, &own);
+	if (err || own.size != key->size || memcmp(own.bytes, key->bytes, key->size) != 0)
+		return err == -ENOENT ? 0 : err;
+	err = kt_stat(txn, key->bytes, key->size, &stat);
+	if (!err)
+		err = stat_known(&stat, &known);
+	if (err && err != -ENOENT)
+		return err;
+	if (!(known.attr.fields & ATTR_INO) || known.attr.ino != attr->ino)
+		attr->fields &= ~(unsigned)ATTR_INO;
+	return 0;
+}
+
 static int store_whole(const struct content *content, struct kt_txn *txn, const struct key *key)
 {
 	struct attr_blob blob;
-	int err = attr_blob_init(&content->attr, &blob);
+	struct attr attr;
+	int err = find_attr(content, txn, key, &attr);
 
+	if (!err)
+		err = attr_blob_init(&attr, &blob);
 	if (err)
 		return err;
 	if (below_is_there(content))

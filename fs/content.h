@@ -51,6 +51,7 @@ struct content {
 	bool cut;	     /* it has more */
 	uint64_t size;	     /* of the file */
 	struct attr attr;    /* all of them; its xattrs are malloc'd */
+	bool replaces;	     /* the value of an entry that was there, with its attributes */
 };
 
 /** Begin to gather for a node that has no content. @return 0; -ENOMEM */

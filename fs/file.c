@@ -164,6 +164,8 @@ static int truncate_whole(struct fs *fs, struct inode *node, const struct found 
 	stat_keep_ino(INODE_FILE, &found->key, &known);
 	if (!err)
 		err = content_make_whole(node->content, &known);
+	if (!err && !found->unstored)
+		node->content->replaces = true;
 	if (err && !had)
 		content_drop(node);
 	return err;

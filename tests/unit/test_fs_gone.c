@@ -179,6 +179,38 @@ static void test_written_other_type(void **state)
 	world_forget(w, &entry);
 }
 
+/* A file that is renamed by another mount while it is saved is there under both names, as two
+ * files; one that is renamed by this one keeps its number. */
+static void test_renamed_meanwhile(void **state)
+{
+	struct world *w = *state;
+	struct stat before, after, moved;
+	struct fs_file *file;
+	struct fs *other;
+
+	assert_int_equal(world_write(w, "f", "old"), 0);
+	assert_int_equal(world_stat(w, "f", &before), 0);
+	assert_int_equal(world_open_file(w, "f", O_RDWR | O_TRUNC, &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 0, "new", 3), 0);
+	assert_int_equal(world_rename(w, "f", "g"), 0);
+	assert_int_equal(world_close_file(w, file), 0);
+	assert_int_equal(world_stat(w, "g", &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	assert_int_equal(world_open_file(w, "g", O_RDWR | O_TRUNC, &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 0, "newer", 5), 0);
+	assert_int_equal(fs_open(w->store, &w->options, &other), 0);
+	assert_int_equal(fs_rename(other, FS_ROOT, "g", FS_ROOT, "h", 0), 0);
+	assert_int_equal(fs_close(other), 0);
+	assert_int_equal(world_close_file(w, file), 0);
+	assert_string_equal(world_keys(w), "g=newer h=new");
+	assert_int_equal(world_stat(w, "g", &after), 0);
+	assert_int_equal(world_stat(w, "h", &moved), 0);
+	assert_int_equal(moved.st_ino, before.st_ino);
+	assert_int_not_equal(after.st_ino, before.st_ino);
+	assert_int_equal(world_unlink(w, "g"), 0);
+	assert_int_equal(world_unlink(w, "h"), 0);
+}
+
 /* What an application puts under the key of a symbolic link is its target, and if it is too short
  * or too long for one, a file. */
 static void test_link_value(void **state)
@@ -230,6 +262,8 @@ int main(void)
 			test_written_other_type, world_setup_memory, world_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_link_value, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_renamed_meanwhile, world_setup_memory, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
