@@ -8,6 +8,7 @@
 #include "entry.h"
 #include "error.h"
 #include "node.h"
+#include "readahead.h"
 #include "store.h"
 #include "tree.h"
 
@@ -41,6 +42,7 @@ struct kt_cursor {
 	struct bound from, to;
 	enum state state;
 	struct path path;
+	struct readahead readahead;	  /* of the leaves that are to come */
 	unsigned begin, end;		  /* indexes of the leaf that are in the range */
 	bool fetched;			  /* all of the leaf is in the cache, or on its way there */
 	const uint8_t *ahead, *ahead_end; /* of the next leaf: what is still to be fetched */
@@ -282,9 +284,21 @@ static int leave(struct kt_cursor *cursor, enum state state)
 /* Go from the last cell of a leaf to the next one. */
 static int next_leaf(struct kt_cursor *cursor)
 {
-	int err = tree_next(&cursor->txn->pager, &cursor->path);
+	int err;
 
+	readahead_step(&cursor->readahead, &cursor->txn->pager, &cursor->path, true);
+	err = tree_next(&cursor->txn->pager, &cursor->path);
 	return err == -ENOENT ? leave(cursor, AFTER) : err;
+}
+
+/* Go from the first cell of a leaf to the one before. */
+static int prev_leaf(struct kt_cursor *cursor)
+{
+	int err;
+
+	readahead_step(&cursor->readahead, &cursor->txn->pager, &cursor->path, false);
+	err = tree_prev(&cursor->txn->pager, &cursor->path);
+	return err == -ENOENT ? leave(cursor, BEFORE) : err;
 }
 
 /* Go forward until the path leads to a cell in the range; it may stand behind the last of a leaf.
@@ -332,9 +346,9 @@ static int settle_backward(struct kt_cursor *cursor)
 		if (cursor->begin > 0)
 			return leave(cursor, BEFORE);
 		cursor->path.level[0].index = 0;
-		err = tree_prev(&cursor->txn->pager, &cursor->path);
+		err = prev_leaf(cursor);
 		if (err != 0)
-			return err == -ENOENT ? leave(cursor, BEFORE) : err;
+			return err;
 	}
 }
 
@@ -343,6 +357,7 @@ static int find(struct kt_cursor *cursor, const void *key, size_t size, bool *re
 {
 	int err = tree_find(&cursor->txn->pager, cursor->tree, key, size, &cursor->path, ret_exact);
 
+	readahead_reset(&cursor->readahead);
 	return err == 0 && cursor->path.depth == 0 ? -ENOENT : err;
 }
 
@@ -381,6 +396,7 @@ int kt_cursor_first(struct kt_cursor *cursor)
 
 	if (cursor->from.key != NULL)
 		return seek(cursor, cursor->from.key, cursor->from.size);
+	readahead_reset(&cursor->readahead);
 	err = tree_edge(&cursor->txn->pager, cursor->tree, false, &cursor->path);
 	if (err == -ENOENT)
 		return leave(cursor, AFTER);
@@ -406,6 +422,7 @@ int kt_cursor_last(struct kt_cursor *cursor)
 
 	if (cursor->to.key != NULL)
 		return seek_before(cursor, cursor->to.key, cursor->to.size);
+	readahead_reset(&cursor->readahead);
 	err = tree_edge(&cursor->txn->pager, cursor->tree, true, &cursor->path);
 	if (err == -ENOENT)
 		return leave(cursor, BEFORE);
@@ -475,10 +492,8 @@ int kt_cursor_prev(struct kt_cursor *cursor)
 		cursor->path.level[0].index--;
 		return arrive(cursor);
 	}
-	err = tree_prev(&cursor->txn->pager, &cursor->path);
-	if (err != 0)
-		return err == -ENOENT ? leave(cursor, BEFORE) : err;
-	return settle_backward(cursor);
+	err = prev_leaf(cursor);
+	return err != 0 ? err : settle_backward(cursor);
 }
 
 /* ---- what it stands on ----------------------------------------------------------------------- */

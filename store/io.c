@@ -87,3 +87,14 @@ int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
 {
 	return io->ops->statfs(io, ret_free, ret_total);
 }
+
+void io_prefetch(struct io *io, uint64_t offset, uint64_t size)
+{
+	if (io->ops->prefetch != NULL)
+		io->ops->prefetch(io, offset, size);
+}
+
+bool io_cached(struct io *io, uint64_t offset)
+{
+	return io->ops->cached == NULL || io->ops->cached(io, offset);
+}

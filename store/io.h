@@ -46,6 +46,8 @@ struct io_ops {
 	int (*area_clear)(struct io *io, uint64_t offset, uint64_t size);
 	int (*watch)(struct io *io);
 	int (*statfs)(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
+	void (*prefetch)(struct io *io, uint64_t offset, uint64_t size); /* these two, or neither */
+	bool (*cached)(struct io *io, uint64_t offset);
 	void (*close)(struct io *io);
 };
 
@@ -171,5 +173,14 @@ int io_watch(struct io *io);
  *  @param ret_free   that an unprivileged user may still take
  *  @param ret_total  all there is */
 int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
+
+/** Begin to bring a range of a file to memory, and do not wait for it. A hint, of which a failure
+ *  says nothing: the part of the range that is behind the end of the file is left out. */
+void io_prefetch(struct io *io, uint64_t offset, uint64_t size);
+
+/** Is the page of the map in memory, so that touching it waits for no disk? Only after io_map(),
+ * and within the file. Where that cannot be told: yes.
+ *  @param offset  a multiple of the page size */
+bool io_cached(struct io *io, uint64_t offset);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -70,6 +71,21 @@ static int file_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
 	return 0;
 }
 
+static void file_prefetch(struct io *io, uint64_t offset, uint64_t size)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+
+	posix_fadvise(file->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
+}
+
+static bool file_cached(struct io *io, uint64_t offset)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+	unsigned char state = 1;
+
+	return mincore((char *)file->base + offset, 1, &state) < 0 || (state & 1) != 0;
+}
+
 static const struct io_ops file_ops = {
 	.read = io_fd_read,
 	.write = file_write,
@@ -83,6 +99,8 @@ static const struct io_ops file_ops = {
 	.area_clear = io_lock_area_clear,
 	.watch = io_lock_watch,
 	.statfs = file_statfs,
+	.prefetch = file_prefetch,
+	.cached = file_cached,
 	.close = io_fd_close,
 };
 

@@ -36,6 +36,9 @@ void pager_fini(struct pager *pager)
 #define FETCH_BRANCH 1216 /* heads and slots of 200 cells */
 #define FETCH_NODE 192
 
+/* Pages that are read from the disk together. */
+#define CLUSTER 16
+
 /* The entry of the seen table for a page; NULL without memory, which only costs time. */
 static _Atomic uint32_t *seen_entry(struct pager *pager, uint64_t page)
 {
@@ -100,13 +103,19 @@ static int verify_content(const uint8_t *page, uint64_t ref)
 	return wrong != NULL ? error_damaged(ref_page(ref), wrong) : 0;
 }
 
-/* Bring a page to memory before it is touched in the map. A page fault would bring in all that is
- * around it, which can be many MiB; read(2) of a byte in no sequence brings in its page. */
-static int fetch_alone(struct pager *pager, uint64_t number)
+/* Have a page brought to memory before it is touched in the map. A page fault would bring in all
+ * that is around it, which can be many MiB. What lies close by costs little more than the page, and
+ * is often wanted next; among the blocks of values it is not. */
+static void fetch(struct pager *pager, uint64_t number)
 {
-	uint8_t byte;
+	uint64_t first = number - number % CLUSTER, count = CLUSTER;
 
-	return io_read(pager->io, number << PAGE_SHIFT, &byte, sizeof(byte));
+	if (pager->alone) {
+		first = number;
+		count = 1;
+	}
+	if (pager->io != NULL && !io_cached(pager->io, number << PAGE_SHIFT))
+		io_prefetch(pager->io, first << PAGE_SHIFT, count << PAGE_SHIFT);
 }
 
 int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
@@ -126,9 +135,8 @@ int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
 	if (number < PAGE_FIRST || number >= pager->page_count)
 		return error_damaged(number, "referred to, but not in the file");
 	page = pager->map + (number << PAGE_SHIFT);
-	err = pager->alone ? fetch_alone(pager, number) : 0;
-	if (err == 0)
-		err = page_verify(page, ref, pager->seed);
+	fetch(pager, number);
+	err = page_verify(page, ref, pager->seed);
 	if (err == 0)
 		err = verify_content(page, ref);
 	if (err != 0)

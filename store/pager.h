@@ -75,26 +75,30 @@ void pager_fini(struct pager *pager);
 /** The slow way of pager_page(). */
 int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page);
 
+/** Was the page a reference means met before, and found good? */
+static inline bool pager_has_seen(const struct pager *pager, uint64_t ref)
+{
+	uint64_t number = ref_page(ref);
+	_Atomic uint32_t *chunk;
+
+	if (number >= pager->page_count)
+		return false;
+	chunk = atomic_load_explicit(
+		&pager->seen->chunks[number >> SEEN_CHUNK_BITS], memory_order_acquire);
+	return chunk != NULL && atomic_load_explicit(&chunk[number & ((1U << SEEN_CHUNK_BITS) - 1)],
+					memory_order_relaxed) == ref_tag(ref) + 1;
+}
+
 /** The bytes of the page a reference means; verified.
  *  @param ret_page  PAGE_SIZE bytes: of the map, valid while the transaction is open; or in memory,
  *                   valid until the page is freed
  *  @return 0; -EUCLEAN */
 static inline int pager_page(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
 {
-	uint64_t number = ref_page(ref);
-
-	if (number < pager->page_count) {
-		_Atomic uint32_t *chunk = atomic_load_explicit(
-			&pager->seen->chunks[number >> SEEN_CHUNK_BITS], memory_order_acquire);
-
-		if (chunk != NULL &&
-			atomic_load_explicit(&chunk[number & ((1U << SEEN_CHUNK_BITS) - 1)],
-				memory_order_relaxed) == ref_tag(ref) + 1) {
-			*ret_page = pager->map + (number << PAGE_SHIFT);
-			return 0;
-		}
-	}
-	return pager_verify(pager, ref, ret_page);
+	if (!pager_has_seen(pager, ref))
+		return pager_verify(pager, ref, ret_page);
+	*ret_page = pager->map + (ref_page(ref) << PAGE_SHIFT);
+	return 0;
 }
 
 /** The node a reference means, which must be of the given level.

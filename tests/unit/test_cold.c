@@ -2,6 +2,9 @@
 #include "temp.h"
 
 #include "store/keytree.h"
+#include "store/node.h"
+#include "store/store.h"
+#include "store/tree.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -10,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -52,8 +56,10 @@ static void make(const char *path)
 	free(piece);
 }
 
-/* How many pages of a file are in the page cache? */
-static size_t count_cached(const char *path)
+/* Which pages of a file are in the page cache?
+ * ret_cached: a byte for each, to be freed; NULL: not asked for
+ * returns how many are */
+static size_t list_cached(const char *path, unsigned char **ret_cached)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	unsigned char *cached;
@@ -70,9 +76,17 @@ static size_t count_cached(const char *path)
 	for (size_t i = 0; i < pages; i++)
 		count += cached[i] & 1;
 	munmap(map, (size_t)stat.st_size);
-	free(cached);
+	if (ret_cached != NULL)
+		*ret_cached = cached;
+	else
+		free(cached);
 	close(fd);
 	return count;
+}
+
+static size_t count_cached(const char *path)
+{
+	return list_cached(path, NULL);
 }
 
 /* @return false: the file system keeps them */
@@ -118,10 +132,162 @@ static void random_access(void **state)
 	assert_int_equal(kt_close(store), 0);
 }
 
+/* ---- leaves that lie anywhere ---------------------------------------------------------------- */
+
+#define KEYS 30000
+#define LEAVES_MAX 4000
+
+/* The leaves of a store in the order of their keys. */
+struct leaves {
+	size_t count;
+	uint64_t pages[LEAVES_MAX];
+	unsigned entries[LEAVES_MAX];
+};
+
+/* Put keys in an order that looks random, and write all leaves again and again, so that neighbours
+ * lie far apart. */
+static void make_scattered(const char *path)
+{
+	struct kt_store *store;
+	struct kt_txn *txn;
+	char key[16], value[100] = {0};
+
+	assert_int_equal(kt_open(path, KT_CREATE, &store), 0);
+	for (unsigned i = 0; i < 2 * KEYS; i++) {
+		int size = snprintf(key, sizeof(key), "%08u", i * 7919 % KEYS);
+
+		if (i % 500 == 0)
+			assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
+		assert_int_equal(kt_put(txn, key, (size_t)size, value, sizeof(value)), 0);
+		if (i % 500 == 499)
+			assert_int_equal(kt_commit(txn, KT_FLUSH), 0);
+	}
+	assert_int_equal(kt_close(store), 0);
+}
+
+static void list_leaves(const char *path, struct leaves *leaves)
+{
+	struct kt_store *store;
+	struct kt_txn *txn;
+	struct path at;
+
+	*leaves = (struct leaves){0};
+	assert_int_equal(kt_open(path, 0, &store), 0);
+	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
+	assert_int_equal(tree_edge(&txn->txn->pager, &txn->txn->trees[txn->tree], false, &at), 0);
+	do {
+		assert_true(leaves->count < LEAVES_MAX);
+		leaves->pages[leaves->count] = ref_page(at.level[0].ref);
+		leaves->entries[leaves->count++] = node_header(at.level[0].node)->count;
+		at.level[0].index = node_header(at.level[0].node)->count - 1U;
+	} while (tree_next(&txn->txn->pager, &at) == 0);
+	kt_abort(txn);
+	assert_int_equal(kt_close(store), 0);
+}
+
+/* A single key of a store that was never read: the way to it, and little around that. */
+static void one_get(void **state)
+{
+	const struct temp *temp = *state;
+	struct kt_store *store;
+	struct kt_slice value;
+	struct kt_txn *txn;
+	size_t before;
+
+	make_scattered(temp->path);
+	if (!drop_cached(temp->path))
+		skip();
+	assert_int_equal(kt_open(temp->path, 0, &store), 0);
+	before = count_cached(temp->path);
+	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
+	assert_int_equal(kt_get(txn, "00012345", 8, &value), 0);
+	if (count_cached(temp->path) - before > 3 * 16)
+		fail_msg("%zu pages for a get", count_cached(temp->path) - before);
+	kt_abort(txn);
+	assert_int_equal(kt_close(store), 0);
+}
+
+/* Is a page in memory, or soon? There is nothing by which the kernel tells that one has come. */
+static bool comes(const char *path, uint64_t page)
+{
+	for (time_t end = time(NULL) + 10; time(NULL) < end;) {
+		unsigned char *cached;
+		bool there;
+
+		list_cached(path, &cached);
+		there = cached[page] & 1;
+		free(cached);
+		if (there)
+			return true;
+	}
+	return false;
+}
+
+/* How many of some leaves are in memory? */
+static size_t count_leaves(const char *path, const struct leaves *leaves, size_t from, size_t to)
+{
+	unsigned char *cached;
+	size_t count = 0;
+
+	list_cached(path, &cached);
+	for (size_t i = from; i < to; i++)
+		count += cached[leaves->pages[i]] & 1;
+	free(cached);
+	return count;
+}
+
+/* A cursor that goes from leaf to leaf has the next ones brought to memory, also those that lie
+ * elsewhere, and not the whole store. */
+static void walk_ahead(const struct temp *temp, bool forward)
+{
+	struct leaves *leaves = malloc(sizeof(*leaves));
+	int (*step)(struct kt_cursor *) = forward ? kt_cursor_next : kt_cursor_prev;
+	struct kt_cursor *cursor;
+	struct kt_store *store;
+	struct kt_txn *txn;
+	unsigned steps = 1;
+	size_t half;
+
+	make_scattered(temp->path);
+	list_leaves(temp->path, leaves);
+	half = leaves->count / 2;
+	assert_true(half > 200);
+	if (!drop_cached(temp->path))
+		skip();
+	assert_int_equal(kt_open(temp->path, 0, &store), 0);
+	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
+	assert_int_equal(kt_cursor_open(txn, &cursor), 0);
+	for (size_t i = 0; i < 2; i++)
+		steps += leaves->entries[forward ? i : leaves->count - 1 - i];
+	for (unsigned i = 0; i < steps; i++)
+		assert_int_equal(step(cursor), 0);
+	for (size_t i = 3; i < 8; i++)
+		assert_true(comes(temp->path, leaves->pages[forward ? i : leaves->count - 1 - i]));
+	assert_true(count_leaves(temp->path, leaves, forward ? half : 0,
+			    forward ? leaves->count : half) < half / 2);
+	kt_cursor_close(cursor);
+	kt_abort(txn);
+	assert_int_equal(kt_close(store), 0);
+	free(leaves);
+}
+
+static void scan_forward(void **state)
+{
+	walk_ahead(*state, true);
+}
+
+static void scan_backward(void **state)
+{
+	walk_ahead(*state, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(random_access, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_get, setup, teardown),
+		cmocka_unit_test_setup_teardown(scan_forward, setup, teardown),
+		cmocka_unit_test_setup_teardown(scan_backward, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
