@@ -5,31 +5,18 @@
  * prints lines of results as store_bench does; the large store is "keytree", the other side is the
  * small one, or the small difference. Both sides do their repetitions in turn.
  */
-#include "sides.h"
+#include "bench.h"
+#include "subjects.h"
 
 #include "keytree.h"
 
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define REPEATS 5
 #define SMALL_KEYS 1000
 #define VALUE_SIZE 100
-
-/* A store of some size. */
-struct subject {
-	const char *engine; /* its name in the results */
-	char path[4096];
-	uint32_t keys;
-	struct kt_store *store;
-	uint64_t samples[REPEATS];
-};
 
 enum {
 	LARGE = 0,
@@ -46,19 +33,6 @@ static void put(struct kt_txn *txn, uint32_t index, uint32_t generation)
 	bench_check(kt_put(txn, key.bytes, key.size, value, sizeof(value)) == 0);
 }
 
-static struct kt_txn *begin(struct subject *subject, unsigned flags)
-{
-	struct kt_txn *txn;
-
-	bench_check(kt_begin(subject->store, flags, &txn) == 0);
-	return txn;
-}
-
-static void commit(struct kt_txn *txn, unsigned flags)
-{
-	bench_check(kt_commit(txn, flags) == 0);
-}
-
 /* Go on with a new store of all keys. */
 static void renew(struct subject *subject)
 {
@@ -66,19 +40,17 @@ static void renew(struct subject *subject)
 		bench_plan(BENCH_PATHS, subject->keys, subject->keys, BENCH_SORTED, 1, VALUE_SIZE);
 	struct kt_txn *txn;
 
-	bench_check(kt_close(subject->store) == 0);
-	unlink(subject->path);
-	bench_check(kt_open(subject->path, KT_CREATE, &subject->store) == 0);
-	txn = begin(subject, KT_WRITE);
+	subject_renew(subject);
+	txn = subject_begin(subject, KT_WRITE);
 	for (uint32_t i = 0; i < plan.count; i++)
 		put(txn, plan.indices[i], 0);
-	commit(txn, KT_FLUSH);
+	subject_commit(txn, KT_FLUSH);
 	bench_plan_fini(&plan);
 }
 
 static uint64_t count_entries(struct subject *subject)
 {
-	struct kt_txn *txn = begin(subject, KT_READ);
+	struct kt_txn *txn = subject_begin(subject, KT_READ);
 	struct kt_count count;
 
 	bench_check(kt_count(txn, &count) == 0);
@@ -88,9 +60,6 @@ static uint64_t count_entries(struct subject *subject)
 
 /* ---- what is measured ------------------------------------------------------------------------ */
 
-/* Does one repetition. @return the nanoseconds of one operation */
-typedef uint64_t measure_fn(struct subject *subject, unsigned repeat);
-
 #define SNAPSHOTS 50
 
 static uint64_t take_snapshots(struct subject *subject, unsigned repeat)
@@ -99,10 +68,10 @@ static uint64_t take_snapshots(struct subject *subject, unsigned repeat)
 	char name[16];
 
 	for (uint32_t i = 0; i < SNAPSHOTS; i++) {
-		struct kt_txn *txn = begin(subject, KT_WRITE);
+		struct kt_txn *txn = subject_begin(subject, KT_WRITE);
 
 		put(txn, i * 7 % subject->keys, repeat + 1);
-		commit(txn, 0);
+		subject_commit(txn, 0);
 		snprintf(name, sizeof(name), "%u", i);
 		start = bench_now_ns();
 		bench_check(kt_snapshot_create(subject->store, name) == 0);
@@ -123,9 +92,9 @@ static uint64_t clear(struct subject *subject, unsigned repeat)
 	(void)repeat;
 	renew(subject);
 	start = bench_now_ns();
-	txn = begin(subject, KT_WRITE);
+	txn = subject_begin(subject, KT_WRITE);
 	bench_check(kt_clear(txn) == 0);
-	commit(txn, 0);
+	subject_commit(txn, 0);
 	taken = bench_now_ns() - start;
 	bench_check(count_entries(subject) == 0);
 	return taken;
@@ -142,19 +111,19 @@ static uint64_t restore(struct subject *subject, unsigned repeat, uint32_t diffe
 	uint32_t index = 0;
 
 	bench_check(kt_snapshot_create(subject->store, "then") == 0);
-	txn = begin(subject, KT_WRITE);
+	txn = subject_begin(subject, KT_WRITE);
 	for (uint32_t i = 0; i < differ; i++) {
 		index = (uint32_t)(bench_mix((uint64_t)repeat << 32 | i) % subject->keys);
 		put(txn, index, repeat + 100);
 	}
-	commit(txn, 0);
+	subject_commit(txn, 0);
 	bench_check(kt_snapshot_open(subject->store, "then", &point) == 0);
 	start = bench_now_ns();
 	bench_check(kt_restore(subject->store, point) == 0);
 	taken = bench_now_ns() - start;
 	kt_abort(point);
 	bench_check(kt_snapshot_delete(subject->store, "then") == 0);
-	txn = begin(subject, KT_READ);
+	txn = subject_begin(subject, KT_READ);
 	key = bench_key(BENCH_PATHS, index);
 	bench_value(index, 0, expected, sizeof(expected));
 	bench_check(kt_get(txn, key.bytes, key.size, &value) == 0);
@@ -168,100 +137,14 @@ static uint64_t restore_10(struct subject *subject, unsigned repeat)
 	return restore(subject, repeat, 10);
 }
 
-static void report(struct subject *subjects, const char *row)
-{
-	for (unsigned i = 0; i < SUBJECTS; i++)
-		bench_report(row, subjects[i].engine, subjects[i].samples, REPEATS);
-}
-
-static void measure(struct subject *subjects, const char *row, measure_fn *run)
-{
-	for (unsigned repeat = 0; repeat < REPEATS; repeat++)
-		for (unsigned i = 0; i < SUBJECTS; i++)
-			subjects[i].samples[repeat] = run(&subjects[i], repeat);
-	report(subjects, row);
-}
-
 /* In the large store, 10,000 keys against 10, for each key. */
 static void measure_differences(struct subject *subjects)
 {
-	for (unsigned repeat = 0; repeat < REPEATS; repeat++) {
+	for (unsigned repeat = 0; repeat < SUBJECT_REPEATS; repeat++) {
 		subjects[0].samples[repeat] = restore(&subjects[LARGE], repeat + 10, 10000) / 10000;
 		subjects[1].samples[repeat] = restore(&subjects[LARGE], repeat + 20, 10) / 10;
 	}
-	report(subjects, "restore-10000");
-}
-
-/* ---- crashes --------------------------------------------------------------------------------- */
-
-/* Values of 1 MiB, of which a block is stored. */
-static void put_values(struct kt_txn *txn, uint32_t count)
-{
-	static char block[4096];
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct bench_key key = bench_key(BENCH_PATHS, i);
-
-		bench_value(i, 0, block, sizeof(block));
-		bench_check(kt_write(txn, key.bytes, key.size, (1 << 20) - sizeof(block), block,
-				    sizeof(block)) == 0);
-	}
-}
-
-/* Write without flushing, and die. */
-_Noreturn static void write_and_die(struct subject *subject, unsigned repeat)
-{
-	bench_check(kt_open(subject->path, 0, &subject->store) == 0);
-	for (uint32_t i = 0; i < 100; i++) {
-		struct kt_txn *txn = begin(subject, KT_WRITE);
-
-		put(txn, UINT32_C(1) << 30 | i, repeat);
-		commit(txn, 0);
-	}
-	raise(SIGKILL);
-	_exit(1);
-}
-
-/* Open after a crash, see the last commit, and make another. */
-static uint64_t open_after_crash(struct subject *subject, unsigned repeat)
-{
-	struct bench_key key = bench_key(BENCH_PATHS, UINT32_C(1) << 30 | 99);
-	struct kt_slice value;
-	struct kt_txn *txn;
-	uint64_t start, taken;
-	pid_t child = fork();
-	int status;
-
-	if (child == 0)
-		write_and_die(subject, repeat);
-	bench_check(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
-	start = bench_now_ns();
-	bench_check(kt_open(subject->path, 0, &subject->store) == 0);
-	txn = begin(subject, KT_READ);
-	bench_check(kt_get(txn, key.bytes, key.size, &value) == 0);
-	kt_abort(txn);
-	txn = begin(subject, KT_WRITE);
-	put(txn, 0, repeat);
-	commit(txn, 0);
-	taken = bench_now_ns() - start;
-	bench_check(kt_close(subject->store) == 0);
-	subject->store = NULL;
-	return taken;
-}
-
-/* Go on with stores of values, not open. */
-static void renew_values(struct subject *subject, uint32_t values)
-{
-	struct kt_txn *txn;
-
-	bench_check(kt_close(subject->store) == 0);
-	unlink(subject->path);
-	bench_check(kt_open(subject->path, KT_CREATE, &subject->store) == 0);
-	txn = begin(subject, KT_WRITE);
-	put_values(txn, values);
-	commit(txn, KT_FLUSH);
-	bench_check(kt_close(subject->store) == 0);
-	subject->store = NULL;
+	subjects_report(subjects, SUBJECTS, "restore-10000");
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -278,7 +161,7 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option != 'q')
 			return 2;
-		subjects[LARGE].keys = 200000;
+		subjects[LARGE].keys = 100000;
 	}
 	if (optind + 1 != argc)
 		bench_fail("usage: cost_bench [--quick] DIRECTORY");
@@ -287,13 +170,10 @@ int main(int argc, char **argv)
 			i);
 		renew(&subjects[i]);
 	}
-	measure(subjects, "snapshot", take_snapshots);
-	measure(subjects, "restore-10", restore_10);
+	subjects_measure(subjects, SUBJECTS, "snapshot", take_snapshots);
+	subjects_measure(subjects, SUBJECTS, "restore-10", restore_10);
 	measure_differences(subjects);
-	measure(subjects, "clear", clear);
-	renew_values(&subjects[LARGE], 10240);
-	renew_values(&subjects[SMALL], 10);
-	measure(subjects, "open-crashed", open_after_crash);
+	subjects_measure(subjects, SUBJECTS, "clear", clear);
 	for (unsigned i = 0; i < SUBJECTS; i++)
 		unlink(subjects[i].path);
 	return 0;

@@ -239,7 +239,7 @@ int main(int argc, char **argv)
 		bench_fail("usage: store_bench [--quick] [--only TEXT] [--engines NAMES] [--keep] "
 			   "DIRECTORY");
 	if (bench.quick)
-		bench.keys = 200000;
+		bench.keys = 100000;
 	choose_engines(&bench, argv[optind], engines);
 	measure_all(&bench);
 	for (size_t i = 0; i < bench.side_count; i++) {
