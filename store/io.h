@@ -178,9 +178,9 @@ int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
  *  says nothing: the part of the range that is behind the end of the file is left out. */
 void io_prefetch(struct io *io, uint64_t offset, uint64_t size);
 
-/** Is the page of the map in memory, so that touching it waits for no disk? Only after io_map(),
- * and within the file. Where that cannot be told: yes.
- *  @param offset  a multiple of the page size */
+/** Is a page of the file in memory, so that touching it waits for no disk? If it is not, it may
+ * begin to come. Where that cannot be told: yes.
+ *  @param offset  a multiple of the page size, within the file */
 bool io_cached(struct io *io, uint64_t offset);
 
 #endif

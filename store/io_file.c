@@ -15,10 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Bytes written in a row that are worth a start of their own. */
@@ -78,12 +78,14 @@ static void file_prefetch(struct io *io, uint64_t offset, uint64_t size)
 	posix_fadvise(file->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
 }
 
+/* To read a byte without waiting costs a third of mincore(2). */
 static bool file_cached(struct io *io, uint64_t offset)
 {
 	const struct io_fd *file = (const struct io_fd *)io;
-	unsigned char state = 1;
+	char byte;
+	struct iovec part = {&byte, 1};
 
-	return mincore((char *)file->base + offset, 1, &state) < 0 || (state & 1) != 0;
+	return preadv2(file->fd, &part, 1, (off_t)offset, RWF_NOWAIT) >= 0 || errno != EAGAIN;
 }
 
 static const struct io_ops file_ops = {

@@ -10,7 +10,7 @@
 #define WINDOW_FIRST 8
 #define WINDOW_MAX 64
 
-/* A cursor that asks for so many looks whether those it has met are still in memory. */
+/* Asking for so many, a cursor looks whether what was met before is in memory still. */
 #define WINDOW_LONG 16
 
 void readahead_reset(struct readahead *ahead)
@@ -39,27 +39,34 @@ static void fetch(struct io *io, uint64_t *pages, unsigned count)
 	}
 }
 
-/* Ask for the children of a branch that are not in memory: some of them next to one, in one
- * direction. */
+/* Is a leaf in memory? One that was met once most times is. */
+static bool is_there(struct pager *pager, uint64_t ref, bool sure)
+{
+	return ref_page(ref) >= pager->page_count || (!sure && pager_has_seen(pager, ref)) ||
+	       io_cached(pager->io, ref_page(ref) * PAGE_SIZE);
+}
+
+/* Ask for children of a branch, some in one direction, unless the first, the last and one between
+ * are in memory: to ask in vain for all costs as much as to walk them. */
 static void fetch_children(
 	struct pager *pager, const uint8_t *branch, unsigned index, bool forward, unsigned count)
 {
-	uint64_t pages[WINDOW_MAX], ref = 0;
-	unsigned met = 0, unmet = 0;
+	unsigned middle = forward ? index + count / 2 : index - count / 2;
+	unsigned last = forward ? index + count - 1 : index - count + 1;
+	uint64_t pages[WINDOW_MAX];
+	unsigned wanted = 0;
 
+	if (is_there(pager, node_child(branch, index), false) &&
+		is_there(pager, node_child(branch, middle), false) &&
+		is_there(pager, node_child(branch, last), count >= WINDOW_LONG))
+		return;
 	for (unsigned i = 0; i < count; i++) {
-		ref = node_child(branch, forward ? index + i : index - i);
-		if (ref_page(ref) >= pager->page_count)
-			continue;
-		if (pager_has_seen(pager, ref))
-			pages[WINDOW_MAX - ++met] = ref_page(ref);
-		else
-			pages[unmet++] = ref_page(ref);
+		uint64_t page = ref_page(node_child(branch, forward ? index + i : index - i));
+
+		if (page < pager->page_count)
+			pages[wanted++] = page;
 	}
-	if (unmet > 0)
-		fetch(pager->io, pages, unmet);
-	if (met >= WINDOW_LONG && !io_cached(pager->io, pages[WINDOW_MAX - met] * PAGE_SIZE))
-		fetch(pager->io, pages + WINDOW_MAX - met, met);
+	fetch(pager->io, pages, wanted);
 }
 
 void readahead_step(
