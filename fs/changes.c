@@ -233,7 +233,7 @@ static int take(struct fs *fs, struct next *ret_next)
 	free_moves(&changes->moves,
 		ret_next->span != NULL ? kt_txn_id(ret_next->span->to) : UINT64_MAX);
 	pthread_mutex_unlock(&fs->lock);
-	return err;
+	return 0;
 }
 
 int changes_leaving(struct fs *fs, const struct inode *node)

@@ -291,12 +291,13 @@ static int next_leaf(struct kt_cursor *cursor)
 	return err == -ENOENT ? leave(cursor, AFTER) : err;
 }
 
-/* Go from the first cell of a leaf to the one before. */
-static int prev_leaf(struct kt_cursor *cursor)
+/* Go to the cell before, which may be in another leaf. */
+static int step_back(struct kt_cursor *cursor)
 {
 	int err;
 
-	readahead_step(&cursor->readahead, &cursor->txn->pager, &cursor->path, false);
+	if (cursor->path.level[0].index == 0)
+		readahead_step(&cursor->readahead, &cursor->txn->pager, &cursor->path, false);
 	err = tree_prev(&cursor->txn->pager, &cursor->path);
 	return err == -ENOENT ? leave(cursor, BEFORE) : err;
 }
@@ -346,7 +347,7 @@ static int settle_backward(struct kt_cursor *cursor)
 		if (cursor->begin > 0)
 			return leave(cursor, BEFORE);
 		cursor->path.level[0].index = 0;
-		err = prev_leaf(cursor);
+		err = step_back(cursor);
 		if (err != 0)
 			return err;
 	}
@@ -492,7 +493,7 @@ int kt_cursor_prev(struct kt_cursor *cursor)
 		cursor->path.level[0].index--;
 		return arrive(cursor);
 	}
-	err = prev_leaf(cursor);
+	err = step_back(cursor);
 	return err != 0 ? err : settle_backward(cursor);
 }
 

@@ -103,19 +103,20 @@ static int verify_content(const uint8_t *page, uint64_t ref)
 	return wrong != NULL ? error_damaged(ref_page(ref), wrong) : 0;
 }
 
-/* Have a page brought to memory before it is touched in the map. A page fault would bring in all
- * that is around it, which can be many MiB. What lies close by costs little more than the page, and
- * is often wanted next; among the blocks of values it is not. */
-static void fetch(struct pager *pager, uint64_t number)
+/* Bring a page to memory before it is touched in the map. A page fault would bring in all that is
+ * around it, which can be many MiB. What lies close by costs little more than the page, and is
+ * often wanted next; but not among the blocks of values, where read(2) of a byte in no sequence
+ * brings in its page alone. */
+static int fetch(struct pager *pager, uint64_t number)
 {
-	uint64_t first = number - number % CLUSTER, count = CLUSTER;
+	uint8_t byte;
 
-	if (pager->alone) {
-		first = number;
-		count = 1;
-	}
+	if (pager->alone)
+		return io_read(pager->io, number << PAGE_SHIFT, &byte, sizeof(byte));
 	if (pager->io != NULL && !io_cached(pager->io, number << PAGE_SHIFT))
-		io_prefetch(pager->io, first << PAGE_SHIFT, count << PAGE_SHIFT);
+		io_prefetch(pager->io, (number - number % CLUSTER) << PAGE_SHIFT,
+			(uint64_t)CLUSTER << PAGE_SHIFT);
+	return 0;
 }
 
 int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
@@ -135,8 +136,9 @@ int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
 	if (number < PAGE_FIRST || number >= pager->page_count)
 		return error_damaged(number, "referred to, but not in the file");
 	page = pager->map + (number << PAGE_SHIFT);
-	fetch(pager, number);
-	err = page_verify(page, ref, pager->seed);
+	err = fetch(pager, number);
+	if (err == 0)
+		err = page_verify(page, ref, pager->seed);
 	if (err == 0)
 		err = verify_content(page, ref);
 	if (err != 0)

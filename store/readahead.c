@@ -39,7 +39,8 @@ static void fetch(struct io *io, uint64_t *pages, unsigned count)
 	}
 }
 
-/* Is a leaf in memory? One that was met once most times is. */
+/* Is a leaf in memory? One that was met before is, most times.
+ * sure: that is not enough */
 static bool is_there(struct pager *pager, uint64_t ref, bool sure)
 {
 	return ref_page(ref) >= pager->page_count || (!sure && pager_has_seen(pager, ref)) ||

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ uint64_t subject_mount(struct subject *subject, const char *keytree)
 	start = bench_now_ns();
 	subject->daemon = fork();
 	if (subject->daemon == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* a benchmark that fails leaves no mount */
 		execl(keytree, keytree, "mount", subject->path, subject->dir, "-f", (char *)NULL);
 		_exit(127);
 	}

@@ -14,7 +14,6 @@
 #include "keytree.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
@@ -88,22 +87,29 @@ static uint32_t any_index(const struct subject *subject, unsigned repeat, uint32
 static uint64_t get(struct subject *subject, unsigned repeat)
 {
 	struct kt_txn *txn = subject_begin(subject, KT_READ);
-	uint64_t start = bench_now_ns(), sum = 0;
+	uint64_t start, sum = 0, expected = 0;
+	char value[VALUE_SIZE];
 
 	for (uint32_t i = 0; i < GETS; i++) {
-		struct kt_slice value;
+		bench_value(any_index(subject, repeat, i), 0, value, sizeof(value));
+		expected = bench_sum(expected, value, sizeof(value));
+	}
+	start = bench_now_ns();
+	for (uint32_t i = 0; i < GETS; i++) {
+		struct kt_slice found;
 		char key[16];
 		int size = key_text(any_index(subject, repeat, i), key);
 
-		bench_check(kt_get(txn, key, (size_t)size, &value) == 0);
-		sum = bench_sum(sum, value.data, value.size);
+		bench_check(kt_get(txn, key, (size_t)size, &found) == 0);
+		sum = bench_sum(sum, found.data, found.size);
 	}
 	start = bench_now_ns() - start;
-	bench_check(sum != 0);
+	bench_check(sum == expected);
 	kt_abort(txn);
 	return start / GETS;
 }
 
+/* From the first file of a directory to its last. */
 static uint64_t scan(struct subject *subject, unsigned repeat)
 {
 	struct kt_txn *txn = subject_begin(subject, KT_READ);
@@ -114,10 +120,14 @@ static uint64_t scan(struct subject *subject, unsigned repeat)
 	for (uint32_t i = 0; i < SCANS; i++) {
 		char key[16];
 		int size = key_text(any_index(subject, repeat, i) / FILES * FILES, key);
+		struct kt_slice last;
 
 		bench_check(kt_cursor_seek(cursor, key, (size_t)size) == 0);
 		for (uint32_t n = 1; n < FILES; n++)
 			bench_check(kt_cursor_next(cursor) == 0);
+		last = kt_cursor_key(cursor);
+		bench_check(
+			last.size == (size_t)size && memcmp(last.data, key, last.size - 2) == 0);
 	}
 	start = bench_now_ns() - start;
 	kt_cursor_close(cursor);
@@ -205,78 +215,76 @@ static uint64_t list_first(struct subject *subject, unsigned repeat)
 }
 
 #define VISITS 500
+#define RENAMES 2500 /* number of the first visit that renames: each visit is to another file */
+
+/* A file of its own for each visit, anywhere: the golden ratio, made a number that has no factor in
+ * common with those of keys. */
+static uint32_t nth_visit(const struct subject *subject, uint32_t n)
+{
+	return (uint32_t)(n * UINT64_C(6180339887) % subject->keys);
+}
 
 /* Do something to files here and there. */
-static uint64_t visit(
-	struct subject *subject, unsigned repeat, void (*do_one)(const char *, const char *))
+static uint64_t visit(struct subject *subject, uint32_t first,
+	void (*do_one)(const struct subject *subject, uint32_t index))
 {
 	uint64_t start = bench_now_ns();
 
-	for (uint32_t i = 0; i < VISITS; i++) {
-		uint32_t index = any_index(subject, repeat, i);
-
-		do_one(file_path(subject, index, "").text, file_path(subject, index, "-new").text);
-	}
+	for (uint32_t n = first; n < first + VISITS; n++)
+		do_one(subject, nth_visit(subject, n));
 	return (bench_now_ns() - start) / VISITS;
 }
 
-static void read_one(const char *path, const char *other)
+static void read_one(const struct subject *subject, uint32_t index)
 {
-	char data[VALUE_SIZE + 1];
-	int fd = open(path, O_RDONLY);
+	char data[VALUE_SIZE + 1], expected[VALUE_SIZE];
+	int fd = open(file_path(subject, index, "").text, O_RDONLY);
 
-	(void)other;
 	bench_check(fd >= 0 && read(fd, data, sizeof(data)) == VALUE_SIZE);
 	bench_check(close(fd) == 0);
+	bench_value(index, 0, expected, sizeof(expected));
+	bench_check(memcmp(data, expected, sizeof(expected)) == 0);
 }
 
-static void create_one(const char *path, const char *other)
+static void create_one(const struct subject *subject, uint32_t index)
 {
-	char data[VALUE_SIZE] = {1};
-	int fd = open(other, O_WRONLY | O_CREAT, 0644);
+	char data[VALUE_SIZE];
+	int fd = open(file_path(subject, index, "-new").text, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
-	(void)path;
+	bench_value(index, 0, data, sizeof(data));
 	bench_check(fd >= 0 && write(fd, data, sizeof(data)) == sizeof(data));
 	bench_check(close(fd) == 0);
 }
 
-static void rename_one(const char *path, const char *other)
+static void unlink_one(const struct subject *subject, uint32_t index)
 {
-	bench_check(rename(path, other) == 0 || errno == ENOENT);
+	bench_check(unlink(file_path(subject, index, "-new").text) == 0);
 }
 
-static void unlink_one(const char *path, const char *other)
+static void rename_one(const struct subject *subject, uint32_t index)
 {
-	(void)path;
-	bench_check(unlink(other) == 0 || errno == ENOENT);
-}
-
-static void rename_back(const char *path, const char *other)
-{
-	rename_one(other, path);
+	bench_check(rename(file_path(subject, index, "").text,
+			    file_path(subject, index, "-new").text) == 0);
 }
 
 static uint64_t read_files(struct subject *subject, unsigned repeat)
 {
-	return visit(subject, repeat, read_one);
+	return visit(subject, repeat * VISITS, read_one);
 }
 
 static uint64_t create_files(struct subject *subject, unsigned repeat)
 {
-	return visit(subject, repeat, create_one);
+	return visit(subject, repeat * VISITS, create_one);
 }
 
 static uint64_t unlink_files(struct subject *subject, unsigned repeat)
 {
-	return visit(subject, repeat, unlink_one);
+	return visit(subject, repeat * VISITS, unlink_one);
 }
 
 static uint64_t rename_files(struct subject *subject, unsigned repeat)
 {
-	uint64_t taken = visit(subject, repeat + 10, rename_one);
-
-	visit(subject, repeat + 10, rename_back);
-	return taken;
+	return visit(subject, RENAMES + repeat * VISITS, rename_one);
 }
 
 static void report_memory(struct subject *subjects, unsigned count, const char *row)
