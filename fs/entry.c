@@ -33,7 +33,7 @@ int entry_node(struct fs *fs, const struct place *place, const struct found *fou
 void entry_give(
 	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry)
 {
-	node->lookups++;
+	ret_entry->known = node->lookups++ > 0;
 	if (fs->changes.seen != NULL)
 		node->given = kt_txn_id(fs->changes.seen);
 	node->gone = false;

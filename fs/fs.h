@@ -56,6 +56,7 @@ struct fs_caller {
 /** What a lookup gives: the node holds one more reference, to be forgotten by fs_forget(). */
 struct fs_entry {
 	uint64_t node;
+	bool known;	  /* the node was referred to before */
 	struct stat stat; /* st_ino is the persistent inode number, not the node */
 };
 

@@ -57,6 +57,15 @@ struct fuse_entry_param ops_entry(const struct view_node *in, const struct fs_en
 	};
 }
 
+struct fuse_entry_param ops_made(const struct view_node *in, const struct fs_entry *entry)
+{
+	struct fuse_entry_param param = ops_entry(in, entry);
+
+	if (entry->known)
+		param.attr_timeout = OPS_NOT_KEPT;
+	return param;
+}
+
 struct fs_caller ops_caller(fuse_req_t req)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
@@ -65,27 +74,34 @@ struct fs_caller ops_caller(fuse_req_t req)
 }
 
 /* Answer with an entry; if nobody takes the answer, give its reference back. */
-static void reply_entry(
-	fuse_req_t req, const struct view_node *in, int err, const struct fs_entry *entry)
+static void reply_entry(fuse_req_t req, const struct fuse_entry_param *param)
 {
 	struct views *views = ops_context(req)->views;
+
+	if (fuse_reply_entry(req, param) != 0)
+		views_forget(views, param->ino, 1);
+}
+
+static void reply_made(
+	fuse_req_t req, const struct view_node *in, int err, const struct fs_entry *entry)
+{
 	struct fuse_entry_param param;
 
 	if (err != 0) {
 		ops_reply(req, err);
 		return;
 	}
-	param = ops_entry(in, entry);
-	if (fuse_reply_entry(req, &param) != 0)
-		views_forget(views, param.ino, 1);
+	param = ops_made(in, entry);
+	reply_entry(req, &param);
 }
 
-static void reply_attr(fuse_req_t req, int err, const struct stat *stat)
+/* @param seconds  that they may be kept for */
+static void reply_attr(fuse_req_t req, int err, const struct stat *stat, double seconds)
 {
 	if (err != 0)
 		ops_reply(req, err);
 	else
-		fuse_reply_attr(req, stat, OPS_FOREVER);
+		fuse_reply_attr(req, stat, seconds);
 }
 
 /* ---- names ---- */
@@ -93,16 +109,21 @@ static void reply_attr(fuse_req_t req, int err, const struct stat *stat)
 static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const struct fuse_entry_param missing = {.entry_timeout = OPS_FOREVER};
+	struct fuse_entry_param param;
 	struct fs_entry entry;
 	struct view_node in;
 	int err = views_lookup(ops_context(req)->views, parent, name, &in, &entry);
 
 	/* That it does not exist may be kept too; not of a snapshot, which may be taken any time.
 	 */
-	if (err == -ENOENT && !ops_at(req, parent).is_list)
+	if (err == -ENOENT && !ops_at(req, parent).is_list) {
 		fuse_reply_entry(req, &missing);
-	else
-		reply_entry(req, &in, err, &entry);
+	} else if (err != 0) {
+		ops_reply(req, err);
+	} else {
+		param = ops_entry(&in, &entry);
+		reply_entry(req, &param);
+	}
 }
 
 static void forget(fuse_req_t req, fuse_ino_t node, uint64_t count)
@@ -125,7 +146,7 @@ static void mknod_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 	struct fs_entry entry;
 	int err = fs_mknod(at.fs, &caller, at.node, name, mode, rdev, &entry);
 
-	reply_entry(req, &at, err, &entry);
+	reply_made(req, &at, err, &entry);
 }
 
 static void mkdir_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -135,7 +156,7 @@ static void mkdir_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 	struct fs_entry entry;
 	int err = fs_mkdir(at.fs, &caller, at.node, name, mode, &entry);
 
-	reply_entry(req, &at, err, &entry);
+	reply_made(req, &at, err, &entry);
 }
 
 static void symlink_(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
@@ -145,7 +166,7 @@ static void symlink_(fuse_req_t req, const char *target, fuse_ino_t parent, cons
 	struct fs_entry entry;
 	int err = fs_symlink(at.fs, &caller, target, at.node, name, &entry);
 
-	reply_entry(req, &at, err, &entry);
+	reply_made(req, &at, err, &entry);
 }
 
 static void readlink_(fuse_req_t req, fuse_ino_t node)
@@ -195,7 +216,7 @@ static void link_(fuse_req_t req, fuse_ino_t node, fuse_ino_t new_parent, const 
 
 	if (from.fs == at.fs)
 		err = fs_link(at.fs, from.node, at.node, new_name, &entry);
-	reply_entry(req, &at, err, &entry);
+	reply_made(req, &at, err, &entry);
 }
 
 /* ---- attributes ---- */
@@ -206,7 +227,7 @@ static void getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	struct stat stat;
 
 	(void)fi;
-	reply_attr(req, fs_getattr(at.fs, at.node, &stat), &stat);
+	reply_attr(req, fs_getattr(at.fs, at.node, &stat), &stat, OPS_FOREVER);
 }
 
 static struct fs_setattr translate_setattr(const struct stat *attr, int to_set)
@@ -257,7 +278,7 @@ static void setattr(
 	set.what |= drop ? FS_DROP_SUID : 0;
 	err = fs_setattr(at.fs, at.node, file, &set, &stat);
 
-	reply_attr(req, err, &stat);
+	reply_attr(req, err, &stat, OPS_NOT_KEPT);
 }
 
 static void statfs_(fuse_req_t req, fuse_ino_t node)

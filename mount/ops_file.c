@@ -37,7 +37,7 @@ void ops_create(
 		return;
 	}
 	set_file(fi, file);
-	param = ops_entry(&at, &entry);
+	param = ops_made(&at, &entry);
 	if (fuse_reply_create(req, &param, fi) != 0) { /* nobody waits for it any more */
 		fs_release(at.fs, file);
 		fs_forget(at.fs, entry.node, 1);

@@ -9,6 +9,11 @@
 /** How long the kernel may keep what it is told, in seconds: for ever. */
 #define OPS_FOREVER 1e9
 
+/** And attributes in the answer to a change of a file that it knows: it is to ask for them. Of
+ * those that it has asked for, the kernel can tell whether it was told meanwhile that they are not
+ * true any more. These it would take, and never ask again. */
+#define OPS_NOT_KEPT 0.0
+
 static inline struct ops_context *ops_context(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
@@ -31,8 +36,12 @@ static inline void ops_reply(fuse_req_t req, int err)
 	fuse_reply_err(req, -err);
 }
 
-/** What the kernel is told of an entry. @param in  a node of the same file system */
+/** What the kernel is told of an entry that it asked for. @param in  a node of the same file system
+ */
 struct fuse_entry_param ops_entry(const struct view_node *in, const struct fs_entry *entry);
+
+/** And of one that was made, or opened when it was to be made. */
+struct fuse_entry_param ops_made(const struct view_node *in, const struct fs_entry *entry);
 
 /** Who sent the request. */
 struct fs_caller ops_caller(fuse_req_t req);

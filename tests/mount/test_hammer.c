@@ -31,6 +31,7 @@
 #define PROCESSES 2
 #define THREADS 2 /* of each */
 #define HELD 4	  /* files that a thread keeps open */
+#define TRIES 10
 #define TOLD_S 20 /* until all is told, and a second more for each so many operations: */
 #define OPS_PER_S 5000
 
@@ -306,6 +307,17 @@ static size_t random_op(struct hand *h)
 	return i;
 }
 
+/* Do it, and again if the file had lost its name by the time it was opened: the kernel tries once
+ * more by itself, but then that may be so again. */
+static int run_op(struct hand *h, size_t op, const struct names *names)
+{
+	int result = ops[op].run(h, names);
+
+	for (int i = 0; i < TRIES && result != 0 && errno == ESTALE && !h->application; i++)
+		result = ops[op].run(h, names);
+	return result;
+}
+
 static void *work(void *arg)
 {
 	struct hand *h = arg;
@@ -318,7 +330,7 @@ static void *work(void *arg)
 
 		random_path(&h->rng, names.a);
 		random_path(&h->rng, names.b);
-		if (ops[op].run(h, &names) != 0 && !is_expected(h, errno)) {
+		if (run_op(h, op, &names) != 0 && !is_expected(h, errno)) {
 			fprintf(stderr, "%s '%s' '%s': %s\n", ops[op].name, names.a, names.b,
 				strerror(errno));
 			_exit(1);

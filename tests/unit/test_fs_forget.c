@@ -1,6 +1,7 @@
 /* What is known of files goes when the kernel forgets them. */
 #include "world.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -116,12 +117,37 @@ static void test_memory(void **state)
 	assert_true(resident_kib() < before + (most - before) / 2);
 }
 
+/* Whether an entry is of a file that was referred to before: somebody may have been told of it
+ * since it was answered. */
+static void test_known(void **state)
+{
+	const struct fs_caller caller = {.uid = 1};
+	struct fs_entry made, opened, linked;
+	struct world *w = *state;
+	struct fs_file *file;
+
+	assert_int_equal(fs_create(w->fs, &caller, FS_ROOT, "a", 0644, O_RDWR, &made, &file), 0);
+	assert_false(made.known);
+	fs_release(w->fs, file);
+	assert_int_equal(fs_create(w->fs, &caller, FS_ROOT, "a", 0644, O_RDWR, &opened, &file), 0);
+	assert_true(opened.known);
+	fs_release(w->fs, file);
+	assert_int_equal(fs_link(w->fs, made.node, FS_ROOT, "b", &linked), 0);
+	assert_true(linked.known);
+	fs_forget(w->fs, made.node, 3);
+	assert_int_equal(fs_create(w->fs, &caller, FS_ROOT, "a", 0644, O_RDWR, &opened, &file), 0);
+	assert_false(opened.known);
+	fs_release(w->fs, file);
+	fs_forget(w->fs, opened.node, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_walk_and_forget, world_setup_memory, world_teardown),
 		cmocka_unit_test_setup_teardown(test_memory, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(test_known, world_setup_memory, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
