@@ -9,6 +9,7 @@
  *     change          a write transaction together with what it changes in memory
  *     gather, content what was written to a file and is not in the store yet
  *     scratch, aside  files of editors that are not for the store
+ *     ahead           values for whoever is going to read them
  *     file, create, extents, dir, name, rename, exchange, setattr, xattr   the operations of fs.h
  *     flusher         the thread in the background
  *     changes, notices   what others do to the store
@@ -25,6 +26,7 @@
 #define FS_CORE_H
 
 #include "fs.h"
+#include "ahead.h"
 #include "changes.h"
 #include "flusher.h"
 #include "ids.h"
@@ -57,6 +59,7 @@ struct fs {
 	struct positions positions; /* where listings went on */
 	struct flusher flusher;
 	struct changes changes; /* of others */
+	struct ahead ahead;	/* what is read, if nobody opens files */
 	struct kept *kept;	/* of the change under way (change.c) */
 };
 

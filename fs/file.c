@@ -21,9 +21,6 @@
 /** Writes from this size on go to the store directly: gathering them would only copy them. */
 #define FILE_DIRECT_SIZE (512 * 1024)
 
-/** Values up to this size are sent ahead: that costs less than to be asked for them. */
-#define FILE_AHEAD_MAX 65536
-
 /* ---- to the store ---------------------------------------------------------------------------- */
 
 /* Is there content that belongs under the node's key? What was written into a value that others
@@ -190,24 +187,32 @@ void file_empty(struct fs *fs, struct fs_file *file)
 	pthread_mutex_unlock(&fs->lock);
 }
 
-/* As file_open_node(). @param ret_found  what was opened */
-static int open_found(struct fs *fs, struct kt_txn *txn, struct inode *node, int flags,
-	struct found *ret_found, struct fs_file **ret_file)
+int file_find(struct fs *fs, struct kt_txn *txn, struct inode *node, struct found *ret_found)
 {
-	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
 	struct stat stat;
-	int err = writes ? conflict_open(fs, txn, node) : 0;
+	int err = find_at_node(fs, txn, node, ret_found);
 
-	if (!err)
-		err = find_at_node(fs, txn, node, ret_found);
 	if (!err && !inode_has_name(node) && node->content == NULL)
 		err = -ENOENT; /* only what it was is known (find_keep) */
 	if (err)
 		return err;
 	find_stat(fs, node, ret_found, &stat);
-	if (!S_ISREG(stat.st_mode))
-		return S_ISLNK(stat.st_mode) ? -ELOOP : S_ISDIR(stat.st_mode) ? -EISDIR : -ENXIO;
-	err = file_new(fs, node, flags, ret_file);
+	if (S_ISREG(stat.st_mode))
+		return 0;
+	return S_ISLNK(stat.st_mode) ? -ELOOP : S_ISDIR(stat.st_mode) ? -EISDIR : -ENXIO;
+}
+
+/* As file_open_node(). @param ret_found  what was opened */
+static int open_found(struct fs *fs, struct kt_txn *txn, struct inode *node, int flags,
+	struct found *ret_found, struct fs_file **ret_file)
+{
+	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+	int err = writes ? conflict_open(fs, txn, node) : 0;
+
+	if (!err)
+		err = file_find(fs, txn, node, ret_found);
+	if (!err)
+		err = file_new(fs, node, flags, ret_file);
 	if (err || !(flags & O_TRUNC))
 		return err;
 	err = truncate_whole(fs, node, ret_found);
@@ -232,18 +237,17 @@ static void send_ahead(struct fs *fs, struct kt_txn *txn, const struct fs_file *
 	const struct found *found, fs_value_fn *send, void *arg)
 {
 	struct inode *node = file->node;
-	const struct known *known = &found->known;
 	struct kt_slice value;
 
-	if (send == NULL || !file_can_read(file) || known->version == node->sent)
+	if (send == NULL || !file_can_read(file) || node->opens > 1)
 		return;
-	if (node->opens > 1 || node->content != NULL || found->unstored || known->size == 0 ||
-		known->size > FILE_AHEAD_MAX || !changes_are_told(fs, txn))
+	if (found->known.version == node->sent || !ahead_is_small(node, &found->known) ||
+		!changes_are_told(fs, txn))
 		return;
 	if (kt_get(kt_tree(txn, found->tree), found->key.bytes, found->key.size, &value) != 0)
 		return;
 	send(arg, value.data, value.size);
-	node->sent = known->version;
+	node->sent = found->known.version;
 }
 
 int fs_open_file(struct fs *fs, uint64_t number, int flags, struct fs_file **ret_file)

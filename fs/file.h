@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+struct found;
 struct fs;
 struct inode;
 struct kt_txn;
@@ -32,6 +33,10 @@ static inline bool file_can_read(const struct fs_file *file)
 
 /** A new handle of a node. @return 0; -ENOMEM */
 int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file **ret_file);
+
+/** Find what is at the node of a regular file.
+ *  @return 0; -ENOENT it is gone; -EISDIR, -ELOOP, -ENXIO as fs_open_file() */
+int file_find(struct fs *fs, struct kt_txn *txn, struct inode *node, struct found *ret_found);
 
 /** Open what is at a node, as fs_open_file() does. The lock is held. */
 int file_open_node(struct fs *fs, struct kt_txn *txn, struct inode *node, int flags,

@@ -257,6 +257,22 @@ typedef void fs_value_fn(void *arg, const void *value, size_t size);
 int fs_open_ahead(struct fs *fs, uint64_t node, int flags, fs_value_fn *send, void *arg,
 	struct fs_file **ret_file);
 
+/** Read a file of a read-only file system that nobody has opened.
+ *  @param ret_read  bytes read; less than size only at the end of the file
+ *  @param ret_due   whether values are worth being sent ahead now, by fs_send_ahead()
+ *  @return 0; as fs_open_file() */
+int fs_read_node(struct fs *fs, uint64_t node, off_t offset, void *buf, size_t size,
+	size_t *ret_read, bool *ret_due);
+
+/** Receives the value of a file, to be kept until it is told that it has changed. No lock is held:
+ *  it may wait for requests to be answered. */
+typedef void fs_ahead_fn(void *arg, uint64_t node, const void *value, size_t size);
+
+/** Send values ahead: of small files that are referred to, behind those that fs_read_node() was
+ *  asked for, as far as that seems to be of use. To be called by the thread that calls fs_tell(),
+ *  if any does: while others have changed what was not told yet, nothing is sent. */
+void fs_send_ahead(struct fs *fs, fs_ahead_fn *send, void *arg);
+
 /** @param ret_read  bytes read; less than size only at the end of the file
  *  @return 0; -EBADF not open for reading; -ESTALE an application has deleted the key */
 int fs_read(struct fs *fs, struct fs_file *file, off_t offset, void *buf, size_t size,

@@ -63,7 +63,8 @@ struct inode {
 	uint64_t shared; /* of a file that has or had several names: number of the entry; else 0 */
 	unsigned links;	 /* and how many names there were when it was last looked up */
 
-	uint64_t sent; /* of a file: version of its value that was sent ahead (fs_open_ahead); 0 */
+	uint64_t sent; /* of a file: version of its value that was sent ahead, or, in a read-only
+			  file system, read; 0 */
 	bool plain; /* of a file: its last change found no privileges in it (fs_drop_privileges) */
 	struct known *last; /* what it was when it lost its place, if it has no content; or NULL */
 	struct content *content; /* of a file: what is not in the store under its key; or NULL */

@@ -49,6 +49,7 @@ static int serve(struct mount *mount, const struct attach_options *attach, struc
 	struct dircache dirs;
 	struct ops_context context = {
 		.views = views,
+		.coherence = coherence,
 		.read_only = mount->options.read_only,
 		.dirs = &dirs,
 	};
@@ -60,8 +61,7 @@ static int serve(struct mount *mount, const struct attach_options *attach, struc
 	dircache_init(&dirs);
 	if (session_open(attach, &context, mount->debug, &session, &why) != 0)
 		return complain(mount, mount->dir, "mount", why.text);
-	err = coherence != NULL ? coherence_start(coherence, session_fuse(session), &context.counts)
-				: 0;
+	err = coherence_start(coherence, session_fuse(session), &context);
 	if (err != 0)
 		complain(mount, mount->dir, "mount", strerror(-err));
 	if (!mount->foreground) {
@@ -80,15 +80,13 @@ static int serve(struct mount *mount, const struct attach_options *attach, struc
 static int serve_coherently(struct mount *mount, const struct attach_options *attach,
 	struct kt_store *store, struct views *views)
 {
-	struct coherence *coherence = NULL;
+	bool changes = mount->options.snapshot == NULL;
+	struct coherence *coherence;
 	struct view_node root;
-	int err = 0, status;
+	int err = views_node(views, FS_ROOT, &root), status;
 
-	if (mount->options.snapshot == NULL) {
-		err = views_node(views, FS_ROOT, &root);
-		if (err == 0)
-			err = coherence_open(store, root.fs, &coherence);
-	}
+	if (err == 0)
+		err = coherence_open(changes ? store : NULL, root.fs, &coherence);
 	if (err != 0)
 		return complain(mount, mount->store_path, "mount", kt_strerror(store, err));
 	status = serve(mount, attach, views, coherence);

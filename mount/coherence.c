@@ -20,11 +20,11 @@
 
 struct coherence {
 	struct fs *fs;
-	struct kt_waiter *waiter;
+	struct kt_waiter *waiter; /* NULL: nobody changes anything */
 	struct fuse_session *fuse;
-	struct counts *counts;
-	int stop_fd;	/* eventfd */
-	int revived_fd; /* of the file system */
+	struct ops_context *context;
+	int stop_fd, due_fd; /* eventfds */
+	int revived_fd;	     /* of the file system */
 	bool started;
 	pthread_t thread;
 };
@@ -56,7 +56,7 @@ static void tell_kernel(void *arg, const struct fs_notice *notice)
 {
 	const struct coherence *coherence = arg;
 
-	counts_add(&coherence->counts->told[notice->kind]);
+	counts_add(&coherence->context->counts.told[notice->kind]);
 	if (notice->kind == FS_NOTICE_NAME) {
 		tell_name(coherence, notice);
 	} else if (drop(coherence, notice) == -ENOENT && notice->parent != 0) {
@@ -65,27 +65,56 @@ static void tell_kernel(void *arg, const struct fs_notice *notice)
 	}
 }
 
+static void send_value(void *arg, uint64_t node, const void *value, size_t size)
+{
+	const struct coherence *coherence = arg;
+
+	counts_add(&coherence->context->counts.sent);
+	wire_store(&coherence->context->wire, node, value, size);
+}
+
+static void send_ahead(const struct coherence *coherence)
+{
+	uint64_t count;
+
+	while (read(coherence->due_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	fs_send_ahead(coherence->fs, send_value, (void *)coherence);
+}
+
+/* @return 0 or an error: not all was told */
+static int tell(const struct coherence *coherence)
+{
+	if (coherence->waiter == NULL)
+		return 0;
+	kt_waiter_clear(coherence->waiter, NULL);
+	return fs_tell(coherence->fs, tell_kernel, (void *)coherence);
+}
+
 static void *run(void *arg)
 {
 	struct coherence *coherence = arg;
 	struct pollfd fds[] = {
-		{.fd = kt_waiter_fd(coherence->waiter), .events = POLLIN},
+		{.fd = coherence->waiter != NULL ? kt_waiter_fd(coherence->waiter) : -1,
+			.events = POLLIN},
 		{.fd = coherence->stop_fd, .events = POLLIN},
 		{.fd = coherence->revived_fd, .events = POLLIN},
+		{.fd = coherence->due_fd, .events = POLLIN},
 	};
 	bool failed = false;
 
-	while (poll(fds, 3, failed ? AGAIN_MS : -1) >= 0 || errno == EINTR) {
+	while (poll(fds, 4, failed ? AGAIN_MS : -1) >= 0 || errno == EINTR) {
 		int err;
 
 		if (fds[1].revents != 0)
 			break;
-		kt_waiter_clear(coherence->waiter, NULL);
-		err = fs_tell(coherence->fs, tell_kernel, coherence);
+		err = tell(coherence);
 		if (err != 0 && !failed)
 			syslog(LOG_ERR, "what others change may not be seen in the mount: %s",
 				kt_strerror(NULL, err));
 		failed = err != 0;
+		if (fds[3].revents != 0)
+			send_ahead(coherence);
 	}
 	return NULL;
 }
@@ -98,10 +127,13 @@ int coherence_open(struct kt_store *store, struct fs *fs, struct coherence **ret
 	if (coherence == NULL)
 		return -ENOMEM;
 	coherence->fs = fs;
+	coherence->revived_fd = -1;
 	coherence->stop_fd = eventfd(0, EFD_CLOEXEC);
-	err = coherence->stop_fd < 0 ? -errno
-				     : kt_waiter_open(store, KT_OTHERS, &coherence->waiter);
-	if (err == 0)
+	coherence->due_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = coherence->stop_fd < 0 || coherence->due_fd < 0 ? -errno : 0;
+	if (err == 0 && store != NULL)
+		err = kt_waiter_open(store, KT_OTHERS, &coherence->waiter);
+	if (err == 0 && store != NULL)
 		err = fs_watch(fs, &coherence->revived_fd);
 	if (err != 0) {
 		coherence_close(coherence);
@@ -111,25 +143,36 @@ int coherence_open(struct kt_store *store, struct fs *fs, struct coherence **ret
 	return 0;
 }
 
-int coherence_start(struct coherence *coherence, struct fuse_session *fuse, struct counts *counts)
+int coherence_start(
+	struct coherence *coherence, struct fuse_session *fuse, struct ops_context *context)
 {
 	int err;
 
 	coherence->fuse = fuse;
-	coherence->counts = counts;
+	coherence->context = context;
 	err = pthread_create(&coherence->thread, NULL, run, coherence);
 	coherence->started = err == 0;
 	return -err;
 }
 
-void coherence_stop(struct coherence *coherence)
+static void wake(int event_fd)
 {
 	const uint64_t one = 1;
 
+	while (write(event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void coherence_send(struct coherence *coherence)
+{
+	wake(coherence->due_fd);
+}
+
+void coherence_stop(struct coherence *coherence)
+{
 	if (!coherence->started)
 		return;
-	while (write(coherence->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	wake(coherence->stop_fd);
 	pthread_join(coherence->thread, NULL);
 	coherence->started = false;
 }
@@ -142,5 +185,7 @@ void coherence_close(struct coherence *coherence)
 	kt_waiter_close(coherence->waiter);
 	if (coherence->stop_fd >= 0)
 		close(coherence->stop_fd);
+	if (coherence->due_fd >= 0)
+		close(coherence->due_fd);
 	free(coherence);
 }

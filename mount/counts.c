@@ -93,6 +93,7 @@ size_t counts_text(const struct counts *counts, char ret_text[COUNTS_TEXT_SIZE])
 	}
 	add_line(&text, "opens", "ahead", &counts->ahead);
 	add_line(&text, "opens", "unread", &counts->unread);
+	add_line(&text, "reads", "ahead", &counts->sent);
 	for (size_t i = 0; i < COUNTS_TOLD; i++)
 		add_line(&text, "told", told_names[i], &counts->told[i]);
 	return text.used;

@@ -27,6 +27,7 @@ struct counts {
 	atomic_ullong requests[COUNTS_REQUESTS];
 	atomic_ullong told[COUNTS_TOLD];
 	atomic_ullong ahead;  /* opens whose value was sent with the answer */
+	atomic_ullong sent;   /* values that were sent because others had been read */
 	atomic_ullong unread; /* opens for reading only that have ended without a read */
 };
 

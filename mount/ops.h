@@ -20,6 +20,7 @@
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 
+struct coherence;
 struct dircache;
 struct views;
 
@@ -31,6 +32,7 @@ struct ops_context {
 	struct views *views;
 	bool read_only;	       /* the kernel then opens files and directories without asking */
 	struct dircache *dirs; /* listings in progress, if read-only */
+	struct coherence *coherence;
 	struct wire wire;
 	struct counts counts;
 };

@@ -1,6 +1,7 @@
 /* Open files. A writable mount answers OPEN, so that FLUSH and RELEASE arrive: a FLUSH publishes
  * what was written in time for close(2) to report an error. In a read-only mount ENOSYS makes the
  * kernel stop asking for OPEN and FLUSH, and a read names no handle. */
+#include "coherence.h"
 #include "ops_reply.h"
 
 #include <errno.h>
@@ -88,10 +89,13 @@ void ops_end_thread(void)
 	read_buffer = NULL;
 }
 
+/* Values are sent ahead in what is mounted, not in the snapshots that are looked at beside it. */
 void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *fi)
 {
+	struct coherence *coherence = ops_context(req)->coherence;
 	struct view_node at = ops_at(req, node);
 	struct fs_file *file = file_of(fi);
+	bool due = false;
 	size_t got = 0;
 	int err;
 
@@ -100,16 +104,16 @@ void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct
 	err = read_buffer != NULL ? 0 : -ENOMEM;
 	if (size > OPS_MAX_WRITE)
 		size = OPS_MAX_WRITE;
-	if (err == 0 && file == NULL)
-		err = fs_open_file(at.fs, at.node, O_RDONLY, &file);
 	if (err == 0)
-		err = fs_read(at.fs, file, offset, read_buffer, size, &got);
+		err = file != NULL
+			      ? fs_read(at.fs, file, offset, read_buffer, size, &got)
+			      : fs_read_node(at.fs, at.node, offset, read_buffer, size, &got, &due);
 	if (err != 0)
 		ops_reply(req, err);
 	else
 		fuse_reply_buf(req, read_buffer, got);
-	if (file_of(fi) == NULL && file != NULL)
-		fs_release(at.fs, file);
+	if (due && at.view == 0)
+		coherence_send(coherence);
 }
 
 /* The flags are those of the descriptor now. But pages of a map come with any descriptor of the

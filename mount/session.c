@@ -429,8 +429,7 @@ void session_wait(struct session *session, struct coherence *coherence)
 	if (signal_fd >= 0)
 		close(signal_fd);
 	unmount(session);
-	if (coherence != NULL)
-		coherence_stop(coherence);
+	coherence_stop(coherence);
 	stop_threads(session);
 	join_threads(session);
 }

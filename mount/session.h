@@ -40,7 +40,7 @@ struct fuse_session *session_fuse(const struct session *session);
 
 /** Serve until the directory is unmounted, or until SIGTERM, SIGINT or SIGHUP: then unmount it,
  *  if need be while files in it are open. When it returns, no request is being served.
- *  @param coherence  stopped while requests are still served; may be NULL */
+ *  @param coherence  stopped while requests are still served */
 void session_wait(struct session *session, struct coherence *coherence);
 
 /** End. @param session  taken; NULL is allowed */

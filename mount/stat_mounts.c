@@ -286,6 +286,8 @@ void stat_mounts_prometheus(const struct stat_mounts *mounts, const char *path)
 		{"requests", "mount_requests_total", "Requests of the kernel to a mount."},
 		{"opens", "mount_opens_total",
 			"Opens of files whose value was sent ahead, or that read nothing."},
+		{"reads", "mount_reads_total",
+			"Files whose value was sent ahead as others had been read."},
 		{"told", "mount_told_total",
 			"What the kernel was told of changes by others than the mount."},
 	};

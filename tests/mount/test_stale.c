@@ -1,5 +1,5 @@
-/* An application changes a store that is mounted twice; nobody who looks through the mounts sees
- * anything old, once the mounts were told.
+/* An application changes a store that is mounted twice, and once read-only; nobody who looks
+ * through the mounts sees anything old, once the mounts were told.
  *
  * Each change is one transaction on some random keys, and on the key "~", which sorts behind all
  * others and counts the changes. Notices go out in the order of the keys, so when a mount shows the
@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOUNTS 2
+#define MOUNTS 3
 #define DIRS 4
 #define FILES 8	 /* in each, by turns there and not */
 #define MAPPED 4 /* files that stay and keep their size, mapped by us */
@@ -274,11 +274,14 @@ static void begin(struct world *w, struct fixture *fixture)
 	assert_int_equal(kt_commit(txn, 0), 0);
 	change(w);
 	snprintf(w->mounts[0], sizeof(w->mounts[0]), "%s", fixture->mount_dir);
-	snprintf(w->mounts[1], sizeof(w->mounts[1]), "%s2", fixture->mount_dir);
-	mkdir(w->mounts[1], 0700);
-	for (int mount = 0; mount < MOUNTS; mount++)
+	support_mount_with(fixture, "ro");
+	for (int mount = 1; mount < MOUNTS; mount++) {
+		snprintf(w->mounts[mount], sizeof(w->mounts[mount]), "%s%d", fixture->mount_dir,
+			mount);
+		assert_int_equal(mkdir(w->mounts[mount], 0700), 0);
 		assert_int_equal(
 			support_keytree("mount", fixture->store_path, w->mounts[mount]), 0);
+	}
 	map_files(w);
 }
 

@@ -1,0 +1,170 @@
+/* Values that are sent ahead, while an application changes them: two threads read the files of a
+ * read-only mount in order, again and again, and give up now and then what the kernel has kept.
+ * What each finds in a file never goes back, and in the end is what was written last.
+ *
+ * All values have the same size. KEYTREE_OPS says how many files to read.
+ */
+#include "support.h"
+
+#include "keytree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FILES 300
+#define READERS 2
+#define DIGITS 8
+
+static unsigned long reads_wanted = 60000;
+
+struct world {
+	struct fixture *fixture;
+	struct kt_store *store;
+	atomic_uint written[FILES]; /* in the file at least */
+	atomic_ulong reads;
+};
+
+static void put(struct kt_txn *txn, unsigned file, unsigned value)
+{
+	char key[16], text[16];
+
+	snprintf(key, sizeof(key), "d/%03u", file);
+	snprintf(text, sizeof(text), "%0*u", DIGITS, value);
+	assert_int_equal(kt_put(txn, key, strlen(key), text, DIGITS), 0);
+}
+
+/* @return what is in the file */
+static unsigned read_file(const struct world *w, unsigned file, bool give_up)
+{
+	char path[100], text[DIGITS + 1] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/d/%03u", w->fixture->mount_dir, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, text, DIGITS + 1), DIGITS);
+	if (give_up)
+		assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	close(fd);
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
+static void *read_files(void *arg)
+{
+	struct world *w = arg;
+	unsigned seen[FILES] = {0};
+	unsigned long reads = 0;
+
+	for (unsigned round = 0; reads < reads_wanted; round++) {
+		for (unsigned file = 0; file < FILES; file++) {
+			unsigned value = read_file(w, file, round % 3 == 2);
+
+			if (value < seen[file])
+				fail_msg("file %u was %u, and then %u", file, seen[file], value);
+			seen[file] = value;
+			reads++;
+			atomic_fetch_add(&w->reads, 1);
+		}
+	}
+	return NULL;
+}
+
+/* Change some files, and then let some be read, as nothing is sent while there is something to be
+ * told. */
+static void change(struct world *w)
+{
+	unsigned long until = atomic_load(&w->reads) + support_random(w->fixture, 2 * FILES);
+	struct kt_txn *txn;
+
+	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
+	for (unsigned i = support_random(w->fixture, 8); i <= 8; i++) {
+		unsigned file = support_random(w->fixture, FILES);
+
+		put(txn, file, ++w->written[file]);
+	}
+	assert_int_equal(kt_commit(txn, 0), 0);
+	while (atomic_load(&w->reads) < until && until < READERS * reads_wanted)
+		sched_yield();
+}
+
+/* @return a number of the mount's, as "reads ahead" */
+static unsigned long count_of(const struct world *w, const char *name)
+{
+	char text[4096];
+	const char *at;
+	ssize_t size =
+		getxattr(w->fixture->mount_dir, "user.keytree.counts", text, sizeof(text) - 1);
+
+	assert_true(size > 0);
+	text[size] = '\0';
+	at = strstr(text, name);
+	assert_non_null(at);
+	return strtoul(at + strlen(name), NULL, 10);
+}
+
+static void check_all(struct world *w)
+{
+	time_t begun = time(NULL);
+
+	for (unsigned file = 0; file < FILES; file++) {
+		while (read_file(w, file, false) != w->written[file]) {
+			if (time(NULL) > begun + 10)
+				fail_msg("file %u is %u, not %u", file, read_file(w, file, false),
+					w->written[file]);
+			sched_yield();
+		}
+	}
+}
+
+static void test_never_back(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	pthread_t readers[READERS];
+	unsigned changes = 0;
+	struct kt_txn *txn;
+
+	w->fixture = *state;
+	assert_int_equal(kt_open(w->fixture->store_path, 0, &w->store), 0);
+	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
+	for (unsigned file = 0; file < FILES; file++)
+		put(txn, file, 0);
+	assert_int_equal(kt_commit(txn, 0), 0);
+	support_mount_with(w->fixture, "ro");
+	for (int i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, read_files, w), 0);
+	for (; atomic_load(&w->reads) < READERS * reads_wanted; changes++)
+		change(w);
+	for (int i = 0; i < READERS; i++)
+		pthread_join(readers[i], NULL);
+	check_all(w);
+	print_message("%u changes, %lu of %lu reads asked for a value, %lu were sent ahead\n",
+		changes, count_of(w, "requests read "), atomic_load(&w->reads),
+		count_of(w, "reads ahead "));
+	assert_true(count_of(w, "reads ahead ") > 0);
+	support_unmount(w->fixture);
+	assert_int_equal(kt_close(w->store), 0);
+	free(w);
+}
+
+int main(void)
+{
+	const char *operations = getenv("KEYTREE_OPS");
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_never_back, support_setup, support_teardown),
+	};
+
+	if (!support_has_fuse())
+		return SUPPORT_SKIPPED;
+	if (operations != NULL)
+		reads_wanted = strtoul(operations, NULL, 10);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
