@@ -395,9 +395,13 @@ int fs_tell(struct fs *fs, fs_notice_fn *tell_to, void *arg)
 {
 	struct next next;
 	uint64_t count;
+	bool watched;
 	int err;
 
-	if (fs->changes.seen != NULL && read(fs->changes.wake_fd, &count, sizeof(count)) < 0)
+	pthread_mutex_lock(&fs->lock);
+	watched = fs->changes.seen != NULL;
+	pthread_mutex_unlock(&fs->lock);
+	if (watched && read(fs->changes.wake_fd, &count, sizeof(count)) < 0)
 		assert(errno == EAGAIN || errno == EINTR);
 	err = take(fs, &next);
 	while (!err && is_anything(&next)) {

@@ -93,7 +93,9 @@ static const char *sent_behind(struct receiver *r)
 	r->count = 0;
 	r->apart = false;
 	fs_send_ahead(r->w->fs, receive_behind, r);
-	snprintf(text, sizeof(text), r->count ? "%u+%u" : "", r->first, r->count);
+	text[0] = '\0';
+	if (r->count > 0)
+		snprintf(text, sizeof(text), "%u+%u", r->first, r->count);
 	return r->apart ? "?" : text;
 }
 
