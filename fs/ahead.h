@@ -6,12 +6,12 @@
  * directory is sent those behind the second one, in the order of their keys, by a thread that
  * answers no requests (fs_send_ahead()):
  *
- *     asked for   a b               s                       with first 3, then 4 times as many:
- *     sent            c d e ... (16)  t u v ... (64)        who goes on where that ended gets more,
- *                                                           who reads elsewhere less, and then none
+ *     asked for   a b                  s
+ *     sent            c d e ... r (16)   t u v ... (64)   w ...
  *
- * What was sent is not asked for, so it is the first file behind that says whether it was of use.
- * Where it was, the next directory begins with as many, and behind the first file.
+ * Who goes on where that ended is sent more the next time, who reads elsewhere less, and then
+ * nothing. What was sent is not asked for, so it is the first file behind that says whether it was
+ * of use. Where it was, the next directory begins with as many, and behind the first file.
  *
  * What is sent stays true: all that others have committed up to then was told before (changes.h),
  * and what they commit later is told after it, as the same thread does both. And a file that is
