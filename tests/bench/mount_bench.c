@@ -28,6 +28,7 @@
 
 #define SIDES_MAX 4
 #define REPEATS 5
+#define REPEATS_QUICK 3
 #define EXIT_IMPOSSIBLE 77
 
 struct side {
@@ -42,6 +43,7 @@ struct side {
 struct bench {
 	const char *fresh;
 	struct amount amount;
+	unsigned repeats;
 	struct side sides[SIDES_MAX];
 	size_t side_count;
 };
@@ -112,13 +114,13 @@ static void run_all(struct bench *bench, unsigned repeat)
 	}
 }
 
-static void report(struct side *side, size_t index)
+static void report(struct side *side, size_t index, unsigned repeats)
 {
 	struct bench_summary summary;
 
-	if (!phases[index].row || side->sample_count[index] < REPEATS)
+	if (!phases[index].row || side->sample_count[index] < repeats)
 		return;
-	summary = bench_summarize(side->samples[index], REPEATS);
+	summary = bench_summarize(side->samples[index], repeats);
 	printf("%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\n", phases[index].row, side->name,
 		summary.median, summary.min, summary.max);
 }
@@ -158,24 +160,26 @@ int main(int argc, char **argv)
 		{"fresh", required_argument, NULL, 'f'},
 		{0},
 	};
-	static struct bench bench = {.fresh = "false"};
+	static struct bench bench = {.fresh = "false", .repeats = REPEATS};
 	int option;
 
 	bench.amount = full;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'q')
+		if (option == 'q') {
 			bench.amount = quick;
-		else if (option == 'f')
+			bench.repeats = REPEATS_QUICK;
+		} else if (option == 'f') {
 			bench.fresh = optarg;
-		else
+		} else {
 			return 2;
+		}
 	}
 	for (int i = optind; i < argc; i++)
 		add_side(&bench, argv[i]);
-	for (unsigned repeat = 0; repeat < REPEATS; repeat++)
+	for (unsigned repeat = 0; repeat < bench.repeats; repeat++)
 		run_all(&bench, repeat);
 	for (size_t index = 0; phases[index].run; index++)
 		for (size_t i = 0; i < bench.side_count; i++)
-			report(&bench.sides[i], index);
+			report(&bench.sides[i], index, bench.repeats);
 	return 0;
 }
