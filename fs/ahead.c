@@ -82,7 +82,7 @@ struct run {
 	struct kt_txn *txn;
 	struct key prefix; /* of the directory */
 	struct walk walk;
-	struct walk_child child; /* the one behind which to begin */
+	struct walk_child child; /* the file that was asked for, and then where the walk is */
 	size_t bytes;		 /* sent */
 };
 
@@ -133,16 +133,6 @@ static struct inode *file_in(const struct run *run, uint64_t number)
 		       : NULL;
 }
 
-static void set_behind(const struct inode *node, struct position *ret_position)
-{
-	struct place place = inode_place(node);
-
-	memcpy(ret_position->bytes, place.bytes, place.size);
-	ret_position->bytes[place.size] = '\0';
-	ret_position->size = place.size + 1;
-	ret_position->piece_count = 0;
-}
-
 /* Begin to walk: where the last run ended, or else behind the file that was asked for. The lock is
  * held. @return 0; -ENOENT one of them is gone */
 static int begin_walk(struct run *run)
@@ -159,9 +149,12 @@ static int begin_walk(struct run *run)
 	memcpy(run->child.bytes, place.bytes, place.size);
 	run->child.size = place.size;
 	last = file_in(run, run->place.last);
-	if (last == NULL)
+	if (last != NULL)
+		place = inode_place(last);
+	else
 		run->place.last = 0;
-	set_behind(last != NULL ? last : asked, &position);
+	position.piece_count = 0;
+	position_set_behind(&position, place.bytes, place.size);
 	directory = inode_place(asked->parent);
 	err = place_key(fs->separator, &directory, &run->prefix);
 	if (!err)
@@ -314,15 +307,15 @@ static void run_place(struct run *run)
 	kt_abort(run->txn);
 }
 
-void fs_send_ahead(struct fs *fs, fs_ahead_fn *send, void *arg)
+bool fs_send_ahead(struct fs *fs, fs_ahead_fn *send, void *arg)
 {
 	struct run run = {.fs = fs, .send = send, .arg = arg};
 
-	while (take_place(fs, &run.place)) {
-		run.bytes = 0;
-		run_place(&run);
-		return_place(fs, &run.place);
-	}
+	if (!take_place(fs, &run.place))
+		return false;
+	run_place(&run);
+	return_place(fs, &run.place);
+	return true;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

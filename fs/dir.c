@@ -285,9 +285,7 @@ static int list_unstored(struct listing *l)
 	l->unstored_next++;
 	if (l->offset == offset)
 		return 0;
-	memcpy(l->position.bytes, place.bytes, place.size);
-	l->position.bytes[place.size] = '\0';
-	l->position.size = place.size + 1;
+	position_set_behind(&l->position, place.bytes, place.size);
 	remember(l);
 	return 0;
 }

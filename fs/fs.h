@@ -269,9 +269,10 @@ int fs_read_node(struct fs *fs, uint64_t node, off_t offset, void *buf, size_t s
 typedef void fs_ahead_fn(void *arg, uint64_t node, const void *value, size_t size);
 
 /** Send values ahead: of small files that are referred to, behind those that fs_read_node() was
- *  asked for, as far as that seems to be of use. To be called by the thread that calls fs_tell(),
- *  if any does: while others have changed what was not told yet, nothing is sent. */
-void fs_send_ahead(struct fs *fs, fs_ahead_fn *send, void *arg);
+ *  asked for, as far as that seems to be of use; of one directory. To be called by the thread that
+ *  calls fs_tell(), if any does: while others have changed what was not told yet, nothing is sent.
+ *  @return whether anything was due: then call it again, and fs_tell() before */
+bool fs_send_ahead(struct fs *fs, fs_ahead_fn *send, void *arg);
 
 /** @param ret_read  bytes read; less than size only at the end of the file
  *  @return 0; -EBADF not open for reading; -ESTALE an application has deleted the key */

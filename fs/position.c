@@ -14,6 +14,13 @@ void position_copy(struct position *to, const struct position *from)
 		to->pieces[i] = from->pieces[i];
 }
 
+void position_set_behind(struct position *position, const void *bytes, size_t size)
+{
+	memcpy(position->bytes, bytes, size);
+	position->bytes[size] = '\0';
+	position->size = size + 1;
+}
+
 void positions_put(
 	struct positions *positions, uint64_t node, off_t offset, const struct position *position)
 {

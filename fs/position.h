@@ -44,6 +44,9 @@ struct positions {
 /** Copy a position, and no more bytes than it has. */
 void position_copy(struct position *to, const struct position *from);
 
+/** Go on behind the file whose name stands for these bytes. The pieces stay. */
+void position_set_behind(struct position *position, const void *bytes, size_t size);
+
 /** Keep a position of a directory. */
 void positions_put(
 	struct positions *positions, uint64_t node, off_t offset, const struct position *position);

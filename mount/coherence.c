@@ -29,6 +29,14 @@ struct coherence {
 	pthread_t thread;
 };
 
+static void wake(int event_fd)
+{
+	const uint64_t one = 1;
+
+	while (write(event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
 /* Drop attributes, and pages if it is more than these.
  * @return 0; -ENOENT the kernel does not know the node */
 static int drop(const struct coherence *coherence, const struct fs_notice *notice)
@@ -79,7 +87,8 @@ static void send_ahead(const struct coherence *coherence)
 
 	while (read(coherence->due_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
-	fs_send_ahead(coherence->fs, send_value, (void *)coherence);
+	if (fs_send_ahead(coherence->fs, send_value, (void *)coherence))
+		wake(coherence->due_fd); /* there may be more, when all has been told again */
 }
 
 /* @return 0 or an error: not all was told */
@@ -153,14 +162,6 @@ int coherence_start(
 	err = pthread_create(&coherence->thread, NULL, run, coherence);
 	coherence->started = err == 0;
 	return -err;
-}
-
-static void wake(int event_fd)
-{
-	const uint64_t one = 1;
-
-	while (write(event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
 }
 
 void coherence_send(struct coherence *coherence)
