@@ -17,7 +17,7 @@
  *     views           several file systems as one: the present, and snapshots of it
  *
  * Locks. fs->lock guards everything here. Whoever changes the store begins its write transaction
- * first and takes the lock then (change.h), so the lock is never held while waiting for another
+ * first and takes the lock then (update.h), so the lock is never held while waiting for another
  * writer; it is held while the transaction commits, so that nodes and keys agree for whoever holds
  * it. Who only reads takes the lock, begins a read transaction, and may let go of the lock before
  * reading much. kt_flush() is called without the lock.
@@ -25,14 +25,14 @@
 #ifndef FS_CORE_H
 #define FS_CORE_H
 
-#include "fs.h"
-#include "ahead.h"
-#include "changes.h"
-#include "flusher.h"
-#include "ids.h"
-#include "inode.h"
-#include "point.h"
-#include "position.h"
+#include "fs/fs.h"
+#include "fs/foreign/prefetch.h"
+#include "fs/foreign/foreign.h"
+#include "fs/dirty/flusher.h"
+#include "fs/meta/inode_numbers.h"
+#include "fs/tree/inode.h"
+#include "fs/tree/timepoint.h"
+#include "fs/tree/position.h"
 
 #include "keytree.h"
 
@@ -60,7 +60,7 @@ struct fs {
 	struct flusher flusher;
 	struct changes changes; /* of others */
 	struct ahead ahead;	/* what is read, if nobody opens files */
-	struct kept *kept;	/* of the change under way (change.c) */
+	struct kept *kept;	/* of the change under way (update.c) */
 };
 
 /* Free all handles that are open. */

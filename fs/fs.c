@@ -1,9 +1,9 @@
 /* Open and close a file system. core.h tells where the rest is. */
-#include "change.h"
-#include "conflict.h"
-#include "content.h"
-#include "core.h"
-#include "find.h"
+#include "fs/ops/update.h"
+#include "fs/dirty/conflict.h"
+#include "fs/dirty/dirty_file.h"
+#include "fs/core.h"
+#include "fs/tree/lookup.h"
 
 #include <errno.h>
 #include <stdlib.h>

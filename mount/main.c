@@ -3,22 +3,22 @@
  *     command.h      what a command is, and what all of them share
  *     cmd_NAME.c     one command each
  *     line.h         keys and JSON on a line
- *     show.h         sizes, times and colours for people; columns.h names in columns
- *     exchange_run.h the command line of import and export
- *     exchange.h     import and export; format_NAME.c one format each
- *     jsonline.h     lines of JSON by the million
+ *     human.h         sizes, times and colours for people; columns.h names in columns
+ *     convert_run.h the command line of import and export
+ *     convert.h     import and export; format_NAME.c one format each
+ *     json_line.h     lines of JSON by the million
  *     progress.h     how far long work is
- *     options.h      the words behind mount -o
- *     helper.h       the program as mount(8) calls it
- *     notify.h       words to a service manager
+ *     mount_options.h      the words behind mount -o
+ *     mount_helper.h       the program as mount(8) calls it
+ *     sd_notify.h       words to a service manager
  *     mountpoint.h   the directory a mount is put on
  *     attach.h       mount(2), or fusermount3 for those who may not
  *     session.h      the loop that serves the kernel, and its end
  *     ops.h          each request of the kernel, answered by the file system (fs/fs.h)
  *     counts.h       how many requests there were; stat_mounts.h shows it
  */
-#include "command.h"
-#include "helper.h"
+#include "mount/cli/command.h"
+#include "mount/system/mount_helper.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* A note per thread; it counts only together with the errno it was made for. */
-#include "error.h"
+#include "store/error.h"
 
 #include "keytree.h"
 

@@ -79,7 +79,7 @@ enum {
 	TREE_COUNT = 8,
 };
 
-/* End of the free-space log (spacelog.h): full pages are a chain from the newest back, the last
+/* End of the free-space log (space_log.h): full pages are a chain from the newest back, the last
  * bytes are in the slot itself. */
 struct format_space {
 	uint64_t head;	    /* reference of the newest log page; 0: none */
@@ -121,7 +121,7 @@ struct format_dead {
 };
 
 /* Behind 'o' and the number of a commit, 8 bytes, big-endian: which commit of the store that this
- * is a backup of it is like, after an increment (origin.h). */
+ * is a backup of it is like, after an increment (lineage.h). */
 struct format_origin {
 	uint64_t txn;
 	uint64_t digest; /* XXH3-64 of its time and the roots of trees 0, 1 and 3, 8 bytes each */
@@ -182,7 +182,8 @@ struct format_slot {
  * seeded, of all of it. */
 #define RUN_COUNT_MAX ((UINT64_C(1) << 23) - 1)
 #define RUN_BLOCKS                                                                                 \
-	(UINT64_C(1) << 63) /* the run holds blocks of values, not pages with headers              \
+	(UINT64_C(1)                                                                               \
+		<< 63) /* the run holds blocks of values, not pages with headers              \
 			     */
 
 enum page_kind {

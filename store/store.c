@@ -1,11 +1,11 @@
 /* Opening and closing stores. */
-#include "store.h"
+#include "store/store.h"
 
-#include "current.h"
-#include "error.h"
-#include "io.h"
-#include "nameless.h"
-#include "space.h"
+#include "store/share/current.h"
+#include "store/error.h"
+#include "store/io/io.h"
+#include "store/entry/nameless.h"
+#include "store/space/space.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -14,9 +14,9 @@
 #define STORE_STORE_H
 
 #include "keytree.h"
-#include "lockarea.h"
-#include "pager.h"
-#include "slot.h"
+#include "store/share/lockarea.h"
+#include "store/tree/pager.h"
+#include "store/commit/slot.h"
 
 #include <pthread.h>
 
@@ -144,7 +144,7 @@ int store_format(struct io *io);
 int store_open(struct io *io, const char *kind, const char *name, unsigned flags,
 	struct kt_store **ret_store);
 
-/* readers.c */
+/* pins.c */
 
 /** Pin the current root for a reader.
  *  @param ret_pin   to be given to reader_unpin()
@@ -179,7 +179,7 @@ void reader_look(struct kt_store *store, struct readers *ret_readers);
  * Only with the turn. */
 uint64_t reader_bound(struct kt_store *store, uint64_t last);
 
-/* turn.c */
+/* writer_lock.c */
 
 /** Wait for the writer's turn, and take up what others have done meanwhile.
  *  @return 0; -EAGAIN with try; -EDEADLK this thread has it; -ECHILD after a fork; -EUCLEAN */

@@ -9,7 +9,7 @@
 #include "temp.h"
 #include "weird.h"
 
-#include "attr.h"
+#include "fs/meta/attr.h"
 #include "keytree.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* What is UTF-8: as jansson says, which reads what is written by that. */
-#include "utf8.h"
+#include "mount/text/utf8.h"
 
 #include <jansson.h>
 

@@ -1,11 +1,11 @@
 #include "control.h"
 
-#include "store/io.h"
-#include "store/page.h"
-#include "store/slot.h"
-#include "store/space.h"
+#include "store/io/io.h"
+#include "store/tree/page.h"
+#include "store/commit/slot.h"
+#include "store/space/space.h"
 #include "store/store.h"
-#include "store/written.h"
+#include "store/commit/digest.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* A simulated disk under the engine: the I/O table of store/io.h over memory.
+/* A simulated disk under the engine: the I/O table of store/io/io.h over memory.
  *
  *            write, truncate                 sync
  *     engine ---------------> cache + events -----> platter
@@ -13,7 +13,7 @@
 #define TESTS_CRASH_DISK_H
 
 #include "store/format.h"
-#include "store/io.h"
+#include "store/io/io.h"
 
 #define DISK_SIZE (UINT64_C(256) << 20) /* the largest file */
 #define DISK_PAGES (DISK_SIZE / PAGE_SIZE)

@@ -1,6 +1,6 @@
 #include "image.h"
 
-#include "store/page.h"
+#include "store/tree/page.h"
 
 #include <assert.h>
 #include <stdlib.h>

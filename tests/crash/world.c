@@ -4,7 +4,7 @@
 #include "memory.h"
 #include "operation.h"
 
-#include "store/current.h"
+#include "store/share/current.h"
 #include "store/store.h"
 
 #include <assert.h>

@@ -16,9 +16,9 @@
 #include "fuzz.h"
 
 #include "store/error.h"
-#include "store/node.h"
-#include "store/page.h"
-#include "store/written.h"
+#include "store/tree/node.h"
+#include "store/tree/page.h"
+#include "store/commit/digest.h"
 #include "tests/unit/ordeal.h"
 
 #include <assert.h>

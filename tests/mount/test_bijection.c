@@ -7,7 +7,7 @@
 #include "support.h"
 
 #include "keytree.h"
-#include "names.h"
+#include "fs/names/names.h"
 
 #include <dirent.h>
 #include <errno.h>

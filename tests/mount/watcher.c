@@ -15,7 +15,7 @@
  * there were at the end; or what is wrong, and exits with 1.
  */
 #include "keytree.h"
-#include "scratch.h"
+#include "fs/editors/scratch.h"
 
 #include <fnmatch.h>
 #include <poll.h>

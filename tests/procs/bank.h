@@ -5,7 +5,7 @@
 #define TESTS_PROCS_BANK_H
 
 #include "../unit/rng.h"
-#include "store/keytree.h"
+#include "keytree.h"
 
 #include <stdbool.h>
 #include <stdint.h>

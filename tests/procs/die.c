@@ -7,7 +7,7 @@
 #include "bank.h"
 
 #include "../unit/temp.h"
-#include "store/step.h"
+#include "store/share/step.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -15,9 +15,9 @@
 #include "bank.h"
 
 #include "../unit/temp.h"
-#include "store/current.h"
-#include "store/io_fd.h"
-#include "store/step.h"
+#include "store/share/current.h"
+#include "store/io/io_fd.h"
+#include "store/share/step.h"
 #include "store/store.h"
 
 #include <assert.h>

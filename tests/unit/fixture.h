@@ -4,7 +4,7 @@
 
 #include "temp.h"
 
-#include "store/keytree.h"
+#include "keytree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

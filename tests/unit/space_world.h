@@ -4,7 +4,7 @@
 #define TESTS_SPACE_WORLD_H
 
 #include "rng.h"
-#include "store/space_impl.h"
+#include "store/space/space_internal.h"
 
 #include <stdbool.h>
 #include <stddef.h>

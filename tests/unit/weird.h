@@ -3,7 +3,7 @@
 #ifndef TESTS_WEIRD_H
 #define TESTS_WEIRD_H
 
-#include "names.h"
+#include "fs/names/names.h"
 #include "rng.h"
 
 #include <string.h>

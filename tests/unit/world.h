@@ -6,7 +6,7 @@
 #ifndef TESTS_WORLD_H
 #define TESTS_WORLD_H
 
-#include "fs.h"
+#include "fs/fs.h"
 #include "keytree.h"
 
 struct world {

@@ -1,0 +1,49 @@
+/* Files that are being written while others change their entries: with fs_options.conflict_fail
+ * the writer hears ESTALE, and the value of the others stays.
+ *
+ * Each entry knows the transaction that last wrote it. The node of a file that is open for writing
+ * remembers this version. Whenever commits of others are noticed (foreign.h), before anything
+ * else is changed or told, the entries of all such nodes are looked at:
+ *
+ *     commits    4    5*   6    7*   8*   9         * made by this file system
+ *     looks                ^              ^
+ *                      at 6         at 9: seen is 8
+ *
+ * All behind seen is of others. So an entry of that version, or one that is gone, was changed by
+ * others, unless the file was opened after that; and what has another version that is not behind
+ * seen was changed by ourselves since the last look.
+ *
+ * The handles that can write to it are stale then, for good, and what was written and is not in the
+ * store yet is dropped there and then. So whatever stores content need not look: what could
+ * overwrite the value of others is not there any more, and everybody sees that value.
+ */
+#ifndef FS_DIRTY_CONFLICT_H
+#define FS_DIRTY_CONFLICT_H
+
+struct fs;
+struct inode;
+struct kt_txn;
+
+/** A node is about to be opened for writing, with its entry as it is now.
+ *  @param txn  a read transaction, begun under the lock
+ *  @return 0; -ENOMEM */
+int conflict_open(struct fs *fs, struct kt_txn *txn, struct inode *node);
+
+/** Look at the entries of all files that are being written.
+ *  @param txn  sees the commits of others that are noticed now
+ *  @return 0; -ENOMEM */
+int conflict_look(struct fs *fs, struct kt_txn *txn);
+
+/** Was something dropped that a handle of the file still owes? Then there is nothing to be saved
+ *  under another name.
+ *  @param node  of a file; or NULL
+ *  @return 0; -ESTALE */
+int conflict_lost(const struct fs *fs, const struct inode *node);
+
+/** Delete what dropped content has left in nameless entries. */
+int conflict_clean(struct fs *fs, struct kt_txn *txn);
+
+/** The transaction has committed; or the file system ends. */
+void conflict_cleaned(struct fs *fs);
+
+#endif

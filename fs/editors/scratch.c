@@ -1,0 +1,72 @@
+/* Scratch files. See scratch.h. */
+#include "fs/editors/scratch.h"
+
+#include "fs/ops/update.h"
+#include "fs/core.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+static bool matches(const char *patterns, const char *name)
+{
+	char pattern[NAMES_MAX + 1];
+
+	while (*patterns != '\0') {
+		size_t size = strcspn(patterns, ":");
+
+		if (size > 0 && size <= NAMES_MAX) {
+			memcpy(pattern, patterns, size);
+			pattern[size] = '\0';
+			if (fnmatch(pattern, name, 0) == 0)
+				return true;
+		}
+		patterns += size + (patterns[size] == ':');
+	}
+	return false;
+}
+
+static size_t count_files(const struct fs *fs)
+{
+	size_t count = 0;
+
+	for (const struct content *c = fs->contents; c != NULL; c = c->next)
+		count += c->fate == CONTENT_SCRATCH || c->aside != NULL;
+	return count;
+}
+
+enum content_fate scratch_fate(const struct fs *fs, const char *name)
+{
+	const char *patterns = fs->options.scratch != NULL ? fs->options.scratch : SCRATCH_DEFAULT;
+
+	if (*patterns == '\0')
+		return CONTENT_SAVED;
+	if (!strcmp(name, SCRATCH_PROBE))
+		return CONTENT_LATE;
+	if (matches(patterns, name) && count_files(fs) < SCRATCH_FILES_MAX)
+		return CONTENT_SCRATCH;
+	return CONTENT_SAVED;
+}
+
+bool scratch_is(const struct inode *node)
+{
+	return node->content != NULL && node->content->fate != CONTENT_SAVED &&
+	       inode_has_place(node);
+}
+
+void scratch_spill(struct fs *fs, struct inode *node)
+{
+	uint64_t nameless = 0;
+	struct kt_txn *txn;
+	bool still;
+	int err = 0;
+
+	if (change_begin(fs, &txn) != 0)
+		return;						  /* it stays in memory */
+	still = scratch_is(node) && node->content->aside == NULL; /* else it was saved meanwhile */
+	if (still)
+		err = content_spill(node->content, txn, NULL, 0, NULL, 0, &nameless);
+	err = change_commit(fs, txn, err);
+	if (still && !err)
+		content_spilled(node->content, nameless, 0, 0);
+	change_end(fs, err);
+}

@@ -1,0 +1,68 @@
+/* Values that are sent ahead: to whoever is going to read them, to be kept, before they are asked
+ * for.
+ *
+ * That of a file that is opened goes with the answer (fs_open_ahead()). In a read-only file system
+ * nobody asks to open a file; there it is reading that is watched. Whoever has read two files of a
+ * directory is sent those behind the second one, in the order of their keys, by a thread that
+ * answers no requests (fs_send_ahead()):
+ *
+ *     asked for   a b                  s
+ *     sent            c d e ... r (16)   t u v ... (64)   w ...
+ *
+ * Who goes on where that ended is sent more the next time, who reads elsewhere less, and then
+ * nothing. What was sent is not asked for, so it is the first file behind that says whether it was
+ * of use. Where it was, the next directory begins with as many, and behind the first file.
+ *
+ * What is sent stays true: all that others have committed up to then was told before (foreign.h),
+ * and what they commit later is told after it, as the same thread does both. And a file that is
+ * asked for just while it is sent gets the value that is sent: else the newer one could be known
+ * first, and be overtaken by the older.
+ */
+#ifndef FS_FOREIGN_PREFETCH_H
+#define FS_FOREIGN_PREFETCH_H
+
+#include "keytree.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fs;
+struct inode;
+struct known;
+
+/** Values up to this size are sent ahead: that costs less than to be asked for them. */
+#define AHEAD_VALUE_MAX 65536
+
+/** Directories in which reading is watched at once. */
+#define AHEAD_PLACES 16
+
+/** Reading in one directory. */
+struct ahead_place {
+	uint64_t directory; /* its node; 0: free */
+	uint64_t asked;	    /* a file: those behind it are due; 0: nothing is */
+	uint64_t last;	    /* of the files behind the one that was due last, up to where they were
+			       looked at; 0: none was due yet */
+	unsigned count;	    /* files to be looked at next time */
+	unsigned missed;    /* files asked for since that became 0 */
+	bool again;	    /* asked had been sent before: so what else was may be kept no more */
+	bool busy;	    /* some are being sent */
+};
+
+struct ahead {
+	struct ahead_place places[AHEAD_PLACES];
+	unsigned next;	       /* place to be given up next */
+	unsigned count;	       /* of the place where some were sent last: others begin so */
+	uint64_t sending;      /* the node whose value is being sent; 0: none is */
+	struct kt_slice value; /* that is sent, of a transaction that lasts as long */
+};
+
+/** Is a file one whose value is sent ahead? The lock is held.
+ *  @param known  what is known of it now */
+bool ahead_is_small(const struct inode *node, const struct known *known);
+
+/** A file was asked for, as a whole. The lock is held.
+ *  @param known  as above
+ *  @return whether that makes others due, so that fs_send_ahead() is to be called */
+bool ahead_asked(struct fs *fs, struct inode *node, const struct known *known);
+
+#endif

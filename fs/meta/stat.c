@@ -1,0 +1,125 @@
+/* What a kernel is told of a file or directory. See stat.h.
+ *
+ * Inode numbers of files made through the mount count up from 1 (inode_numbers.h). Those of entries that an
+ * application wrote are a hash of the key with the top bit set, until an operation through the
+ * mount gives the entry another key: then the number is kept in its blob. Where keys share an
+ * entry, all show one number, which no other entry has.
+ */
+#include "fs/meta/stat.h"
+
+#include "fs/core.h"
+
+#include <xxhash.h>
+
+#define INO_DERIVED (UINT64_C(1) << 63)
+
+int stat_known(const struct kt_stat *stat, struct known *ret_known)
+{
+	int err;
+
+	ret_known->size = stat->size;
+	ret_known->stored = stat->stored;
+	ret_known->version = stat->version;
+	ret_known->mtime_ns = stat->mtime_ns;
+	ret_known->shared = stat->shared;
+	ret_known->links = stat->keys;
+	err = attr_decode(stat->attr.data, stat->attr.size, &ret_known->attr);
+	if (!err && stat->attr_copied) /* the number is that of the entry it shared before */
+		ret_known->attr.fields &= ~(unsigned)ATTR_INO;
+	if (!err && (ret_known->attr.fields & ATTR_MODE) && S_ISLNK(ret_known->attr.mode) &&
+		(stat->size == 0 || stat->size > STAT_TARGET_MAX))
+		ret_known->attr.fields &= ~(unsigned)ATTR_MODE;
+	return err;
+}
+
+uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key)
+{
+	uint64_t seed = kind == INODE_FILE ? 0 : 1;
+
+	if (kind == INODE_DIR && key->size == 0)
+		return FS_ROOT;
+	return XXH3_64bits_withSeed(key->bytes, key->size, seed) | INO_DERIVED;
+}
+
+/* A number that follows from a key may be that of two files: of one that was renamed, and of what
+ * an application has put under its old key. That is no harm to files of one name; of more names,
+ * programs that copy take files of one number to be one. */
+static uint64_t show_ino(enum inode_kind kind, const struct key *key, const struct known *known)
+{
+	bool recorded = known->attr.fields & ATTR_INO;
+
+	if (recorded && !(known->shared != 0 && (known->attr.ino & INO_DERIVED)))
+		return known->attr.ino;
+	if (known->shared == 0)
+		return stat_derive_ino(kind, key);
+	return XXH3_64bits_withSeed(&known->shared, sizeof(known->shared), 2) | INO_DERIVED;
+}
+
+void stat_keep_ino(enum inode_kind kind, const struct key *key, struct known *known)
+{
+	known->attr.ino = show_ino(kind, key, known);
+	known->attr.fields |= ATTR_INO;
+}
+
+void stat_touch(struct known *known)
+{
+	known->attr.fields |= ATTR_CTIME;
+	known->attr.ctime_ns = core_now_ns();
+	known->attr.mtime_ns = known->mtime_ns;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
+
+	if (rest < 0) {
+		seconds--;
+		rest += 1000000000;
+	}
+	return (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
+}
+
+mode_t stat_type(enum inode_kind kind, const struct attr *attr)
+{
+	if (kind != INODE_FILE)
+		return S_IFDIR;
+	return attr->fields & ATTR_MODE && !S_ISDIR(attr->mode) ? attr->mode & S_IFMT : S_IFREG;
+}
+
+bool stat_is_other(const struct inode *node, const struct attr *attr)
+{
+	return node->type != 0 && node->type != stat_type(node->kind, attr);
+}
+
+static mode_t mode_of(const struct fs *fs, enum inode_kind kind, const struct attr *attr)
+{
+	mode_t own = kind == INODE_FILE ? fs->options.file_mode : fs->options.dir_mode;
+
+	if (attr->fields & ATTR_MODE)
+		own = attr->mode;
+	return stat_type(kind, attr) | (own & 07777);
+}
+
+void stat_fill(const struct fs *fs, enum inode_kind kind, const struct key *key,
+	const struct known *known, struct stat *ret_stat)
+{
+	const struct attr *attr = &known->attr;
+	bool written_since = !(attr->fields & ATTR_CTIME) || attr->mtime_ns != known->mtime_ns;
+
+	*ret_stat = (struct stat){
+		.st_ino = show_ino(kind, key, known),
+		.st_mode = mode_of(fs, kind, attr),
+		.st_nlink = known->links > 1 ? known->links : 1,
+		.st_uid = attr->fields & ATTR_UID ? attr->uid : fs->options.uid,
+		.st_gid = attr->fields & ATTR_GID ? attr->gid : fs->options.gid,
+		.st_rdev = attr->fields & ATTR_RDEV ? attr->rdev : 0,
+		.st_size = (off_t)known->size,
+		.st_blksize = 4096,
+		.st_blocks = (blkcnt_t)((known->stored + 511) / 512),
+		.st_mtim = timespec_of(known->mtime_ns),
+		.st_ctim = timespec_of(written_since ? known->mtime_ns : attr->ctime_ns),
+	};
+	ret_stat->st_ino ^= fs->options.ino_flip;
+	ret_stat->st_atim =
+		attr->fields & ATTR_ATIME ? timespec_of(attr->atime_ns) : ret_stat->st_mtim;
+}

@@ -1,0 +1,42 @@
+/* A list of extended attributes, as attribute blobs hold it (attr.h): in ascending order of the
+ * names, each 1 byte size and the name, varint size and the value. An empty list has no bytes.
+ */
+#ifndef FS_META_XATTR_LIST_H
+#define FS_META_XATTR_LIST_H
+
+#include "keytree.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Where a walk over a list is. */
+struct xattrs_walk {
+	struct kt_slice left;
+};
+
+struct xattr {
+	struct kt_slice name, value;
+};
+
+/** Is it such a list, and not an empty one? */
+bool xattrs_check(struct kt_slice list);
+
+/** Begin a walk. @param list  one that xattrs_check() accepts, or empty; borrowed */
+struct xattrs_walk xattrs_walk(struct kt_slice list);
+
+/** The next attribute. @return false: there is none */
+bool xattrs_next(struct xattrs_walk *walk, struct xattr *ret_xattr);
+
+/** Find an attribute. @param ret_value  lies in the list @return whether there is one */
+bool xattrs_find(struct kt_slice list, const char *name, struct kt_slice *ret_value);
+
+/** Make a list in which an attribute is set, or missing.
+ *  @param list       the one there is; borrowed
+ *  @param name       1 to 255 bytes, NUL-terminated; borrowed
+ *  @param value      NULL: take it out; borrowed
+ *  @param ret_list   malloc'd; returned, free with free(). NULL if it is empty
+ *  @return 0; -ENOMEM */
+int xattrs_set(struct kt_slice list, const char *name, const struct kt_slice *value,
+	struct kt_slice *ret_list);
+
+#endif

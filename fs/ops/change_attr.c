@@ -1,0 +1,162 @@
+/* Changing attributes. See change_attr.h. */
+#include "fs/ops/change_attr.h"
+
+#include "fs/ops/update.h"
+#include "fs/dirty/dirty_file.h"
+#include "fs/core.h"
+#include "fs/tree/dir_record.h"
+#include "fs/tree/lookup.h"
+
+#include <errno.h>
+
+struct amending {
+	struct fs *fs;
+	uint64_t number;
+	amend_fn *change;
+	void *arg;
+	struct inode *node;
+	struct found found; /* as it was, and then as it is to be */
+	uint64_t old_size;
+};
+
+/* Find the node, and what it is to be. */
+static int decide(struct amending *a, struct kt_txn *txn)
+{
+	struct known *known = &a->found.known;
+	struct stat stat;
+	int err = find_node(a->fs, a->number, &a->node);
+
+	if (!err)
+		err = find_at_node(a->fs, txn, a->node, &a->found);
+	if (err)
+		return err;
+	find_stat(a->fs, a->node, &a->found, &stat);
+	known->attr.fields |= ATTR_INO;
+	known->attr.ino = stat.st_ino;
+	if (a->node->touched_ns != 0)
+		known->mtime_ns = a->node->touched_ns;
+	a->old_size = known->size;
+	return a->change(a->arg, stat.st_mode, known);
+}
+
+/* Of what has lost its place only that is left. */
+static int amend_last(struct amending *a)
+{
+	int err = decide(a, NULL);
+
+	if (!err)
+		*a->node->last = a->found.known;
+	if (!err)
+		attr_set_xattrs(&a->node->last->attr, (struct kt_slice){0});
+	return err;
+}
+
+/* Change it in memory, if it is there. @return 0; AMEND_NOTHING; -EAGAIN it is in the store */
+static int amend_in_memory(struct amending *a)
+{
+	int err = find_node(a->fs, a->number, &a->node);
+
+	if (err)
+		return err;
+	if (a->node->content == NULL && a->node->last != NULL)
+		return amend_last(a);
+	if (a->node->content == NULL || !a->node->content->whole)
+		return -EAGAIN;
+	err = decide(a, NULL);
+	if (err)
+		return err;
+	err = content_amend(a->node->content, &a->found.known);
+	content_know(a->node->content, &a->found.known);
+	return err;
+}
+
+/* What the store holds of a value that has changed. */
+static int find_stored(struct kt_txn *txn, const struct key *key, struct known *known)
+{
+	struct kt_stat stat;
+	int err = kt_stat(txn, key->bytes, key->size, &stat);
+
+	if (!err)
+		known->stored = stat.stored;
+	return err;
+}
+
+/* Of an entry. What was gathered for its value goes first. */
+static int amend_entry(struct amending *a, struct kt_txn *any)
+{
+	struct kt_txn *txn = kt_tree(any, a->found.tree);
+	bool resize = a->found.known.size != a->old_size;
+	const struct content *content = a->node->content;
+	const struct key *key = &a->found.key;
+	struct attr_blob blob;
+	int err = attr_blob_init(&a->found.known.attr, &blob);
+
+	if (err)
+		return err;
+	if (content != NULL)
+		err = content_store(content, txn, key);
+	if (!err && resize)
+		err = kt_truncate(txn, key->bytes, key->size, a->found.known.size);
+	if (!err)
+		err = kt_set_attr(txn, key->bytes, key->size, blob.bytes, blob.size);
+	if (!err)
+		err = kt_set_mtime(txn, key->bytes, key->size, a->found.known.mtime_ns);
+	if (!err && (content != NULL || resize))
+		err = find_stored(txn, key, &a->found.known);
+	attr_blob_fini(&blob);
+	return err;
+}
+
+static int amend_in_store(struct amending *a, struct kt_txn *txn)
+{
+	int err = decide(a, txn);
+
+	if (!err && a->found.kind == INODE_FILE)
+		err = amend_entry(a, txn);
+	else if (!err)
+		err = directory_put(txn, &a->found.key, &a->found.known);
+	err = change_commit(a->fs, txn, err);
+	if (!err) {
+		a->node->touched_ns = 0;
+		content_drop(a->node);
+	}
+	return err;
+}
+
+/* Tell what came of it. @return err, or 0 if that is AMEND_NOTHING */
+static int end(struct amending *a, int err, struct stat *ret_stat)
+{
+	if (err && err != AMEND_NOTHING)
+		return err;
+	if (!err)
+		a->node->plain = false;
+	find_stat(a->fs, a->node, &a->found, ret_stat);
+	return 0;
+}
+
+int amend(struct fs *fs, uint64_t number, amend_fn *change, void *arg, struct stat *ret_stat)
+{
+	struct amending a = {.fs = fs, .number = number, .change = change, .arg = arg};
+	struct kt_txn *txn;
+	int err;
+
+	if (fs->options.read_only)
+		return -EROFS;
+	pthread_mutex_lock(&fs->lock);
+	err = amend_in_memory(&a);
+	if (err != -EAGAIN)
+		err = end(&a, err, ret_stat);
+	pthread_mutex_unlock(&fs->lock);
+	if (err != -EAGAIN)
+		return err;
+	err = change_begin(fs, &txn);
+	if (err)
+		return err;
+	/* it may have come to memory meanwhile */
+	err = amend_in_memory(&a);
+	if (err == -EAGAIN)
+		err = amend_in_store(&a, txn);
+	else
+		kt_abort(txn);
+	return change_end(fs, end(&a, err, ret_stat));
+}

@@ -1,0 +1,180 @@
+/* Making files, in memory: they reach the store when they are closed. */
+#include "fs/ops/update.h"
+#include "fs/dirty/conflict.h"
+#include "fs/dirty/dirty_file.h"
+#include "fs/core.h"
+#include "fs/ops/new_node.h"
+#include "fs/ops/file.h"
+#include "fs/tree/lookup.h"
+#include "fs/tree/timepoint.h"
+#include "fs/editors/scratch.h"
+
+#include <errno.h>
+
+/* Open a file that turned out to exist, as O_CREAT without O_EXCL does. */
+static int open_existing(struct fs *fs, struct kt_txn *txn, const struct target *target,
+	struct found *found, int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
+{
+	struct inode *node;
+	int err;
+
+	if (flags & O_EXCL)
+		return -EEXIST;
+	if (found->kind != INODE_FILE)
+		return -EISDIR;
+	err = entry_node(fs, &target->place, found, &node);
+	if (err)
+		return err;
+	err = file_open_node(fs, txn, node, flags, ret_file);
+	if (err) {
+		inodes_tidy(&fs->nodes, node);
+		return err;
+	}
+	if (node->content != NULL)
+		content_know(node->content, &found->known);
+	entry_give(fs, node, found, ret_entry);
+	return 0;
+}
+
+/* Give a new node content and a handle. */
+static int start_file(struct fs *fs, struct kt_txn *txn, struct inode *node,
+	const struct known *known, int flags, struct fs_file **ret_file)
+{
+	int err = conflict_open(fs, txn, node);
+
+	if (!err)
+		err = content_begin(fs, node, &node->content);
+	if (!err)
+		err = content_make_whole(node->content, known);
+	if (!err)
+		err = file_new(fs, node, flags, ret_file);
+	if (err)
+		content_drop(node);
+	else
+		(*ret_file)->owes = true;
+	return err;
+}
+
+/* What is asked for. */
+struct creating {
+	const struct fs_caller *caller;
+	mode_t mode;
+	int flags;
+};
+
+/* Make a file in memory.
+ * @param place  which is free; NULL: it has none */
+static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct creating *creating,
+	struct inode *directory, const struct place *place, struct fs_entry *ret_entry,
+	struct fs_file **ret_file)
+{
+	struct found found = {.kind = INODE_FILE, .unstored = true};
+	struct inode *node;
+	uint64_t ino;
+	int err = 0;
+
+	if (place != NULL)
+		err = place_key(fs->separator, place, &found.key);
+	if (!err)
+		err = ids_take(&fs->ids, &ino);
+	if (!err)
+		err = entry_new(fs, txn, creating->caller, directory,
+			S_IFREG | (creating->mode & 07777), ino, &found.known);
+	if (err)
+		return err;
+	if (place != NULL)
+		inodes_vacate(&fs->nodes, place);
+	err = place != NULL ? inodes_get(&fs->nodes, place, &node) : inodes_new(&fs->nodes, &node);
+	if (!err) {
+		err = start_file(fs, txn, node, &found.known, creating->flags, ret_file);
+		if (err)
+			inodes_tidy(&fs->nodes, node);
+	}
+	if (!err)
+		entry_give(fs, node, &found, ret_entry);
+	entry_drop(&found.known);
+	return err;
+}
+
+/* @param name  NULL: a file without a name */
+static int create(struct fs *fs, struct kt_txn *txn, const struct creating *creating,
+	uint64_t parent, const char *name, struct fs_entry *ret_entry, struct fs_file **ret_file)
+{
+	struct inode *directory;
+	struct target target;
+	struct found found;
+	int err;
+
+	if (name == NULL) {
+		err = find_directory_node(fs, parent, &directory);
+		return err ? err
+			   : create_in_memory(
+				     fs, txn, creating, directory, NULL, ret_entry, ret_file);
+	}
+	err = find_target(fs, parent, name, &target);
+	if (err)
+		return err;
+	if (target.part.kind == NAMES_PIECE)
+		return -EINVAL;
+	err = find_at_target(fs, txn, &target, &found);
+	if (!err)
+		return open_existing(
+			fs, txn, &target, &found, creating->flags, ret_entry, ret_file);
+	if (err != -ENOENT)
+		return err;
+	err = create_in_memory(
+		fs, txn, creating, target.directory, &target.place, ret_entry, ret_file);
+	if (!err) {
+		(*ret_file)->node->content->fate = scratch_fate(fs, name);
+		flusher_touch(fs, target.directory);
+	}
+	return err;
+}
+
+/* Get numbers for new files. */
+static int refill_ids(struct fs *fs)
+{
+	struct kt_txn *txn;
+	int err = change_begin(fs, &txn);
+
+	if (err)
+		return err;
+	err = change_commit(fs, txn, 0);
+	return change_end(fs, err);
+}
+
+static int begin_to_create(struct fs *fs, const struct creating *creating, uint64_t parent,
+	const char *name, struct fs_entry *ret_entry, struct fs_file **ret_file)
+{
+	struct kt_txn *txn;
+	int err;
+
+	if (fs->options.read_only)
+		return -EROFS;
+	do {
+		pthread_mutex_lock(&fs->lock);
+		err = point_begin(fs, &txn);
+		if (!err) {
+			err = create(fs, txn, creating, parent, name, ret_entry, ret_file);
+			kt_abort(txn);
+		}
+		pthread_mutex_unlock(&fs->lock);
+	} while (err == -EAGAIN && (err = refill_ids(fs)) == 0);
+	return err;
+}
+
+int fs_create(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
+	mode_t mode, int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
+{
+	struct creating creating = {.caller = caller, .mode = mode, .flags = flags};
+
+	return begin_to_create(fs, &creating, parent, name, ret_entry, ret_file);
+}
+
+int fs_tmpfile(struct fs *fs, const struct fs_caller *caller, uint64_t parent, mode_t mode,
+	int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
+{
+	struct creating creating = {.caller = caller, .mode = mode, .flags = flags & ~O_TRUNC};
+
+	return begin_to_create(fs, &creating, parent, NULL, ret_entry, ret_file);
+}

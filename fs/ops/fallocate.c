@@ -1,0 +1,213 @@
+/* What of a file is stored and what is a hole: asking, allocating, punching; and copying from file
+ * to file. */
+#include "fs/ops/update.h"
+#include "fs/dirty/dirty_file.h"
+#include "fs/core.h"
+#include "fs/ops/file.h"
+#include "fs/tree/lookup.h"
+#include "fs/tree/timepoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PUNCHES (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
+
+/* Most bytes of one copy: whoever asks for more calls again. */
+#define COPY_MAX ((size_t)16 * 1024 * 1024)
+#define COPY_STEP ((size_t)1024 * 1024)
+
+/* ---- holes ----------------------------------------------------------------------------------- */
+
+/* The next stored range at or behind an offset. @return 0; -ENXIO there is none */
+static int next_data(struct kt_txn *txn, const struct inode *node, const struct key *key,
+	uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
+{
+	if (node->content != NULL)
+		return content_next_data(node->content, txn, key, offset, ret_begin, ret_end);
+	return kt_next_data(txn, key->bytes, key->size, offset, ret_begin, ret_end);
+}
+
+static int seek(struct fs *fs, struct kt_txn *txn, const struct inode *node, uint64_t offset,
+	bool data, uint64_t *ret_offset)
+{
+	uint64_t begin, end;
+	struct found found;
+	int err = find_at_node(fs, txn, node, &found);
+
+	if (err)
+		return err;
+	txn = kt_tree(txn, found.tree);
+	if (offset >= found.known.size)
+		return -ENXIO;
+	err = next_data(txn, node, &found.key, offset, &begin, &end);
+	if (data) {
+		if (!err)
+			*ret_offset = begin > offset ? begin : offset;
+		return err;
+	}
+	while (!err && begin <= offset) {
+		offset = end;
+		err = next_data(txn, node, &found.key, offset, &begin, &end);
+	}
+	if (err && err != -ENXIO)
+		return err;
+	*ret_offset = offset < found.known.size ? offset : found.known.size;
+	return 0;
+}
+
+int fs_lseek(struct fs *fs, struct fs_file *file, off_t offset, int whence, off_t *ret_offset)
+{
+	struct kt_txn *txn;
+	uint64_t at = 0;
+	int err;
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return -EINVAL;
+	if (offset < 0)
+		return -ENXIO;
+	pthread_mutex_lock(&fs->lock);
+	err = point_begin(fs, &txn);
+	if (!err) {
+		err = seek(fs, txn, file->node, (uint64_t)offset, whence == SEEK_DATA, &at);
+		kt_abort(txn);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	if (!err)
+		*ret_offset = (off_t)at;
+	return err == -ENOENT ? -ESTALE : err;
+}
+
+/* ---- allocate and punch ---------------------------------------------------------------------- */
+
+/* Room cannot be kept for one file; but what could never be written can be told now. */
+static int check_room(struct fs *fs, uint64_t size)
+{
+	struct kt_info info;
+	int err = kt_info(fs->store, &info);
+
+	if (err)
+		return err;
+	return size / info.page_size > info.disk_free / info.page_size + info.free_pages ? -ENOSPC
+											 : 0;
+}
+
+struct allocating {
+	struct fs *fs;
+	struct kt_txn *txn;
+	struct fs_file *file;
+	int mode;
+	uint64_t offset, size;
+	struct found found;
+};
+
+static uint64_t new_size(const struct allocating *a)
+{
+	uint64_t end = a->offset + a->size;
+
+	return (a->mode & FALLOC_FL_KEEP_SIZE) || end < a->found.known.size ? a->found.known.size
+									    : end;
+}
+
+/* In a value, with what was gathered for it first. */
+static int allocate_in_store(struct allocating *a)
+{
+	const struct key *key = &a->found.key;
+	const struct content *content = a->file->node->content;
+	struct kt_txn *tree = kt_tree(a->txn, a->found.tree);
+	uint64_t size = new_size(a);
+	int err = content != NULL ? content_store(content, tree, key) : 0;
+
+	if (!err && (a->mode & PUNCHES))
+		err = kt_punch(tree, key->bytes, key->size, a->offset, a->size);
+	if (!err && size != a->found.known.size)
+		err = kt_truncate(tree, key->bytes, key->size, size);
+	if (!err)
+		err = kt_set_mtime(tree, key->bytes, key->size, core_now_ns());
+	return err;
+}
+
+/* Do it in the transaction. */
+static int allocate(struct allocating *a)
+{
+	struct content *content = a->file->node->content;
+	int err = a->file->stale ? -ESTALE : find_at_node(a->fs, a->txn, a->file->node, &a->found);
+
+	if (err)
+		return err == -ENOENT ? -ESTALE : err;
+	if (content == NULL || !content->whole)
+		return allocate_in_store(a);
+	if (a->mode & PUNCHES)
+		err = content_punch(content, a->txn, a->offset, a->size);
+	return err;
+}
+
+/* The transaction has committed. */
+static void allocated(struct allocating *a)
+{
+	struct inode *node = a->file->node;
+
+	if (node->content == NULL || !node->content->whole) {
+		content_drop(node);
+		return;
+	}
+	content_resize(node->content, new_size(a));
+	a->file->owes = a->file->wrote = true;
+}
+
+int fs_fallocate(struct fs *fs, struct fs_file *file, int mode, off_t offset, off_t size)
+{
+	struct allocating a = {.fs = fs, .file = file, .mode = mode};
+	int err;
+
+	if (!file_can_write(file))
+		return -EBADF;
+	if (mode & ~(PUNCHES | FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	if (offset < 0 || size <= 0)
+		return -EINVAL;
+	if (offset > INT64_MAX - size)
+		return -EFBIG;
+	a.offset = (uint64_t)offset;
+	a.size = (uint64_t)size;
+	if (!(mode & PUNCHES)) {
+		err = check_room(fs, a.size);
+		if (err)
+			return err;
+	}
+	err = file_settle_aside(fs, file->node);
+	if (!err)
+		err = change_begin(fs, &a.txn);
+	if (err)
+		return err;
+	err = allocate(&a);
+	err = change_commit(fs, a.txn, err);
+	if (!err)
+		allocated(&a);
+	return change_end(fs, err);
+}
+
+/* ---- copy ------------------------------------------------------------------------------------ */
+
+int fs_copy(struct fs *fs, struct fs_file *from, off_t from_offset, struct fs_file *to,
+	off_t to_offset, size_t size, size_t *ret_size)
+{
+	char *buf = malloc(COPY_STEP);
+	size_t done = 0, got = 1;
+	int err = buf != NULL ? 0 : -ENOMEM;
+
+	size = size < COPY_MAX ? size : COPY_MAX;
+	while (!err && done < size && got > 0) {
+		size_t step = size - done < COPY_STEP ? size - done : COPY_STEP;
+
+		err = fs_read(fs, from, from_offset + (off_t)done, buf, step, &got);
+		if (!err && got > 0)
+			err = fs_write(fs, to, to_offset + (off_t)done, buf, got);
+		done += err ? 0 : got;
+	}
+	free(buf);
+	if (err && done == 0)
+		return err;
+	*ret_size = done;
+	return 0;
+}

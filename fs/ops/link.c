@@ -1,0 +1,157 @@
+/* Hard links: another name for a file, which is another key for its entry. What was written to the
+ * file and is not in the store yet goes there first, in the same transaction; a file without a name
+ * (it was made so) gets its first one. */
+#include "fs/ops/update.h"
+#include "fs/dirty/conflict.h"
+#include "fs/dirty/dirty_file.h"
+#include "fs/core.h"
+#include "fs/tree/dir_record.h"
+#include "fs/ops/new_node.h"
+#include "fs/tree/lookup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct linking {
+	struct fs *fs;
+	struct kt_txn *txn;
+	struct inode *node;
+	struct target to;
+	struct found found; /* the file; and then as it is at the new name */
+	struct key key_to;
+	unsigned char *id; /* for inodes_attach(), if it is the first name */
+};
+
+/* Store what is only in memory, under the entry that there is. */
+static int store_content(struct linking *l, struct kt_txn *tree, const struct key *key)
+{
+	return l->node->content != NULL ? content_store(l->node->content, tree, key) : 0;
+}
+
+/* Give a file without a name its first. */
+static int add_first(struct linking *l)
+{
+	int err = store_content(l, l->txn, &l->key_to);
+
+	return err ? err : inodes_prepare_move(&l->to.place, &l->id);
+}
+
+/* Give a file one name more. */
+static int add_name(struct linking *l)
+{
+	struct kt_txn *tree;
+	struct key key;
+	int err = inode_entry(l->fs->separator, l->node, l->txn, &tree, &key);
+
+	if (!err)
+		err = store_content(l, tree, &key);
+	if (!err)
+		err = kt_link(tree, key.bytes, key.size, l->txn, l->key_to.bytes, l->key_to.size);
+	return err == -ENOENT ? -ESTALE : err;
+}
+
+/* Note when the file got the name, and what it is now. */
+static int note_change(struct linking *l, const struct attr_blob *blob)
+{
+	const struct key *key = &l->key_to;
+	struct kt_stat stat;
+	int err = kt_set_attr(l->txn, key->bytes, key->size, blob->bytes, blob->size);
+
+	if (!err)
+		err = kt_stat(l->txn, key->bytes, key->size, &stat);
+	if (!err) {
+		l->found.known.shared = stat.shared;
+		l->found.known.links = stat.keys;
+	}
+	return err;
+}
+
+static int add(struct linking *l)
+{
+	struct attr_blob blob;
+	int err;
+
+	stat_keep_ino(INODE_FILE, &l->found.key, &l->found.known);
+	stat_touch(&l->found.known);
+	err = attr_blob_init(&l->found.known.attr, &blob);
+	if (err)
+		return err;
+	err = aside_yield(l->fs, l->txn, &l->key_to);
+	if (!err)
+		err = changes_leaving(l->fs, l->node);
+	if (!err)
+		err = changes_reviving(l->fs, l->to.directory);
+	if (err)
+		goto out;
+	err = inode_has_name(l->node) ? add_name(l) : add_first(l);
+	if (!err)
+		err = note_change(l, &blob);
+out:
+	attr_blob_fini(&blob);
+	return err;
+}
+
+/* Find the file, and that its new name is free. */
+static int find_both(struct linking *l, uint64_t number, uint64_t parent, const char *name)
+{
+	struct found there;
+	int err = find_node(l->fs, number, &l->node);
+
+	if (!err && l->node->kind != INODE_FILE)
+		err = -EPERM;
+	if (!err)
+		err = conflict_lost(l->fs, l->node);
+	if (!err)
+		err = find_at_node(l->fs, l->txn, l->node, &l->found);
+	if (!err)
+		err = change_keep(l->fs, &l->found.known);
+	if (!err)
+		err = find_target(l->fs, parent, name, &l->to);
+	if (!err && l->to.part.kind == NAMES_PIECE)
+		err = -EINVAL;
+	if (err)
+		return err;
+	err = find_at_target(l->fs, l->txn, &l->to, &there);
+	if (!err)
+		return -EEXIST;
+	return err == -ENOENT ? place_key(l->fs->separator, &l->to.place, &l->key_to) : err;
+}
+
+/* The transaction has committed. */
+static int linked(struct linking *l, struct fs_entry *ret_entry)
+{
+	struct inodes *nodes = &l->fs->nodes;
+	int err = 0;
+
+	content_drop(l->node);
+	inodes_vacate(nodes, &l->to.place);
+	if (l->id != NULL)
+		err = inodes_attach(nodes, l->node, &l->to.place, l->id);
+	else if (l->node->shared == 0)
+		inodes_share(nodes, l->node, l->found.known.shared);
+	if (!err)
+		l->id = NULL;
+	l->node->links = l->found.known.links;
+	flusher_touch(l->fs, l->to.directory);
+	if (!err)
+		entry_give(l->fs, l->node, &l->found, ret_entry);
+	return err;
+}
+
+int fs_link(struct fs *fs, uint64_t number, uint64_t parent, const char *name,
+	struct fs_entry *ret_entry)
+{
+	struct linking l = {.fs = fs};
+	int err = change_begin(fs, &l.txn);
+
+	if (err)
+		return err;
+	err = find_both(&l, number, parent, name);
+	if (!err)
+		err = add(&l);
+	err = change_commit(fs, l.txn, err);
+	if (!err)
+		err = linked(&l, ret_entry);
+	free(l.id);
+	return change_end(fs, err);
+}

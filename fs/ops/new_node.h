@@ -1,0 +1,36 @@
+/* Giving out nodes, and attributes of what is made. */
+#ifndef FS_OPS_NEW_NODE_H
+#define FS_OPS_NEW_NODE_H
+
+#include "fs/tree/lookup.h"
+#include "fs/fs.h"
+
+/** The node at a place, made if need be. One that was given out as a file of another type, which
+ *  others have replaced, loses the place: a kernel does not bear that a node changes its type.
+ *  @param found  what is known of the place
+ *  @return 0; -ENOMEM */
+int entry_node(struct fs *fs, const struct place *place, const struct found *found,
+	struct inode **ret_node);
+
+/** Give out a reference to a node.
+ *  @param found  what is known of it */
+void entry_give(
+	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry);
+
+/** Give out a reference to the node at a place, made if need be. @return 0; -ENOMEM */
+int entry_give_place(struct fs *fs, const struct place *place, const struct found *found,
+	struct fs_entry *ret_entry);
+
+/** What is known of a file or directory that is made now. Its group is the directory's if that says
+ *  so (setgid). Access control lists come from the directory, too.
+ *  @param txn   any transaction
+ *  @param mode  with the file type; the caller's umask is applied, unless the directory has a
+ *               default list
+ *  @param ret_known  end with entry_drop() */
+int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+	struct inode *directory, mode_t mode, uint64_t ino, struct known *ret_known);
+
+/** Free what entry_new() has given. Zeroed: nothing. */
+void entry_drop(struct known *known);
+
+#endif

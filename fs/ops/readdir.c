@@ -1,0 +1,470 @@
+/* Listing directories.
+ *
+ * A listing is ".", "..", "%value" if the directory has a value, and then its children in the order
+ * of their keys: those in the store, from a walk, with those merged in that are in memory only.
+ * Each call begins a transaction of its own and goes on by key (position.h), so nothing of the
+ * store is held between calls, and what a call says of a file is true at that moment.
+ */
+#include "fs/dirty/dirty_file.h"
+#include "fs/core.h"
+#include "fs/ops/new_node.h"
+#include "fs/tree/lookup.h"
+#include "fs/tree/trail.h"
+#include "fs/tree/children.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Offsets behind the first entries. */
+enum { AFTER_DOT = 1, AFTER_DOT_DOT = 2, AFTER_VALUE = 3 };
+
+struct fs_dir {
+	LIST_ENTRY(fs_dir) list; /* in fs->dirs */
+	struct inode *node;	 /* its opens count the handle */
+	off_t offset; /* where the last call stopped, and if that is behind AFTER_VALUE: */
+	struct position position;
+	struct trail trail;
+};
+
+struct listing {
+	struct fs *fs;
+	struct kt_txn *txn;
+	struct inode *node;
+	struct place place;
+	struct key prefix;
+	bool plus;
+	fs_readdir_fn *emit;
+	void *arg;
+	off_t offset; /* behind the last entry that was taken, and if that is behind AFTER_VALUE: */
+	struct position position;
+	struct trail *trail;	 /* to remember positions in; NULL: they are not */
+	struct inode **unstored; /* children that are in memory only, in order */
+	size_t unstored_count, unstored_next;
+};
+
+/* ---- one entry ------------------------------------------------------------------------------- */
+
+/* Emit what is at a place. Returns 0; 1 it was not taken; or an error. */
+static int emit_place(
+	struct listing *l, const char *name, const struct place *place, struct found *found)
+{
+	uint64_t shared = found->known.shared;
+	struct inode *node = inodes_find_file(&l->fs->nodes, place, shared);
+	struct fs_entry entry = {.node = 0};
+	bool taken;
+	int err = 0;
+
+	if (l->plus)
+		err = entry_node(l->fs, place, found, &node);
+	if (err)
+		return err;
+	if (l->plus)
+		entry_give(l->fs, node, found, &entry);
+	else
+		find_stat(l->fs, node, found, &entry.stat);
+	taken = l->emit(l->arg, name, &entry, l->offset + 1);
+	assert(!l->plus || node->lookups > 0);
+	if (l->plus && !taken) {
+		node->lookups--;
+		inodes_tidy(&l->fs->nodes, node);
+	}
+	l->offset += taken;
+	return taken ? 0 : 1;
+}
+
+/* Emit a name by itself. Returns 0; 1 it was not taken. */
+static int emit_bare(struct listing *l, const char *name, const struct stat *stat)
+{
+	struct fs_entry entry = {.node = 0, .stat = *stat};
+
+	if (!l->emit(l->arg, name, &entry, l->offset + 1))
+		return 1;
+	l->offset++;
+	return 0;
+}
+
+/* Emit a name whose attributes cannot be told: its blob is damaged. At least it is there. */
+static int emit_unknown(
+	struct listing *l, const char *name, enum inode_kind kind, const struct key *key)
+{
+	struct stat stat = {.st_ino = stat_derive_ino(kind, key)};
+
+	return emit_bare(l, name, &stat);
+}
+
+/* ---- "." and ".." and "%value" --------------------------------------------------------------- */
+
+static int emit_dots(struct listing *l)
+{
+	struct stat stat = {.st_mode = S_IFDIR};
+	struct inode *parent = l->node->parent != NULL ? l->node->parent : l->node;
+	struct found found;
+	int err = 0;
+
+	while (!err && l->offset < AFTER_DOT_DOT) {
+		bool dot = l->offset < AFTER_DOT;
+
+		err = find_at_node(l->fs, l->txn, dot ? l->node : parent, &found);
+		if (!err)
+			find_stat(l->fs, dot ? l->node : parent, &found, &stat);
+		if (!err)
+			err = emit_bare(l, dot ? "." : "..", &stat);
+	}
+	return err;
+}
+
+static int emit_value(struct listing *l)
+{
+	struct target target = {.part = {.kind = NAMES_VALUE}, .place = l->place};
+	struct found found;
+	int err;
+
+	if (l->offset != AFTER_DOT_DOT)
+		return 0;
+	target.place.kind = INODE_FILE;
+	err = l->place.kind == INODE_DIR && l->place.parent != NULL
+		      ? find_at_target(l->fs, l->txn, &target, &found)
+		      : -ENOENT;
+	if (err == -ENOENT) {
+		l->offset = AFTER_VALUE;
+		return 0;
+	}
+	return err ? emit_unknown(l, "%value", INODE_FILE, &found.key)
+		   : emit_place(l, "%value", &target.place, &found);
+}
+
+/* ---- children -------------------------------------------------------------------------------- */
+
+/* Emit a child that the walk has found. */
+static int emit_child(struct listing *l, const struct walk_child *child)
+{
+	struct place place = {
+		.parent = l->node, .kind = child->kind, .bytes = child->bytes, .size = child->size};
+	char name[NAMES_MAX + 1];
+	struct found found;
+	int err;
+
+	if (child->kind == INODE_PIECE)
+		names_encode_piece(l->fs->separator, child->bytes, child->size, name);
+	else
+		names_encode(l->fs->separator, inode_begins_keys(l->node), child->bytes,
+			child->size, name);
+	err = place_key(l->fs->separator, &place, &found.key);
+	if (err)
+		return err;
+	err = find_by_stat(l->fs, &place, child->known, &child->stat, &found);
+	return err ? emit_unknown(l, name, child->kind, &found.key)
+		   : emit_place(l, name, &place, &found);
+}
+
+/* Emit a child that is in memory only, unless it is a directory in the store: then it is the value
+ * of that. */
+static int emit_unstored(struct listing *l, struct inode *node)
+{
+	struct place place = inode_place(node), directory = place;
+	char name[NAMES_MAX + 1];
+	struct found found;
+	int err;
+
+	directory.kind = INODE_DIR;
+	err = place_key(l->fs->separator, &directory, &found.key);
+	if (!err)
+		err = find_directory(l->fs, l->txn, &directory, &found.key, &found);
+	if (err != -ENOENT && err != -ENAMETOOLONG)
+		return err;
+	err = find_at_node(l->fs, l->txn, node, &found);
+	if (err)
+		return err;
+	names_encode(l->fs->separator, inode_begins_keys(l->node), place.bytes, place.size, name);
+	return emit_place(l, name, &place, &found);
+}
+
+static int compare_places(const struct place *a, const void *bytes, size_t size)
+{
+	size_t both = a->size < size ? a->size : size;
+	int order = both ? memcmp(a->bytes, bytes, both) : 0;
+
+	return order ? order : (a->size > size) - (a->size < size);
+}
+
+static int compare_nodes(const void *a, const void *b)
+{
+	struct place place_a = inode_place(*(struct inode *const *)a);
+	struct place place_b = inode_place(*(struct inode *const *)b);
+
+	return compare_places(&place_a, place_b.bytes, place_b.size);
+}
+
+/* Collect the children that are in memory only, from the position on. */
+static int collect_unstored(struct listing *l)
+{
+	size_t count = 0;
+
+	for (struct content *c = l->fs->contents; c != NULL; c = c->next)
+		count += c->whole && c->node->parent == l->node;
+	if (count == 0)
+		return 0;
+	l->unstored = malloc(count * sizeof(l->unstored[0]));
+	if (l->unstored == NULL)
+		return -ENOMEM;
+	for (struct content *c = l->fs->contents; c != NULL; c = c->next) {
+		struct place place;
+
+		if (!c->whole || c->node->parent != l->node)
+			continue;
+		place = inode_place(c->node);
+		if (compare_places(&place, l->position.bytes, l->position.size) >= 0)
+			l->unstored[l->unstored_count++] = c->node;
+	}
+	qsort(l->unstored, l->unstored_count, sizeof(l->unstored[0]), compare_nodes);
+	return 0;
+}
+
+/* Is the next child in memory before that of the walk? A child of the walk stands where its keys
+ * begin, which for a piece is where the walk is. */
+static bool unstored_is_first(
+	const struct listing *l, const struct walk *walk, const struct walk_child *child)
+{
+	unsigned char directory[NAMES_MAX + 1];
+	struct place place;
+
+	if (l->unstored_next == l->unstored_count)
+		return false;
+	place = inode_place(l->unstored[l->unstored_next]);
+	if (child == NULL)
+		return true;
+	if (child->kind == INODE_PIECE)
+		return compare_places(&place, walk->at.bytes, walk->at.size) < 0;
+	if (child->kind == INODE_FILE)
+		return compare_places(&place, child->bytes, child->size) < 0;
+	memcpy(directory, child->bytes, child->size);
+	directory[child->size] = (unsigned char)l->fs->separator;
+	return compare_places(&place, directory, child->size + 1) < 0;
+}
+
+/* Is the next child in memory the file that the walk has found, with another value? */
+static bool unstored_is_same(const struct listing *l, const struct walk_child *child)
+{
+	struct place place;
+
+	if (l->unstored_next == l->unstored_count || child->kind != INODE_FILE)
+		return false;
+	place = inode_place(l->unstored[l->unstored_next]);
+	return compare_places(&place, child->bytes, child->size) == 0;
+}
+
+/* Does the file that the walk has found have another name now? */
+static bool is_hidden(const struct listing *l, const struct walk_child *child)
+{
+	struct place place = {
+		.parent = l->node, .kind = child->kind, .bytes = child->bytes, .size = child->size};
+	struct key key;
+
+	return l->fs->aside_count > 0 && child->kind == INODE_FILE && !unstored_is_same(l, child) &&
+	       place_key(l->fs->separator, &place, &key) == 0 && aside_hides(l->fs, &key);
+}
+
+static void remember(struct listing *l)
+{
+	if (l->trail != NULL)
+		trail_add(l->trail, l->offset, &l->position);
+}
+
+/* Emit the next child of those in memory, and go on behind it. */
+static int list_unstored(struct listing *l)
+{
+	struct inode *node = l->unstored[l->unstored_next];
+	struct place place = inode_place(node);
+	off_t offset = l->offset;
+	int err = emit_unstored(l, node);
+
+	if (err)
+		return err;
+	l->unstored_next++;
+	if (l->offset == offset)
+		return 0;
+	position_set_behind(&l->position, place.bytes, place.size);
+	remember(l);
+	return 0;
+}
+
+static int list_children(struct listing *l, struct walk *walk)
+{
+	struct walk_child child;
+	int next, err = walk_seek(walk, &l->position);
+
+	if (err)
+		return err;
+	next = walk_next(walk, &child);
+	while (next == 0 || next == -ENOENT) {
+		bool have = next == 0;
+
+		if (unstored_is_first(l, walk, have ? &child : NULL)) {
+			err = list_unstored(l);
+			if (err)
+				return err;
+			continue;
+		}
+		if (!have)
+			return 0;
+		err = is_hidden(l, &child) ? 0 : emit_child(l, &child);
+		if (err)
+			return err;
+		l->unstored_next += unstored_is_same(l, &child);
+		position_copy(&l->position, &walk->at);
+		remember(l);
+		next = walk_next(walk, &child);
+	}
+	return next;
+}
+
+/* List from the offset on. Returns 0 at the end; 1 when an entry was not taken; or an error. */
+static int list(struct listing *l)
+{
+	struct walk walk;
+	int err;
+
+	err = emit_dots(l);
+	if (!err)
+		err = emit_value(l);
+	if (!err)
+		err = collect_unstored(l);
+	if (err)
+		return err;
+	err = walk_open(l->txn, l->fs->separator, &l->place, &l->prefix, &walk);
+	if (!err)
+		err = list_children(l, &walk);
+	walk_close(&walk);
+	free(l->unstored);
+	l->unstored = NULL;
+	l->unstored_count = l->unstored_next = 0;
+	return err;
+}
+
+/* ---- the operations -------------------------------------------------------------------------- */
+
+static bool skip_until(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
+{
+	(void)name;
+	(void)entry;
+	return offset <= *(const off_t *)arg;
+}
+
+/* Find the position of an offset: it is mostly where the last call stopped. One that nobody
+ * remembers is found by counting. */
+static int go_to(struct listing *l, const struct fs_dir *dir, off_t offset)
+{
+	struct listing count = *l;
+	int err;
+
+	l->offset = offset;
+	if (offset <= AFTER_VALUE) {
+		l->position.size = l->position.piece_count = 0;
+		return 0;
+	}
+	if (offset == dir->offset) {
+		position_copy(&l->position, &dir->position);
+		return 0;
+	}
+	if (trail_find(&dir->trail, offset, &l->position))
+		return 0;
+	if (positions_get(&l->fs->positions, l->node->number, offset, &l->position))
+		return 0;
+	count.offset = 0;
+	count.plus = false;
+	count.trail = NULL;
+	count.emit = skip_until;
+	count.arg = &offset;
+	err = list(&count);
+	l->offset = count.offset;
+	position_copy(&l->position, &count.position);
+	return err == 1 ? 0 : err;
+}
+
+int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
+{
+	struct fs_dir *dir = malloc(sizeof(*dir));
+	struct inode *node;
+	int err;
+
+	if (dir == NULL)
+		return -ENOMEM;
+	pthread_mutex_lock(&fs->lock);
+	err = find_node(fs, number, &node);
+	if (!err && node->kind == INODE_FILE)
+		err = -ENOTDIR; /* one that was removed can be opened, and is empty */
+	if (!err) {
+		node->opens++;
+		dir->node = node;
+		LIST_INSERT_HEAD(&fs->dirs, dir, list);
+		dir->offset = dir->position.size = dir->position.piece_count = 0;
+		dir->trail = (struct trail){0};
+	}
+	pthread_mutex_unlock(&fs->lock);
+	if (err)
+		free(dir);
+	else
+		*ret_dir = dir;
+	return err;
+}
+
+int fs_readdir(
+	struct fs *fs, struct fs_dir *dir, off_t offset, bool plus, fs_readdir_fn *emit, void *arg)
+{
+	struct listing l = {.fs = fs,
+		.node = dir->node,
+		.plus = plus,
+		.emit = emit,
+		.arg = arg,
+		.trail = &dir->trail};
+	int err;
+
+	pthread_mutex_lock(&fs->lock);
+	/* a directory that was removed is empty */
+	if (!inode_has_place(l.node)) {
+		pthread_mutex_unlock(&fs->lock);
+		return 0;
+	}
+	err = point_begin(fs, &l.txn);
+	if (!err) {
+		l.place = inode_place(l.node);
+		err = place_key(fs->separator, &l.place, &l.prefix);
+		if (!err)
+			err = go_to(&l, dir, offset);
+		if (!err)
+			err = list(&l);
+		kt_abort(l.txn);
+	}
+	if (err == 0 || err == 1) {
+		dir->offset = l.offset;
+		position_copy(&dir->position, &l.position);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return err == 1 ? 0 : err;
+}
+
+void fs_releasedir(struct fs *fs, struct fs_dir *dir)
+{
+	pthread_mutex_lock(&fs->lock);
+	if (dir->offset > AFTER_VALUE)
+		positions_put(&fs->positions, dir->node->number, dir->offset, &dir->position);
+	dir->node->opens--;
+	inodes_tidy(&fs->nodes, dir->node);
+	LIST_REMOVE(dir, list);
+	pthread_mutex_unlock(&fs->lock);
+	trail_fini(&dir->trail);
+	free(dir);
+}
+
+void dir_free_all(struct fs *fs)
+{
+	while (!LIST_EMPTY(&fs->dirs)) {
+		struct fs_dir *dir = LIST_FIRST(&fs->dirs);
+
+		LIST_REMOVE(dir, list);
+		trail_fini(&dir->trail);
+		free(dir);
+	}
+}

@@ -1,0 +1,155 @@
+/* Taking a file or an empty directory from its place. See remove.h. */
+#include "fs/ops/remove.h"
+
+#include "fs/ops/update.h"
+#include "fs/dirty/dirty_file.h"
+#include "fs/core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+/* The file is open: keep its value in a nameless entry. */
+static int keep_value(
+	struct fs *fs, struct kt_txn *txn, const struct found *at, struct removal *removal)
+{
+	struct found found;
+	int err;
+
+	assert(removal->node->opens > 0);
+	err = find_at_node(fs, txn, removal->node, &found);
+	if (err)
+		return err;
+	removal->known = found.known;
+	err = change_keep(fs, &removal->known);
+	if (err)
+		return err;
+	stat_keep_ino(INODE_FILE, &at->key, &removal->known);
+	err = changes_leaving(fs, removal->node);
+	if (!err && removal->node->content == NULL) {
+		err = content_begin(fs, removal->node, &removal->node->content);
+		removal->begun = err == 0;
+	}
+	if (!err)
+		err = kt_nameless_take(txn, at->key.bytes, at->key.size, &removal->nameless);
+	return err;
+}
+
+/* The file has other names: they show that it has changed. */
+static int lose_name(
+	struct kt_txn *txn, const struct found *at, bool replaced, struct removal *removal)
+{
+	const struct key *key = &at->key;
+	struct attr_blob blob;
+	struct known known;
+	struct kt_stat stat;
+	int err = kt_stat(txn, key->bytes, key->size, &stat);
+
+	if (!err)
+		err = stat_known(&stat, &known);
+	if (err)
+		return err;
+	stat_keep_ino(INODE_FILE, key, &known);
+	stat_touch(&known);
+	removal->links = known.links - 1;
+	err = attr_blob_init(&known.attr, &blob);
+	if (err)
+		return err;
+	err = kt_set_attr(txn, key->bytes, key->size, blob.bytes, blob.size);
+	if (!err && !replaced)
+		err = kt_delete(txn, key->bytes, key->size, 0);
+	attr_blob_fini(&blob);
+	return err;
+}
+
+int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
+	const struct found *found, bool replaced, struct removal *ret_removal)
+{
+	struct inode *node = inodes_find_file(&fs->nodes, place, found->known.shared);
+	bool whole = node != NULL && node->content != NULL && node->content->whole;
+	int err = 0;
+
+	*ret_removal = (struct removal){.node = node, .found = *found};
+	/* what takes the key must not take over that it was shared */
+	replaced = replaced && found->known.shared == 0;
+	if (found->known.links > 1)
+		return lose_name(txn, found, replaced, ret_removal);
+	if (node != NULL && node->opens > 0 && !whole)
+		return keep_value(fs, txn, found, ret_removal);
+	if (whole && node->content->aside != NULL)
+		err = aside_take(node->content, txn);
+	if (!err && whole && node->opens == 0)
+		err = content_delete_nameless(node->content, txn);
+	if (err)
+		return err;
+	if (replaced)
+		return 0;
+	return whole ? aside_clear(fs, txn, &found->key)
+		     : kt_delete(txn, found->key.bytes, found->key.size, 0);
+}
+
+void remove_end(struct fs *fs, struct removal *removal, int err)
+{
+	struct inode *node = removal->node;
+
+	if (node == NULL)
+		return;
+	if (err) {
+		if (removal->begun)
+			content_drop(node);
+		return;
+	}
+	if (removal->links > 0) {
+		node->links = removal->links;
+		if (node->content != NULL && node->content->whole)
+			content_touch(node->content);
+		return;
+	}
+	if (removal->nameless != 0)
+		content_lose_key(node->content, &removal->known, removal->nameless);
+	if (node->opens == 0)
+		content_drop(node);
+	if (node->content == NULL && node->lookups > 0)
+		find_keep(node, &removal->found);
+	if (node->content != NULL)
+		content_touch(node->content);
+	if (node->shared != 0)
+		inodes_unshare(&fs->nodes, node);
+	inodes_detach(&fs->nodes, node);
+	inodes_tidy(&fs->nodes, node);
+}
+
+/* Delete all records that begin with a key. */
+static int remove_records(struct kt_txn *txn, const struct key *key)
+{
+	struct kt_txn *records = kt_tree(txn, KT_DIRECTORIES);
+	struct kt_cursor *cursor = NULL;
+	int err = kt_cursor_open(records, &cursor);
+
+	if (!err)
+		err = kt_cursor_set_prefix(cursor, key->bytes, key->size);
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
+		struct kt_slice slice = kt_cursor_key(cursor);
+		struct key record = {.size = slice.size};
+
+		memcpy(record.bytes, slice.data, slice.size);
+		err = kt_delete(records, record.bytes, record.size, 0);
+	}
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
+int remove_directory(
+	struct fs *fs, struct kt_txn *txn, const struct place *place, const struct key *key)
+{
+	bool empty;
+	int err = find_is_empty(fs, txn, place, key, &empty);
+
+	if (err)
+		return err;
+	if (!empty)
+		return -ENOTEMPTY;
+	if (place->kind == INODE_DIR) /* what begins with a piece may be elsewhere */
+		return remove_records(txn, key);
+	return kt_delete(kt_tree(txn, KT_DIRECTORIES), key->bytes, key->size, KT_MISSING_OK);
+}

@@ -1,0 +1,318 @@
+/* Rename, one transaction: of a file its entry moves; of a directory all keys and records below it,
+ * and its own value, which is one of its files.
+ *
+ * A piece of a long name (names.h) cannot be renamed, nor can a directory become one: its files
+ * would have other names then. That is -EXDEV, on which mv copies.
+ */
+#include "fs/ops/update.h"
+#include "fs/dirty/conflict.h"
+#include "fs/dirty/dirty_file.h"
+#include "fs/core.h"
+#include "fs/tree/dir_record.h"
+#include "fs/ops/rename_exchange.h"
+#include "fs/tree/lookup.h"
+#include "fs/ops/move_keys.h"
+#include "fs/ops/remove.h"
+#include "fs/editors/scratch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct renaming {
+	struct fs *fs;
+	struct kt_txn *txn;
+	struct target from, to;
+	const char *to_name;
+	struct found found;    /* at from */
+	struct found found_to; /* at to, if there is something: */
+	bool replaces;
+	bool keeps;		/* a scratch file that stays one */
+	bool puts_aside;	/* it becomes one (aside.h) */
+	bool same;		/* both names are one, or of one file: nothing is to be done */
+	struct removal removal; /* of the file at to */
+	struct key key_to;
+	struct inode *node, *value; /* that move: of what is at from; of a directory's value */
+	struct place place_to, value_to;
+	unsigned char *id, *value_id; /* for inodes_move() */
+};
+
+static bool same_place(const struct place *a, const struct place *b)
+{
+	return a->parent == b->parent && a->kind == b->kind && a->size == b->size &&
+	       (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+/* ---- attributes ------------------------------------------------------------------------------ */
+
+/* Move an entry that is renamed itself: it keeps its inode number, and its ctime is now. */
+static int move_renamed(
+	struct kt_txn *txn, const struct key *from, const struct key *to, const struct known *known)
+{
+	struct known renamed = *known;
+	struct attr_blob blob;
+	int err;
+
+	stat_keep_ino(INODE_FILE, from, &renamed);
+	stat_touch(&renamed);
+	err = attr_blob_init(&renamed.attr, &blob);
+	if (err)
+		return err;
+	err = kt_move(txn, from->bytes, from->size, txn, to->bytes, to->size);
+	if (!err)
+		err = kt_set_attr(txn, to->bytes, to->size, blob.bytes, blob.size);
+	attr_blob_fini(&blob);
+	return err;
+}
+
+/* ---- a file ---------------------------------------------------------------------------------- */
+
+/* A scratch file gets another name of that kind: both keys, if there are any, are nobody's now. */
+static int forget_keys(struct renaming *r)
+{
+	int err = aside_clear(r->fs, r->txn, &r->found.key);
+
+	return err ? err : aside_clear(r->fs, r->txn, &r->key_to);
+}
+
+/* Does an editor put a saved file aside? */
+static bool puts_aside(struct renaming *r)
+{
+	const struct inode *there = inodes_find(&r->fs->nodes, &r->to.place);
+	struct stat stat;
+
+	if (r->fs->options.conflict_fail)
+		return false; /* what others put under the key must stay there */
+	if (r->from.part.kind != NAMES_COMPONENT || r->to.part.kind != NAMES_COMPONENT ||
+		r->from.directory != r->to.directory || r->found.known.shared != 0)
+		return false;
+	if (r->node != NULL && (r->node->content != NULL || r->node->opens > 0))
+		return false;
+	if (r->replaces && (there == NULL || !scratch_is(there)))
+		return false; /* a key of such a name stays one */
+	find_stat(r->fs, r->node, &r->found, &stat);
+	return S_ISREG(stat.st_mode) && scratch_fate(r->fs, r->to_name) == CONTENT_SCRATCH;
+}
+
+static int put_aside(struct renaming *r)
+{
+	struct known known = r->found.known;
+	int err = 0;
+
+	stat_keep_ino(INODE_FILE, &r->found.key, &known);
+	if (r->node == NULL)
+		err = inodes_get(&r->fs->nodes, &r->from.place, &r->node);
+	return err ? err : aside_begin(r->fs, r->node, &known);
+}
+
+/* Move the entry, or, if there is content that is to replace it, that. */
+static int move_file(struct renaming *r)
+{
+	const struct content *content = r->node != NULL ? r->node->content : NULL;
+	const struct key *from = &r->found.key;
+	struct kt_txn *tree;
+	struct key key;
+	int err = 0;
+
+	if (r->keeps)
+		return forget_keys(r);
+	if (r->puts_aside)
+		return put_aside(r);
+	err = aside_yield(r->fs, r->txn, &r->key_to);
+	if (err)
+		return err;
+	if (content != NULL && content->whole && r->node->shared == 0) {
+		err = content_store(content, r->txn, &r->key_to);
+		return err ? err : aside_clear(r->fs, r->txn, from);
+	}
+	if (content != NULL) {
+		err = inode_entry(r->fs->separator, r->node, r->txn, &tree, &key);
+		if (!err)
+			err = content_store(content, tree, &key);
+	}
+	if (!err)
+		err = move_renamed(r->txn, from, &r->key_to, &r->found.known);
+	return err;
+}
+
+static int rename_file(struct renaming *r)
+{
+	int err = 0;
+
+	if (r->replaces && r->found_to.kind != INODE_FILE)
+		return -EISDIR;
+	if (r->to.part.kind == NAMES_PIECE)
+		return -EINVAL;
+	r->place_to = r->to.place;
+	r->node = inodes_find_file(&r->fs->nodes, &r->from.place, r->found.known.shared);
+	r->keeps = r->node != NULL && scratch_is(r->node) &&
+		   r->node->content->fate == CONTENT_SCRATCH &&
+		   scratch_fate(r->fs, r->to_name) == CONTENT_SCRATCH;
+	r->puts_aside = puts_aside(r);
+	err = conflict_lost(r->fs, r->node);
+	if (!err)
+		err = place_key(r->fs->separator, &r->place_to, &r->key_to);
+	if (!err)
+		err = changes_moving(r->fs, &r->found.key, &r->key_to, false);
+	if (!err && r->replaces)
+		err = remove_file(r->fs, r->txn, &r->place_to, &r->found_to, true, &r->removal);
+	if (!err)
+		err = move_file(r);
+	return err;
+}
+
+/* ---- a directory ----------------------------------------------------------------------------- */
+
+/* Move the value of a directory, if it has one. */
+static int move_value(struct renaming *r)
+{
+	struct key from = r->found.key, to = r->key_to;
+	struct kt_stat stat;
+	int err;
+
+	from.size--;
+	to.size--;
+	err = aside_yield(r->fs, r->txn, &to);
+	if (err || aside_hides(r->fs, &from))
+		return err;
+	err = changes_moving(r->fs, &from, &to, false);
+	if (err)
+		return err;
+	err = kt_stat(r->txn, from.bytes, from.size, &stat);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	return move_entry(r->txn, &stat, &from, &to);
+}
+
+static int rename_directory(struct renaming *r)
+{
+	struct place value = r->from.place;
+	int err;
+
+	if (r->found.kind == INODE_PIECE || r->to.part.kind == NAMES_PIECE)
+		return -EXDEV;
+	if (r->to.part.kind == NAMES_VALUE)
+		return -EINVAL;
+	r->node = inodes_find(&r->fs->nodes, &r->from.place);
+	if (r->node != NULL && inode_is_below(r->to.directory, r->node))
+		return -EINVAL;
+	if (r->replaces && r->found_to.kind == INODE_FILE)
+		return -ENOTDIR;
+	r->place_to = r->value_to = target_directory(&r->to);
+	value.kind = r->value_to.kind = INODE_FILE;
+	r->value = inodes_find(&r->fs->nodes, &value);
+	err = place_key(r->fs->separator, &r->place_to, &r->key_to);
+	if (!err)
+		err = changes_moving(r->fs, &r->found.key, &r->key_to, false);
+	if (!err && r->replaces)
+		err = remove_directory(r->fs, r->txn, &r->place_to, &r->key_to);
+	if (!err)
+		err = move_tree(r->txn, KT_ENTRIES, &r->found.key, &r->key_to);
+	if (!err)
+		err = move_tree(r->txn, KT_DIRECTORIES, &r->found.key, &r->key_to);
+	if (!err)
+		err = move_value(r);
+	if (!err)
+		err = move_record(r->txn, &r->found, r->node, &r->key_to);
+	return err;
+}
+
+/* ---- either ---------------------------------------------------------------------------------- */
+
+/* Get the memory that moving the nodes needs. */
+static int prepare_moves(struct renaming *r)
+{
+	int err = 0;
+
+	if (r->node != NULL && r->node->shared == 0)
+		err = inodes_prepare_move(&r->place_to, &r->id);
+	if (!err && r->value != NULL)
+		err = inodes_prepare_move(&r->value_to, &r->value_id);
+	return err;
+}
+
+/* Move the nodes, after the keys. */
+static void move_nodes(struct renaming *r)
+{
+	struct inode *file = r->found.kind == INODE_FILE ? r->node : NULL;
+
+	if (r->node != NULL && r->node->shared == 0)
+		inodes_move(&r->fs->nodes, r->node, &r->place_to, r->id);
+	else
+		inodes_vacate(&r->fs->nodes, &r->place_to);
+	if (r->value != NULL)
+		inodes_move(&r->fs->nodes, r->value, &r->value_to, r->value_id);
+	r->id = r->value_id = NULL;
+	if (r->keeps || r->puts_aside) {
+		content_touch(file->content);
+	} else if (file != NULL) {
+		content_drop(file);
+		inodes_tidy(&r->fs->nodes, file);
+	}
+	flusher_touch(r->fs, r->from.directory);
+	flusher_touch(r->fs, r->to.directory);
+}
+
+static int rename_found(struct renaming *r, unsigned flags)
+{
+	int err = find_at_target(r->fs, r->txn, &r->to, &r->found_to);
+
+	if (err && err != -ENOENT)
+		return err;
+	r->replaces = err == 0;
+	if (r->replaces && (flags & RENAME_NOREPLACE))
+		return -EEXIST;
+	r->same =
+		r->replaces && (same_place(&r->from.place, &r->to.place) ||
+				       (r->found.known.shared != 0 &&
+					       r->found.known.shared == r->found_to.known.shared));
+	if (r->same)
+		return 0;
+	err = r->found.kind == INODE_FILE ? rename_file(r) : rename_directory(r);
+	if (!err)
+		err = prepare_moves(r);
+	if (!err)
+		err = changes_reviving(r->fs, r->to.directory);
+	if (!err)
+		err = directory_keep(r->fs, r->txn, r->from.directory);
+	return err;
+}
+
+int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
+	const char *new_name, unsigned flags)
+{
+	struct renaming r = {.fs = fs, .to_name = new_name};
+	int err;
+
+	if (flags == RENAME_EXCHANGE)
+		return exchange(fs, parent, name, new_parent, new_name);
+	if (flags & ~(unsigned)RENAME_NOREPLACE)
+		return -EINVAL;
+	err = change_begin(fs, &r.txn);
+	if (err)
+		return err;
+	err = find_target(fs, parent, name, &r.from);
+	if (err == -EINVAL)
+		err = -ENOENT;
+	if (!err)
+		err = find_target(fs, new_parent, new_name, &r.to);
+	if (!err)
+		err = find_at_target(fs, r.txn, &r.from, &r.found);
+	if (!err)
+		err = change_keep(fs, &r.found.known);
+	if (!err)
+		err = rename_found(&r, flags);
+	err = change_commit(fs, r.txn, err);
+	remove_end(fs, &r.removal, err);
+	if (!err && !r.same) {
+		move_nodes(&r);
+	} else if (r.puts_aside && r.node != NULL) {
+		content_drop(r.node);
+		inodes_tidy(&fs->nodes, r.node);
+	}
+	free(r.id);
+	free(r.value_id);
+	return change_end(fs, err);
+}

@@ -1,0 +1,228 @@
+/* Changing mode, owner, times and size; and the privileges that end with a change. */
+#include "fs/meta/acl.h"
+#include "fs/ops/change_attr.h"
+#include "fs/core.h"
+#include "fs/ops/file.h"
+#include "fs/tree/lookup.h"
+#include "fs/tree/timepoint.h"
+#include "fs/meta/xattr_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CAPABILITY "security.capability"
+
+/* ---- privileges ------------------------------------------------------------------------------ */
+
+static mode_t without_suid(mode_t mode)
+{
+	return mode & ~(mode_t)(S_ISUID | S_ISGID);
+}
+
+static bool has_capability(const struct attr *attr)
+{
+	struct kt_slice value;
+
+	return xattrs_find(attr->xattrs, CAPABILITY, &value);
+}
+
+/* End the privileges of a file.
+ * @param bare      the mode as it is to show
+ * @param ret_list  malloc'd, or NULL: what attr has as xattrs then */
+static int drop(struct attr *attr, mode_t bare, void **ret_list)
+{
+	struct kt_slice list;
+	int err;
+
+	*ret_list = NULL;
+	if (attr->fields & ATTR_MODE) /* else it shows one without such bits */
+		attr->mode = bare;
+	if (!has_capability(attr))
+		return 0;
+	err = xattrs_set(attr->xattrs, CAPABILITY, NULL, &list);
+	if (err)
+		return err;
+	attr_set_xattrs(attr, list);
+	*ret_list = (void *)list.data;
+	return 0;
+}
+
+struct dropping {
+	bool suid;
+	void *list;
+};
+
+static int change_drop(void *arg, mode_t mode, struct known *known)
+{
+	struct dropping *dropping = arg;
+	mode_t bare = dropping->suid ? without_suid(mode) : mode;
+
+	if (bare == mode && !has_capability(&known->attr))
+		return AMEND_NOTHING;
+	free(dropping->list);
+	stat_touch(known);
+	return drop(&known->attr, bare, &dropping->list);
+}
+
+/* Has a file privileges to lose? */
+static int look_for_privileges(struct fs *fs, uint64_t number, bool *ret_any)
+{
+	struct kt_txn *txn;
+	struct found found;
+	struct inode *node;
+	struct stat stat;
+	int err;
+
+	pthread_mutex_lock(&fs->lock);
+	*ret_any = false;
+	err = find_node(fs, number, &node);
+	if (!err && !node->plain) {
+		err = point_begin(fs, &txn);
+		if (!err) {
+			err = find_at_node(fs, txn, node, &found);
+			if (!err) {
+				find_stat(fs, node, &found, &stat);
+				*ret_any = without_suid(stat.st_mode) != stat.st_mode ||
+					   has_capability(&found.known.attr);
+				node->plain = !*ret_any;
+			}
+			kt_abort(txn);
+		}
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return err;
+}
+
+int fs_drop_privileges(struct fs *fs, uint64_t number, bool suid)
+{
+	struct dropping dropping = {.suid = suid};
+	struct stat stat;
+	bool any;
+	int err = look_for_privileges(fs, number, &any);
+
+	if (!err && any) {
+		err = amend(fs, number, change_drop, &dropping, &stat);
+		free(dropping.list);
+	}
+	/* if it is gone, whoever writes will hear */
+	return err == -ENOENT ? 0 : err;
+}
+
+/* ---- attributes ------------------------------------------------------------------------------ */
+
+struct setting {
+	const struct fs_setattr *set;
+	const struct fs_file *file; /* or NULL */
+	void *lists[2];		    /* that known gets; malloc'd */
+};
+
+static void setting_fini(struct setting *setting)
+{
+	for (int i = 0; i < 2; i++) {
+		free(setting->lists[i]);
+		setting->lists[i] = NULL;
+	}
+}
+
+static int64_t time_of(const struct timespec *time, int64_t now_ns)
+{
+	return time->tv_nsec == UTIME_NOW ? now_ns : core_ns(time);
+}
+
+static int check_size(const struct fs_setattr *set, const struct fs_file *file, mode_t mode)
+{
+	if (!(set->what & FS_SET_SIZE))
+		return 0;
+	if (file != NULL && file->stale)
+		return -ESTALE;
+	if (S_ISDIR(mode))
+		return -EISDIR;
+	return !S_ISREG(mode) || set->size < 0 ? -EINVAL : 0;
+}
+
+static void set_fields(const struct fs_setattr *set, mode_t mode, struct known *known)
+{
+	struct attr *attr = &known->attr;
+	int64_t now = core_now_ns();
+
+	if (set->what & FS_SET_MODE) {
+		attr->fields |= ATTR_MODE;
+		attr->mode = (mode & S_IFMT) | (set->mode & 07777);
+	}
+	if (set->what & FS_SET_UID) {
+		attr->fields |= ATTR_UID;
+		attr->uid = set->uid;
+	}
+	if (set->what & FS_SET_GID) {
+		attr->fields |= ATTR_GID;
+		attr->gid = set->gid;
+	}
+	if (set->what & FS_SET_ATIME) {
+		attr->fields |= ATTR_ATIME;
+		attr->atime_ns = time_of(&set->atime, now);
+	}
+	if (set->what & FS_SET_SIZE) {
+		known->size = (uint64_t)set->size;
+		known->mtime_ns = now;
+	}
+	if (set->what & FS_SET_MTIME)
+		known->mtime_ns = time_of(&set->mtime, now);
+}
+
+/* Nothing is set: a write is to follow. */
+static bool is_write(const struct fs_setattr *set)
+{
+	return (set->what & ~(unsigned)FS_DROP_SUID) == 0;
+}
+
+/* A new owner or size ends privileges, too, even if the caller may keep the bits. */
+static bool ends_privileges(const struct fs_setattr *set)
+{
+	return is_write(set) || (set->what & (FS_SET_UID | FS_SET_GID | FS_SET_SIZE));
+}
+
+/* The mode that is left. Without permission to execute, set-group-id is a mark and no privilege; a
+ * writer whose group we do not know loses it all the same. */
+static mode_t bare_mode(const struct fs_setattr *set, mode_t mode)
+{
+	if (!(set->what & FS_DROP_SUID))
+		return mode;
+	if ((set->what & (FS_SET_UID | FS_SET_GID)) && !(mode & S_IXGRP))
+		return mode & ~(mode_t)S_ISUID;
+	return without_suid(mode);
+}
+
+static int change_set(void *arg, mode_t mode, struct known *known)
+{
+	struct setting *setting = arg;
+	const struct fs_setattr *set = setting->set;
+	int err = check_size(set, setting->file, mode);
+
+	if (err)
+		return err;
+	setting_fini(setting);
+	if (is_write(set) && without_suid(mode) == mode && !has_capability(&known->attr))
+		return AMEND_NOTHING;
+	set_fields(set, mode, known);
+	if (set->what & FS_SET_MODE)
+		err = acl_follow_mode(&known->attr, &setting->lists[0]);
+	if (!err && !S_ISDIR(mode) && ends_privileges(set))
+		err = drop(&known->attr,
+			bare_mode(set, set->what & FS_SET_MODE ? known->attr.mode : mode),
+			&setting->lists[1]);
+	stat_touch(known);
+	return err;
+}
+
+int fs_setattr(struct fs *fs, uint64_t number, struct fs_file *file, const struct fs_setattr *set,
+	struct stat *ret_stat)
+{
+	struct setting setting = {.set = set, .file = file};
+	int err;
+
+	if (file != NULL && (set->what & FS_SET_SIZE) && set->size == 0 && !fs->options.read_only)
+		file_empty(fs, file);
+	err = amend(fs, number, change_set, &setting, ret_stat);
+	setting_fini(&setting);
+	return err;
+}

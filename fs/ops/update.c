@@ -1,0 +1,88 @@
+/* A change of the store together with what it changes in memory. See update.h. */
+#include "fs/ops/update.h"
+
+#include "fs/editors/aside.h"
+#include "fs/dirty/conflict.h"
+#include "fs/core.h"
+#include "fs/meta/stat.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What change_keep() has copied. */
+struct kept {
+	struct kept *next;
+	unsigned char bytes[];
+};
+
+int change_begin(struct fs *fs, struct kt_txn **ret_txn)
+{
+	int err;
+
+	if (fs->options.read_only)
+		return -EROFS;
+	err = kt_begin(fs->store, KT_WRITE, ret_txn);
+	if (err)
+		return err;
+	pthread_mutex_lock(&fs->lock);
+	err = changes_before(fs, *ret_txn);
+	if (err) {
+		pthread_mutex_unlock(&fs->lock);
+		kt_abort(*ret_txn);
+	}
+	return err;
+}
+
+int change_keep(struct fs *fs, struct known *known)
+{
+	struct kt_slice xattrs = known->attr.xattrs;
+	struct kept *kept;
+
+	if (xattrs.size == 0)
+		return 0;
+	kept = malloc(sizeof(*kept) + xattrs.size);
+	if (kept == NULL)
+		return -ENOMEM;
+	memcpy(kept->bytes, xattrs.data, xattrs.size);
+	attr_set_xattrs(&known->attr, (struct kt_slice){kept->bytes, xattrs.size});
+	kept->next = fs->kept;
+	fs->kept = kept;
+	return 0;
+}
+
+int change_commit(struct fs *fs, struct kt_txn *txn, int err)
+{
+	uint64_t commit = kt_txn_id(txn);
+
+	if (!err)
+		err = ids_refill(&fs->ids, txn);
+	if (!err)
+		err = conflict_clean(fs, txn);
+	if (err)
+		kt_abort(txn);
+	else
+		err = kt_commit_to(txn, 0, fs->changes.seen);
+	changes_ended(fs, err ? 0 : commit);
+	ids_settle(&fs->ids, !err);
+	aside_end(fs, !err);
+	if (!err)
+		conflict_cleaned(fs);
+	return err;
+}
+
+int change_end(struct fs *fs, int err)
+{
+	while (fs->kept != NULL) {
+		struct kept *kept = fs->kept;
+
+		fs->kept = kept->next;
+		free(kept);
+	}
+	if (!err && fs->options.commit_seconds > 0)
+		flusher_expect_flush(fs);
+	pthread_mutex_unlock(&fs->lock);
+	if (!err && fs->options.commit_seconds == 0)
+		err = kt_flush(fs->store);
+	return err;
+}

@@ -1,0 +1,234 @@
+/* Extended attributes: asked for, listed, set, removed. Access control lists are among them, with
+ * rules of their own (acl.h). */
+#include "fs/meta/acl.h"
+#include "fs/ops/change_attr.h"
+#include "fs/core.h"
+#include "fs/tree/lookup.h"
+#include "fs/tree/timepoint.h"
+#include "fs/meta/xattr_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+/* Most bytes of all names of a file, each with its NUL: more could not be listed. */
+#define NAMES_BYTES_MAX 65536
+
+/* Most bytes of the list in a blob. */
+#define LIST_BYTES_MAX (KT_ATTR_MAX - ATTR_FIXED_MAX)
+
+/* ls -l asks each file for this one, unless it hears that there are none. */
+#define LABEL "security.selinux"
+
+/* Is it a name that a file here can have? */
+static int check_name(const char *name)
+{
+	static const char *const spaces[] = {"user.", "trusted.", "security."};
+	size_t size = strlen(name);
+
+	if (size == 0 || size > 255)
+		return -ERANGE;
+	if (!strcmp(name, ACL_ACCESS) || !strcmp(name, ACL_DEFAULT))
+		return 0;
+	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+		size_t prefix = strlen(spaces[i]);
+
+		if (strncmp(name, spaces[i], prefix) == 0)
+			return size > prefix ? 0 : -EINVAL;
+	}
+	return -EOPNOTSUPP;
+}
+
+/* ---- ask ------------------------------------------------------------------------------------- */
+
+/* What to do with the attributes of a node, while they can be read. */
+typedef int look_fn(void *arg, struct kt_slice xattrs);
+
+static int look(struct fs *fs, uint64_t number, look_fn *with, void *arg)
+{
+	struct kt_txn *txn;
+	struct found found;
+	struct inode *node;
+	int err;
+
+	pthread_mutex_lock(&fs->lock);
+	err = find_node(fs, number, &node);
+	if (!err)
+		err = point_begin(fs, &txn);
+	if (!err) {
+		err = find_at_node(fs, txn, node, &found);
+		if (!err)
+			err = with(arg, found.known.attr.xattrs);
+		kt_abort(txn);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return err;
+}
+
+/* Where an answer goes. */
+struct answer {
+	const char *name;  /* the attribute asked for; NULL: the names */
+	bool trusted;	   /* of names: those that only root sees, too */
+	char *buf;	   /* room for size bytes */
+	size_t size, need; /* size 0: only need is asked for */
+};
+
+static void put(struct answer *answer, const void *bytes, size_t size)
+{
+	if (answer->need + size <= answer->size && size > 0)
+		memcpy(answer->buf + answer->need, bytes, size);
+	answer->need += size;
+}
+
+static int answered(const struct answer *answer)
+{
+	return answer->size > 0 && answer->need > answer->size ? -ERANGE : 0;
+}
+
+static int look_value(void *arg, struct kt_slice xattrs)
+{
+	struct answer *answer = arg;
+	struct kt_slice value;
+
+	if (!xattrs_find(xattrs, answer->name, &value))
+		return strcmp(answer->name, LABEL) ? -ENODATA : -EOPNOTSUPP;
+	put(answer, value.data, value.size);
+	return answered(answer);
+}
+
+static int look_names(void *arg, struct kt_slice xattrs)
+{
+	static const char trusted[] = "trusted.";
+	struct answer *answer = arg;
+	struct xattrs_walk walk = xattrs_walk(xattrs);
+	struct xattr xattr;
+
+	while (xattrs_next(&walk, &xattr)) {
+		if (!answer->trusted && xattr.name.size >= strlen(trusted) &&
+			memcmp(xattr.name.data, trusted, strlen(trusted)) == 0)
+			continue;
+		put(answer, xattr.name.data, xattr.name.size);
+		put(answer, "", 1);
+	}
+	return answered(answer);
+}
+
+int fs_getxattr(
+	struct fs *fs, uint64_t number, const char *name, void *buf, size_t size, size_t *ret_size)
+{
+	struct answer answer = {.name = name, .buf = buf, .size = size};
+	int err = check_name(name);
+
+	if (!err)
+		err = look(fs, number, look_value, &answer);
+	if (!err)
+		*ret_size = answer.need;
+	return err;
+}
+
+int fs_listxattr(struct fs *fs, const struct fs_caller *caller, uint64_t number, char *buf,
+	size_t size, size_t *ret_size)
+{
+	struct answer answer = {.trusted = caller->uid == 0, .buf = buf, .size = size};
+	int err = look(fs, number, look_names, &answer);
+
+	if (!err)
+		*ret_size = answer.need;
+	return err;
+}
+
+/* ---- change ---------------------------------------------------------------------------------- */
+
+struct setting {
+	const char *name;
+	const struct kt_slice *value; /* NULL: remove it */
+	unsigned flags;
+	void *list; /* malloc'd, or NULL: the xattrs that known gets */
+};
+
+/* Would the attributes be more than a file can have? */
+static int check_list(struct kt_slice list)
+{
+	struct xattrs_walk walk = xattrs_walk(list);
+	struct xattr xattr;
+	size_t names = 0;
+
+	while (xattrs_next(&walk, &xattr))
+		names += xattr.name.size + 1;
+	return names > NAMES_BYTES_MAX || list.size > LIST_BYTES_MAX ? -ENOSPC : 0;
+}
+
+/* A list that decides about access: it sets the mode, and is not kept if that says it all. */
+static int set_access(struct setting *setting, mode_t mode, struct attr *attr)
+{
+	if (!acl_check(*setting->value))
+		return -EINVAL;
+	attr->fields |= ATTR_MODE;
+	attr->mode = acl_mode(*setting->value, mode);
+	if (setting->flags & FS_XATTR_DROP_SGID)
+		attr->mode &= ~(mode_t)S_ISGID;
+	if (acl_is_minimal(*setting->value))
+		setting->value = NULL;
+	return 0;
+}
+
+/* Check what belongs to the one name or the other. */
+static int check_kind(struct setting *setting, mode_t mode, struct attr *attr)
+{
+	if (!strcmp(setting->name, ACL_DEFAULT) && setting->value != NULL)
+		return !S_ISDIR(mode) ? -EACCES : acl_check(*setting->value) ? 0 : -EINVAL;
+	if (!strcmp(setting->name, ACL_ACCESS) && setting->value != NULL)
+		return set_access(setting, mode, attr);
+	return 0;
+}
+
+static int change_one(void *arg, mode_t mode, struct known *known)
+{
+	struct setting setting = *(struct setting *)arg;
+	struct kt_slice old, list = {0};
+	bool there = xattrs_find(known->attr.xattrs, setting.name, &old);
+	int err;
+
+	if (there && (setting.flags & XATTR_CREATE))
+		return -EEXIST;
+	if (!there && (setting.value == NULL || (setting.flags & XATTR_REPLACE)))
+		return -ENODATA;
+	err = check_kind(&setting, mode, &known->attr);
+	if (!err)
+		err = xattrs_set(known->attr.xattrs, setting.name, setting.value, &list);
+	if (err)
+		return err;
+	free(((struct setting *)arg)->list);
+	((struct setting *)arg)->list = (void *)list.data;
+	attr_set_xattrs(&known->attr, list);
+	stat_touch(known);
+	return setting.value != NULL ? check_list(list) : 0;
+}
+
+static int change(struct fs *fs, uint64_t number, struct setting *setting)
+{
+	struct stat stat;
+	int err = check_name(setting->name);
+
+	if (!err)
+		err = amend(fs, number, change_one, setting, &stat);
+	free(setting->list);
+	return err;
+}
+
+int fs_setxattr(struct fs *fs, uint64_t number, const char *name, const void *value, size_t size,
+	unsigned flags)
+{
+	struct kt_slice slice = {value, size};
+	struct setting setting = {.name = name, .value = &slice, .flags = flags};
+
+	return change(fs, number, &setting);
+}
+
+int fs_removexattr(struct fs *fs, uint64_t number, const char *name)
+{
+	struct setting setting = {.name = name};
+
+	return change(fs, number, &setting);
+}

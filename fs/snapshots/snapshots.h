@@ -1,0 +1,58 @@
+/* Looking back: the present and the snapshots of a store, as one tree.
+ *
+ *     root ─┬─ ...                       the present
+ *           └─ .snapshots ─┬─ monday     a view: a file system of its own, read-only
+ *                          └─ ...
+ *
+ * .snapshots is found by name and not listed, so that nothing that walks the tree falls in; the
+ * names in it are listed. They are those of the snapshots, as parts of keys are named (names.h).
+ *
+ * Outside, a node has the number of its file system in the bits above FS_NODE_BITS: 0 the present,
+ * 1 the directory .snapshots, from 2 on the views. The directory is a file system, too: one of a
+ * store in memory with nothing but made directories. A view is opened when its name is looked up,
+ * and closed when nothing refers to it any more and another one is opened. Of a snapshot that is
+ * deleted meanwhile every use is -ESTALE.
+ */
+#ifndef FS_SNAPSHOTS_SNAPSHOTS_H
+#define FS_SNAPSHOTS_SNAPSHOTS_H
+
+#include "fs/fs.h"
+
+struct views;
+
+/** A node, as the file system that it is of knows it. */
+struct view_node {
+	struct fs *fs;
+	uint64_t node;
+	uint64_t view; /* to be added to the nodes that fs gives */
+	bool is_list;  /* it is of .snapshots, and what is in it changes unseen */
+};
+
+/** Show a store.
+ *  @param store    borrowed until views_close()
+ *  @param options  as for fs_open(). With a snapshot there is no looking back
+ *  @param ret_views  end with views_close()
+ *  @return as fs_open() */
+int views_open(struct kt_store *store, const struct fs_options *options, struct views **ret_views);
+
+/** End. @param views  taken; NULL is allowed @return as fs_close() of the present */
+int views_close(struct views *views);
+
+/** Take a node apart.
+ *  @param number  a node that the caller holds
+ *  @return 0; -ESTALE there is no such view */
+int views_node(struct views *views, uint64_t number, struct view_node *ret_node);
+
+/** Find a name in a directory, as fs_lookup().
+ *  @param ret_in     the file system that the entry is of
+ *  @param ret_entry  its node is one of that, too */
+int views_lookup(struct views *views, uint64_t parent, const char *name, struct view_node *ret_in,
+	struct fs_entry *ret_entry);
+
+/** As fs_forget(). */
+void views_forget(struct views *views, uint64_t number, uint64_t count);
+
+/** Get .snapshots ready to be listed: it shows the snapshots that there are now. */
+int views_refresh(struct views *views);
+
+#endif

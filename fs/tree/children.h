@@ -1,0 +1,59 @@
+/* The children of a directory, one after the other, as the store has them: from the keys below it
+ * and the records of made directories below it, both in key order.
+ *
+ *     entries       a  a-  a/x  a/y/1  a/y/2  b        children of the root:
+ *     directories   c/  c/d/                           a- (file), a (directory), b (file),
+ *                                                      c (directory)
+ *
+ * A file is met at its key, a directory where its keys begin; "a-" sorts before "a/". The subtree
+ * of a directory is skipped by a seek, so the cost is that of the children. A key that is a
+ * directory too is met as a directory only: its value is a file in that directory.
+ *
+ * Pieces of long names (names.h) are met at their first key. Keys of a piece may have others
+ * between them, so the walk remembers the pieces it is in.
+ */
+#ifndef FS_TREE_CHILDREN_H
+#define FS_TREE_CHILDREN_H
+
+#include "keytree.h"
+#include "fs/tree/inode.h"
+#include "fs/tree/position.h"
+
+struct walk_child {
+	enum inode_kind kind;
+	size_t size;
+	unsigned char bytes[NAMES_MAX]; /* of its place */
+	bool known;	     /* a file, or a directory with a record; else it is inferred */
+	struct kt_stat stat; /* if known; else of it mtime_ns only, that of its first key */
+};
+
+struct walk {
+	struct kt_txn *txn;
+	char separator;
+	const struct key *prefix; /* of all keys in the directory; borrowed */
+	bool in_root;		  /* the directory's names are the first of keys */
+	size_t piece_size;	  /* of the prefix's end, if the directory is a piece; else 0 */
+	struct kt_cursor *entries, *directories;
+	struct kt_cursor *probe_entries, *probe_directories; /* opened when needed */
+	bool entries_on, directories_on;		     /* the cursor stands on a key */
+	struct position at;				     /* behind the last child */
+};
+
+/** Begin a walk in front of the first child.
+ *  @param txn         a transaction; borrowed until walk_close()
+ *  @param directory   the place of the directory; borrowed
+ *  @param prefix      its key; borrowed until walk_close()
+ *  @param ret_walk    end with walk_close(), after a failure too */
+int walk_open(struct kt_txn *txn, char separator, const struct place *directory,
+	const struct key *prefix, struct walk *ret_walk);
+
+/** Go on at a position of an earlier walk in the same directory. */
+int walk_seek(struct walk *walk, const struct position *position);
+
+/** The next child. walk->at is behind it then.
+ *  @return 0; -ENOENT no more */
+int walk_next(struct walk *walk, struct walk_child *ret_child);
+
+void walk_close(struct walk *walk);
+
+#endif

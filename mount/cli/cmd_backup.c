@@ -1,0 +1,136 @@
+/* keytree backup: a copy of a store at one point in time, while it is in use; or what changed since
+ * another one. */
+#include "mount/cli/command.h"
+#include "mount/text/line.h"
+#include "mount/cli/progress.h"
+
+#include "keytree.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+struct backup {
+	const char *path, *dest;
+	const char *snapshot; /* NULL: the present */
+	const char *since;    /* NULL: all of it */
+	unsigned flags;
+	struct progress progress;
+};
+
+static int step(void *arg, uint64_t done, uint64_t total)
+{
+	struct backup *backup = arg;
+
+	backup->progress.total = total;
+	return progress_step(&backup->progress, done);
+}
+
+static int write_copy(
+	struct backup *backup, struct kt_txn *txn, struct kt_txn *since, bool to_stdout)
+{
+	if (since == NULL)
+		return to_stdout ? kt_backup_fd(txn, STDOUT_FILENO, step, backup)
+				 : kt_backup(txn, backup->dest, backup->flags, step, backup);
+	return to_stdout ? kt_backup_since_fd(txn, since, STDOUT_FILENO, step, backup)
+			 : kt_backup_since(txn, since, backup->dest, backup->flags, step, backup);
+}
+
+/* Signals are held back where a file that is not complete would stay. */
+static int copy(struct backup *backup, struct kt_txn *txn, struct kt_txn *since)
+{
+	bool to_stdout = strcmp(backup->dest, "-") == 0;
+	int err;
+
+	progress_init(&backup->progress, 0, !to_stdout);
+	err = write_copy(backup, txn, since, to_stdout);
+	progress_fini(&backup->progress);
+	if (err == 0)
+		return COMMAND_DONE;
+	if (to_stdout)
+		return command_fail_errno("standard output", "backup", err);
+	return err == -EINTR ? command_fail(backup->dest, "backup", "interrupted")
+			     : command_fail_errno(backup->dest, "backup", err);
+}
+
+/* Begin to read a snapshot, or the present. */
+static int begin(
+	struct backup *backup, struct kt_store *store, const char *name, struct kt_txn **ret_txn)
+{
+	int err = name != NULL ? kt_snapshot_open(store, name, ret_txn)
+			       : kt_begin(store, KT_READ, ret_txn);
+
+	if (err == 0)
+		return COMMAND_DONE;
+	if (err != -ENOENT)
+		return command_fail_errno(backup->path, "begin", err);
+	command_fail(backup->path, name, "no such snapshot");
+	return COMMAND_NO;
+}
+
+static int back_up(struct backup *backup)
+{
+	struct kt_txn *txn = NULL, *since = NULL;
+	struct kt_store *store;
+	int status = command_open(backup->path, KT_READONLY, &store);
+
+	if (status != COMMAND_DONE)
+		return status;
+	if (backup->since != NULL)
+		status = begin(backup, store, backup->since, &since);
+	if (status == COMMAND_DONE)
+		status = begin(backup, store, backup->snapshot, &txn);
+	if (status == COMMAND_DONE && since != NULL && kt_txn_id(since) > kt_txn_id(txn))
+		status = command_fail(backup->path, backup->since, "is newer than what is copied");
+	if (status == COMMAND_DONE)
+		status = copy(backup, txn, since);
+	kt_abort(txn);
+	kt_abort(since);
+	return command_close(backup->path, store, status);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"replace", no_argument, NULL, 'r'},
+		{"snapshot", required_argument, NULL, 's'},
+		{"since", required_argument, NULL, 'i'},
+		{0},
+	};
+	struct backup backup = {0};
+	char **operands;
+	int option;
+
+	while ((option = command_option(command, argc, argv, "", longs)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		if (option == 'r') {
+			backup.flags |= KT_BACKUP_REPLACE;
+			continue;
+		}
+		line_read_name(optarg);
+		*(option == 's' ? &backup.snapshot : &backup.since) = optarg;
+	}
+	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
+		return COMMAND_USAGE;
+	backup.path = operands[0];
+	backup.dest = operands[1];
+	return back_up(&backup);
+}
+
+const struct command cmd_backup = {
+	.name = "backup",
+	.operands = "STORE DEST [--replace] [--snapshot NAME] [--since NAME]",
+	.summary = "copy a store while it is in use",
+	.help = "Writes a store that holds what STORE holds at one point in time into the file "
+		"DEST,\n"
+		"which must not exist and appears when it is complete and on the disk; \"-\" is\n"
+		"standard output. Everything is verified on the way. Snapshots come along.\n\n"
+		"  --replace         a store DEST that is there, once the copy is whole\n"
+		"  --snapshot NAME   what a snapshot keeps instead of the present, without "
+		"snapshots\n"
+		"  --since NAME      only what changed since a snapshot, with which keytree import "
+		"brings\n"
+		"                    a backup from there to here\n",
+	.run = run,
+};

@@ -1,0 +1,113 @@
+/* keytree collection: list and make collections, which are directories that stay when empty. */
+#include "mount/cli/command.h"
+#include "mount/text/line.h"
+
+#include "keytree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct output {
+	bool json, nul;
+};
+
+static int print_name(void *arg, const struct kt_slice *name)
+{
+	const struct output *output = arg;
+
+	if (output->json) {
+		json_t *object = json_object();
+
+		return line_json_print(line_json_bytes(object, "name", *name), object);
+	}
+	return line_print_key(*name, output->nul ? '\0' : '\n');
+}
+
+static int list(const char *path, struct output *output)
+{
+	struct kt_store *store;
+	struct kt_txn *txn;
+	int status = command_begin(path, KT_READ, &store, &txn);
+	int err;
+
+	if (status != COMMAND_DONE)
+		return status;
+	err = kt_collection_list(txn, print_name, output);
+	if (err != 0)
+		status = command_fail_output(path, "list", err);
+	kt_abort(txn);
+	return command_close(path, store, status);
+}
+
+static int create(const char *path, const char *name)
+{
+	struct kt_collection *collection;
+	struct line_key key;
+	struct kt_store *store;
+	int status = line_read_key(path, name, &key);
+	int err;
+
+	if (status == COMMAND_DONE)
+		status = command_open(path, 0, &store);
+	if (status != COMMAND_DONE)
+		return status;
+	err = kt_collection_open(store, key.bytes, key.size, KT_CREATE | KT_EXCLUSIVE, &collection);
+	if (err == 0) {
+		kt_collection_close(collection);
+		err = kt_flush(store);
+	}
+	if (err == -EEXIST)
+		status = command_fail(path, name, "there is such a collection");
+	else if (err == -EINVAL)
+		status = command_fail(path, name, "a name is not empty and has no '/'");
+	else if (err != 0)
+		status = command_fail_errno(path, name, err);
+	return command_close(path, store, status);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"null", no_argument, NULL, '0'},
+		{0},
+	};
+	struct output output = {0};
+	char **operands;
+	int option, count;
+	bool is_list;
+
+	while ((option = command_option(command, argc, argv, "0", longs)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		output.json |= option == 'j';
+		output.nul |= option == '0';
+	}
+	count = command_operands(command, argc, argv, 2, 3, &operands);
+	if (count < 0)
+		return COMMAND_USAGE;
+	is_list = strcmp(operands[0], "list") == 0;
+	if (!is_list && strcmp(operands[0], "create") != 0)
+		return command_usage(command, "'%s' is not list or create", operands[0]);
+	if (is_list != (count == 2))
+		return command_usage(
+			command, "%s", is_list ? "list takes no name" : "create needs a name");
+	if (!is_list && (output.json || output.nul))
+		return command_usage(command, "-0 and --json are for list");
+	return is_list ? list(operands[1], &output) : create(operands[1], operands[2]);
+}
+
+const struct command cmd_collection = {
+	.name = "collection",
+	.operands = "list|create STORE [NAME] [-0 | --json]",
+	.summary = "list and make collections",
+	.help = "A collection is all keys that begin with NAME and a '/'. One that was made stays "
+		"when\n"
+		"it is empty; a mount shows it as a directory.\n\n"
+		"  list STORE          list those that were made and those that have keys\n"
+		"  create STORE NAME   make one\n\n"
+		"  -0, --null          raw names, each ended by a NUL\n"
+		"  --json              one object on a line: name\n",
+	.run = run,
+};

@@ -1,0 +1,240 @@
+/* keytree mount: show a store as a directory until it is unmounted. */
+#include "mount/system/daemonize.h"
+#include "mount/fuse/kernel_notify.h"
+#include "mount/cli/command.h"
+#include "mount/fuse/dircache.h"
+#include "mount/system/mountpoint.h"
+#include "mount/system/sd_notify.h"
+#include "mount/system/mount_options.h"
+#include "mount/fuse/session.h"
+
+#include "fs/snapshots/snapshots.h"
+#include "keytree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+struct mount {
+	const char *store_path; /* as the user named it */
+	const char *dir;
+	struct options options;
+	bool foreground;
+	bool debug;
+	bool background; /* standard error is gone */
+	int ready_fd;	 /* of background_begin() */
+};
+
+/* Say what failed: where the user looks. */
+static int complain(
+	const struct mount *mount, const char *subject, const char *what, const char *why)
+{
+	if (mount->background)
+		syslog(LOG_ERR, "%s: %s: %s", subject, what, why);
+	return command_fail(subject, what, why);
+}
+
+/* Messages of libfuse are for debugging; what concerns the user comes as an error. */
+static void log_fuse(enum fuse_log_level level, const char *format, va_list args)
+{
+	if (level == FUSE_LOG_DEBUG)
+		vfprintf(stderr, format, args);
+}
+
+static int serve(struct mount *mount, const struct attach_options *attach, struct views *views,
+	struct coherence *coherence)
+{
+	struct dircache dirs;
+	struct ops_context context = {
+		.views = views,
+		.coherence = coherence,
+		.read_only = mount->options.read_only,
+		.dirs = &dirs,
+	};
+	struct session *session;
+	struct attach_why why;
+	int err;
+
+	fuse_set_log_func(log_fuse);
+	dircache_init(&dirs);
+	if (session_open(attach, &context, mount->debug, &session, &why) != 0)
+		return complain(mount, mount->dir, "mount", why.text);
+	err = coherence_start(coherence, session_fuse(session), &context);
+	if (err != 0)
+		complain(mount, mount->dir, "mount", strerror(-err));
+	if (!mount->foreground) {
+		background_ready(mount->ready_fd);
+		mount->background = true;
+	}
+	notify_manager("READY=1");
+	session_wait(session, coherence);
+	notify_manager("STOPPING=1");
+	session_close(session);
+	dircache_fini(&dirs);
+	return COMMAND_DONE;
+}
+
+/* Serve, and tell the kernel what others change. A snapshot does not change. */
+static int serve_coherently(struct mount *mount, const struct attach_options *attach,
+	struct kt_store *store, struct views *views)
+{
+	bool changes = mount->options.snapshot == NULL;
+	struct coherence *coherence;
+	struct view_node root;
+	int err = views_node(views, FS_ROOT, &root), status;
+
+	if (err == 0)
+		err = coherence_open(changes ? store : NULL, root.fs, &coherence);
+	if (err != 0)
+		return complain(mount, mount->store_path, "mount", kt_strerror(store, err));
+	status = serve(mount, attach, views, coherence);
+	coherence_close(coherence);
+	return status;
+}
+
+/* Why a store cannot be shown. */
+static const char *why_not(const struct options *options, int err)
+{
+	if (err == -ENOENT && options->snapshot != NULL)
+		return "no such snapshot";
+	if ((err == -ENOTDIR || err == -EINVAL) && options->subtree != NULL)
+		return "no such directory for subtree=";
+	return kt_strerror(NULL, err);
+}
+
+static int mount_store(struct mount *mount, struct kt_store *store, const char *dir)
+{
+	const struct options *options = &mount->options;
+	const struct fs_options fs_options = {
+		.uid = options->uid,
+		.gid = options->gid,
+		.file_mode = 0666 & ~options->umask,
+		.dir_mode = 0777 & ~options->umask,
+		.read_only = options->read_only,
+		.commit_seconds = options->commit_seconds,
+		.separator = options->separator,
+		.snapshot = options->snapshot,
+		.subtree = options->subtree,
+		.scratch = options->scratch,
+		.conflict_fail = options->conflict_fail,
+	};
+	char *source = realpath(mount->store_path, NULL);
+	struct attach_options attach = {
+		.dir = dir,
+		.source = source != NULL ? source : mount->store_path,
+		.read_only = options->read_only,
+		.allow_other = options->allow_other,
+		.no_exec = options->no_exec,
+	};
+	struct views *views;
+	int err, status;
+
+	err = views_open(store, &fs_options, &views);
+	if (err != 0) {
+		status = complain(mount, mount->store_path, "mount", why_not(options, err));
+	} else {
+		status = serve_coherently(mount, &attach, store, views);
+		err = views_close(views);
+		if (err != 0)
+			status =
+				complain(mount, mount->store_path, "flush", kt_strerror(NULL, err));
+	}
+	free(source);
+	return status;
+}
+
+static int open_and_mount(struct mount *mount, const char *dir)
+{
+	struct kt_store *store;
+	int err, status;
+
+	status =
+		command_open(mount->store_path, mount->options.read_only ? KT_READONLY : 0, &store);
+	if (status != COMMAND_DONE)
+		return status;
+	err = kt_set_max_size(store, mount->options.max_size);
+	status = err != 0 ? complain(mount, mount->store_path, "open", kt_strerror(store, err))
+			  : mount_store(mount, store, dir);
+	err = kt_close(store);
+	if (err != 0)
+		status = complain(mount, mount->store_path, "close", kt_strerror(NULL, err));
+	return status;
+}
+
+static int run_mount(struct mount *mount)
+{
+	struct attach_why why;
+	int err, status;
+	char *path;
+
+	if (!mount->foreground) {
+		err = background_begin(&mount->ready_fd);
+		if (err != 0)
+			return command_fail(mount->dir, "mount", strerror(-err));
+	}
+	session_block_signals();
+	if (mountpoint_take(mount->dir, &path, &why) != 0)
+		return command_fail(mount->dir, "mount", why.text);
+	status = open_and_mount(mount, path);
+	free(path);
+	return status;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct mount mount = {0};
+	const char *wrong;
+	char **operands;
+	int option;
+
+	options_init(&mount.options);
+	while ((option = command_option(command, argc, argv, "o:fd", NULL)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		if (option == 'o' && options_parse(&mount.options, optarg, &wrong) != 0)
+			return command_usage(
+				command, "unknown option or wrong value '-o %s'", wrong);
+		mount.foreground |= option == 'f' || option == 'd';
+		mount.debug |= option == 'd';
+	}
+	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
+		return COMMAND_USAGE;
+	mount.store_path = operands[0];
+	mount.dir = operands[1];
+	return run_mount(&mount);
+}
+
+const struct command cmd_mount = {
+	.name = "mount",
+	.operands = "STORE DIR [-o OPTIONS] [-f] [-d]",
+	.summary = "show a store as a directory",
+	.help = "Mounts STORE on the directory DIR and goes on in the background; when the "
+		"command\n"
+		"returns, the mount is ready. SIGTERM and keytree umount flush and end it.\n\n"
+		"  -f   stay in the foreground\n"
+		"  -d   print each request of the kernel, in the foreground\n"
+		"  -o   a list of options, separated by commas:\n"
+		"         ro rw            nothing can be changed, or the opposite (default)\n"
+		"         allow_other      other users may enter, as the permissions say\n"
+		"         noexec           programs in it cannot be run\n"
+		"         uid=N gid=N      owner of entries without one of their own (default: "
+		"you)\n"
+		"         umask=M          octal; bits missing in modes of entries without one of\n"
+		"                          their own (default: 022)\n"
+		"         commit=S sync    changes are on the disk after S seconds (default: 5), "
+		"or "
+		"at once\n"
+		"         max_size=N       the store's file gets no larger (bytes, or with K, M, "
+		"G, "
+		"T)\n"
+		"         snapshot=NAME    show a snapshot, read-only\n"
+		"         subtree=PATH     show one directory of the store\n"
+		"         separator=C      split keys at the character C, not % (default: /)\n"
+		"         scratch=P:P      patterns of names of files that are never saved\n"
+		"         conflict=fail    saving fails if others have changed it meanwhile "
+		"(default: last)\n"
+		"Snapshots can be looked at in DIR/.snapshots/NAME.\n",
+	.run = run,
+};

@@ -1,0 +1,230 @@
+/* keytree snapshot: keep points in time, list them, forget them, go back to one. */
+#include "mount/cli/command.h"
+#include "mount/text/line.h"
+#include "mount/text/human.h"
+
+#include "keytree.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* One use of the command. */
+struct use {
+	const char *path, *name; /* name: NULL, not given */
+	bool json;
+};
+
+static const char no_snapshot[] = "no such snapshot";
+
+/* The error of a call on one snapshot. */
+static int fail(const struct use *use, const char *what, int err)
+{
+	char words[KT_NAME_MAX + 32];
+
+	if (err == -ENOENT) {
+		command_fail(use->path, use->name, no_snapshot);
+		return COMMAND_NO;
+	}
+	snprintf(words, sizeof(words), "%s %s", what, use->name);
+	return command_fail(use->path, words,
+		err == -EEXIST ? "there is such a snapshot" : kt_strerror(NULL, err));
+}
+
+#define NAME_SIZE (SHOW_TIME_SIZE + 12)
+
+/* Of several in one second the later ones have a number as well. @param name  NAME_SIZE bytes */
+static int create_named_by_time(struct kt_store *store, char *name)
+{
+	char at[SHOW_TIME_SIZE];
+	int err;
+
+	show_utc((int64_t)time(NULL) * 1000000000, at);
+	snprintf(name, NAME_SIZE, "%s", at);
+	err = kt_snapshot_create(store, name);
+	for (unsigned number = 2; err == -EEXIST; number++) {
+		snprintf(name, NAME_SIZE, "%s-%u", at, number);
+		err = kt_snapshot_create(store, name);
+	}
+	return err;
+}
+
+static int create(const struct use *use, struct kt_store *store)
+{
+	struct use named = *use;
+	char name[NAME_SIZE] = "";
+	int err;
+
+	if (named.name == NULL) {
+		named.name = name;
+		err = create_named_by_time(store, name);
+	} else {
+		err = kt_snapshot_create(store, named.name);
+	}
+	if (err == 0)
+		err = kt_flush(store);
+	if (err != 0)
+		return fail(&named, "snapshot", err);
+	if (use->name == NULL)
+		puts(name);
+	return COMMAND_DONE;
+}
+
+static int forget(const struct use *use, struct kt_store *store)
+{
+	int err = kt_snapshot_delete(store, use->name);
+
+	if (err == 0)
+		err = kt_flush(store);
+	return err != 0 ? fail(use, "delete", err) : COMMAND_DONE;
+}
+
+static int restore(const struct use *use, struct kt_store *store)
+{
+	struct kt_txn *point;
+	int err = kt_snapshot_open(store, use->name, &point);
+
+	if (err != 0)
+		return fail(use, "restore", err);
+	err = kt_restore(store, point);
+	kt_abort(point);
+	if (err == 0)
+		err = kt_flush(store);
+	return err != 0 ? fail(use, "restore", err) : COMMAND_DONE;
+}
+
+static int print_json(const struct kt_snapshot *snapshot)
+{
+	json_t *object = json_object();
+	struct kt_slice name = {snapshot->name, strlen(snapshot->name)};
+	int err = line_json_bytes(object, "name", name);
+
+	if (err == 0)
+		err = line_json_number(object, "time_ns", snapshot->time_ns);
+	if (err == 0)
+		err = line_json_number(object, "transaction", (int64_t)snapshot->txn);
+	if (err == 0)
+		err = line_json_number(object, "entries", (int64_t)snapshot->entries);
+	if (err == 0)
+		err = line_json_number(object, "kept_bytes", (int64_t)snapshot->kept_bytes);
+	return line_json_print(err, object);
+}
+
+static int print_snapshot(void *arg, const struct kt_snapshot *snapshot)
+{
+	const struct use *use = arg;
+	char time[SHOW_TIME_SIZE], size[SHOW_SIZE_SIZE];
+	int err;
+
+	if (use->json)
+		return print_json(snapshot);
+	if (show_columns()) {
+		show_local(snapshot->time_ns, time);
+		show_size(snapshot->kept_bytes, size);
+		printf("%s  %10s  %10" PRIu64 "  ", time, size, snapshot->entries);
+	} else {
+		show_utc(snapshot->time_ns, time);
+		printf("%s\t%" PRIu64 "\t%" PRIu64 "\t", time, snapshot->kept_bytes,
+			snapshot->entries);
+	}
+	err = line_write_name(snapshot->name);
+	return err != 0 ? err : command_wrote(putchar('\n') != EOF);
+}
+
+static int list(const struct use *use, struct kt_store *store)
+{
+	int err;
+
+	if (!use->json && show_columns())
+		printf("%-19s  %10s  %10s  %s\n", "TIME", "KEPT", "ENTRIES", "NAME");
+	err = kt_snapshot_list(store, print_snapshot, (void *)use);
+	if (err != 0)
+		return command_fail_output(use->path, "list", err);
+	return COMMAND_DONE;
+}
+
+static const struct action {
+	const char *word;
+	int min, max; /* operands behind the word */
+	unsigned open_flags;
+	int (*run)(const struct use *use, struct kt_store *store);
+} actions[] = {
+	{"create", 1, 2, 0, create},
+	{"list", 1, 1, KT_READONLY, list},
+	{"delete", 2, 2, 0, forget},
+	{"restore", 2, 2, 0, restore},
+};
+
+static const struct action *find_action(const char *word)
+{
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(actions[i].word, word) == 0)
+			return &actions[i];
+	}
+	return NULL;
+}
+
+static int run_action(const struct action *action, const struct use *use)
+{
+	struct kt_store *store;
+	int status = command_open(use->path, action->open_flags, &store);
+
+	if (status != COMMAND_DONE)
+		return status;
+	return command_close(use->path, store, action->run(use, store));
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {0}};
+	const struct action *action;
+	struct use use = {0};
+	char **operands;
+	int option, count;
+
+	while ((option = command_option(command, argc, argv, "", longs)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		use.json = true;
+	}
+	count = command_operands(command, argc, argv, 2, 3, &operands);
+	if (count < 0)
+		return COMMAND_USAGE;
+	action = find_action(operands[0]);
+	if (action == NULL)
+		return command_usage(
+			command, "'%s' is not create, list, delete or restore", operands[0]);
+	if (count - 1 < action->min)
+		return command_usage(command, "%s needs a name", action->word);
+	if (count - 1 > action->max)
+		return command_usage(command, "%s takes no name", action->word);
+	if (use.json && action->run != list)
+		return command_usage(command, "--json is for list");
+	use.path = operands[1];
+	if (count == 3) {
+		line_read_name(operands[2]);
+		use.name = operands[2];
+	}
+	if (use.name != NULL && action->run == create && strcmp(use.name, COMMAND_NOW) == 0)
+		return command_usage(command, "'%s' means the present", COMMAND_NOW);
+	return run_action(action, &use);
+}
+
+const struct command cmd_snapshot = {
+	.name = "snapshot",
+	.operands = "create|list|delete|restore STORE [NAME] [--json]",
+	.summary = "keep points in time and go back to them",
+	.help = "  create STORE [NAME]   keep what the store has now; costs the same whatever it "
+		"holds.\n"
+		"                        Without NAME it is named by the time, and that is "
+		"printed\n"
+		"  list STORE [--json]   time, disk kept by it, entries and name, oldest first\n"
+		"  delete STORE NAME     forget it; what only it kept becomes free\n"
+		"  restore STORE NAME    bring all keys back to what they were, in one "
+		"transaction;\n"
+		"                        snapshots stay, so one taken before undoes it\n\n"
+		"Exit status 1: there is no such snapshot.\n",
+	.run = run,
+};

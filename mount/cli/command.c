@@ -1,0 +1,145 @@
+/* What commands share: options, error lines, opening and closing the store. */
+#include "mount/cli/command.h"
+
+#include "keytree.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The long option that has a letter; NULL if none has. */
+static const char *long_name(const struct option *longs, int letter)
+{
+	for (; longs != NULL && longs->name != NULL; longs++) {
+		if (letter != 0 && longs->val == letter)
+			return longs->name;
+	}
+	return NULL;
+}
+
+int command_option(const struct command *command, int argc, char **argv, const char *letters,
+	const struct option *longs)
+{
+	static const struct option none[] = {{0}};
+	char expected[64];
+	int option;
+
+	snprintf(expected, sizeof(expected), ":%s", letters);
+	opterr = 0;
+	option = getopt_long(argc, argv, expected, longs != NULL ? longs : none, NULL);
+	if (option == ':')
+		command_usage(command, "option %s needs a value", argv[optind - 1]);
+	else if (option == '?' && long_name(longs, optopt) != NULL)
+		command_usage(command, "option --%s takes no value", long_name(longs, optopt));
+	else if (option == '?' && optopt != 0)
+		command_usage(command, "unknown option -%c", optopt);
+	else if (option == '?')
+		command_usage(command, "unknown option %s", argv[optind - 1]);
+	return option == ':' ? '?' : option;
+}
+
+int command_operands(const struct command *command, int argc, char **argv, int min, int max,
+	char ***ret_operands)
+{
+	int count = argc - optind;
+
+	if (count < min) {
+		command_usage(command, "too few arguments");
+		return -1;
+	}
+	if (max >= 0 && count > max) {
+		command_usage(command, "too many arguments, from '%s' on", argv[optind + max]);
+		return -1;
+	}
+	*ret_operands = argv + optind;
+	return count;
+}
+
+int command_usage(const struct command *command, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "keytree: %s: ", command->name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, " (keytree %s --help)\n", command->name);
+	return COMMAND_USAGE;
+}
+
+bool command_number(const char *text, uint64_t *ret_number)
+{
+	unsigned long long number;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno != 0 || *end != '\0')
+		return false;
+	*ret_number = number;
+	return true;
+}
+
+int command_fail(const char *subject, const char *what, const char *why)
+{
+	fprintf(stderr, "keytree: %s: %s%s%s\n", subject, what != NULL ? what : "",
+		what != NULL ? ": " : "", why);
+	return COMMAND_FAILED;
+}
+
+int command_fail_errno(const char *subject, const char *what, int err)
+{
+	return command_fail(subject, what, kt_strerror(NULL, err));
+}
+
+int command_wrote(bool ok)
+{
+	return ok ? 0 : errno != 0 ? -errno : -EIO;
+}
+
+int command_fail_output(const char *subject, const char *what, int err)
+{
+	return ferror(stdout) ? command_fail(subject, "standard output", strerror(-err))
+			      : command_fail_errno(subject, what, err);
+}
+
+int command_open(const char *path, unsigned flags, struct kt_store **ret_store)
+{
+	int err = kt_open(path, flags, ret_store);
+
+	if (err != 0)
+		return command_fail_errno(path, flags & KT_CREATE ? "create" : "open", err);
+	return COMMAND_DONE;
+}
+
+int command_begin(const char *path, unsigned begin_flags, struct kt_store **ret_store,
+	struct kt_txn **ret_txn)
+{
+	struct kt_store *store;
+	int status = command_open(path, begin_flags & KT_WRITE ? 0 : KT_READONLY, &store);
+	int err;
+
+	if (status != COMMAND_DONE)
+		return status;
+	err = kt_begin(store, begin_flags, ret_txn);
+	if (err != 0)
+		return command_close(path, store, command_fail_errno(path, "begin", err));
+	*ret_store = store;
+	return COMMAND_DONE;
+}
+
+int command_close(const char *path, struct kt_store *store, int status)
+{
+	int err = kt_close(store);
+
+	if (err != 0 && status != COMMAND_FAILED)
+		status = command_fail_errno(path, "close", err);
+	errno = 0;
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status != COMMAND_FAILED)
+		status = command_fail(path, "standard output", strerror(errno != 0 ? errno : EIO));
+	return status;
+}

@@ -1,0 +1,115 @@
+/* Commands of the program: what each is, and what all of them share.
+ *
+ * A command is one entry of the table in main.c. Its run function parses its own options with
+ * command_option(), does its work through the library, and returns the exit status. Whatever goes
+ * wrong is one line on standard error: keytree: STORE: what: why.
+ */
+#ifndef MOUNT_CLI_COMMAND_H
+#define MOUNT_CLI_COMMAND_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kt_store;
+struct kt_txn;
+
+/** Exit status of every command. */
+enum command_status {
+	COMMAND_DONE = 0,
+	COMMAND_NO = 1, /* the answer is no: no such key, damage was found */
+	COMMAND_USAGE = 2,
+	COMMAND_FAILED = 3,
+};
+
+/** The present, where the name of a snapshot may stand. */
+#define COMMAND_NOW "now"
+
+struct command {
+	const char *name;
+	const char *operands; /* as in a usage line, options included */
+	const char *summary;  /* for the list of commands */
+	const char *help;     /* what --help says below the usage line; at most a screen */
+	int (*run)(const struct command *command, int argc, char **argv);
+};
+
+extern const struct command cmd_backup;
+extern const struct command cmd_check;
+extern const struct command cmd_compact;
+extern const struct command cmd_collection;
+extern const struct command cmd_create;
+extern const struct command cmd_del;
+extern const struct command cmd_diff;
+extern const struct command cmd_export;
+extern const struct command cmd_get;
+extern const struct command cmd_import;
+extern const struct command cmd_ls;
+extern const struct command cmd_mount;
+extern const struct command cmd_put;
+extern const struct command cmd_scan;
+extern const struct command cmd_snapshot;
+extern const struct command cmd_stat;
+extern const struct command cmd_umount;
+extern const struct command cmd_watch;
+
+/** Next option of a command's arguments, as getopt_long() returns it.
+ *  @param letters  as for getopt()
+ *  @param longs    as for getopt_long(), each with the letter as value; NULL: none
+ *  @return the option's letter; -1 at the end; '?' after a usage error, which has been printed */
+int command_option(const struct command *command, int argc, char **argv, const char *letters,
+	const struct option *longs);
+
+/** The operands that follow the options.
+ *  @param min           how few there may be
+ *  @param max           how many; -1: any number
+ *  @param ret_operands   the first of them
+ *  @return how many there are; -1 after a usage error, which has been printed */
+int command_operands(const struct command *command, int argc, char **argv, int min, int max,
+	char ***ret_operands);
+
+/** Print a usage error and where help is. @return COMMAND_USAGE */
+int command_usage(const struct command *command, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** Read a decimal number from the command line.
+ *  @return false when text is not one, or too large */
+bool command_number(const char *text, uint64_t *ret_number);
+
+/** Print keytree: SUBJECT: what: why.
+ *  @param subject  the store, or the directory, as the user named it
+ *  @param what     what was being done; NULL: left out
+ *  @param why      the reason in words
+ *  @return COMMAND_FAILED */
+int command_fail(const char *subject, const char *what, const char *why);
+
+/** The same for the error of a library call made last by this thread. @return COMMAND_FAILED */
+int command_fail_errno(const char *subject, const char *what, int err);
+
+/** Tell whether output was written.
+ *  @param ok  what the call for it said, right before
+ *  @return 0; or -errno */
+int command_wrote(bool ok);
+
+/** As command_fail_errno() for a call that also printed: when that is what failed, it is told of.
+ *  @return COMMAND_FAILED */
+int command_fail_output(const char *subject, const char *what, int err);
+
+/** Open the store a command works on; a failure is printed.
+ *  @param flags      of kt_open()
+ *  @param ret_store  end with command_close()
+ *  @return COMMAND_DONE or COMMAND_FAILED */
+int command_open(const char *path, unsigned flags, struct kt_store **ret_store);
+
+/** Open a store and begin a transaction on it; a failure is printed and leaves nothing open.
+ *  @param begin_flags  KT_READ, which opens for reading only, or KT_WRITE
+ *  @return COMMAND_DONE or COMMAND_FAILED */
+int command_begin(const char *path, unsigned begin_flags, struct kt_store **ret_store,
+	struct kt_txn **ret_txn);
+
+/** Close the store, and standard output with it; their failure is printed.
+ *  @param store   taken; NULL is allowed
+ *  @param status  exit status so far
+ *  @return status, or COMMAND_FAILED if closing failed */
+int command_close(const char *path, struct kt_store *store, int status);
+
+#endif

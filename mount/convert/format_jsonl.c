@@ -1,0 +1,302 @@
+/* JSON lines: one object for each entry or made directory.
+ *
+ *     {"key":"a/b","value":"text","mtime_ns":1789000000000000000,"attr_base64":"AQ..."}
+ *     {"key_base64":"/w==","value_base64":"AAE="}
+ *     {"key":"c","link":"a/b"}                                         one more key of an entry
+ *     {"directory":"a/","mtime_ns":...,"attr_base64":...}
+ *     {"key":"large","size":3000000000,"mtime_ns":...}                 a large value: its size,
+ *     {"key":"large","offset":0,"mtime_ns":...,"value_base64":"..."}   and then its pieces
+ *
+ * Bytes that are UTF-8 are text, others base64 under a name that says so. Without mtime_ns a value
+ * is put as by "keytree put": it keeps the attributes there are.
+ */
+#include "mount/text/base64.h"
+#include "mount/convert/formats.h"
+#include "mount/text/json_line.h"
+
+#include <jansson.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- write ---- */
+
+struct writer {
+	FILE *file;
+	struct jsonline line;
+	const struct record *record; /* whose pieces are written */
+};
+
+static void begin_line(struct writer *writer, const struct record *record)
+{
+	jsonline_begin(&writer->line);
+	jsonline_bytes(&writer->line, record->is_directory ? "directory" : "key", record->key);
+}
+
+static int write_piece(void *arg, uint64_t offset, const void *data, size_t size)
+{
+	struct writer *writer = arg;
+
+	begin_line(writer, writer->record);
+	jsonline_number(&writer->line, "offset", (int64_t)offset);
+	jsonline_number(&writer->line, "mtime_ns", writer->record->stat.mtime_ns);
+	jsonline_base64(&writer->line, "value", (struct kt_slice){data, size});
+	return jsonline_end(&writer->line, writer->file);
+}
+
+static int write_record(void *arg, struct exchange *exchange, const struct record *record)
+{
+	struct writer *writer = arg;
+	struct jsonline *line = &writer->line;
+	bool large = record->stat.size > EXCHANGE_PIECE;
+	struct kt_slice value;
+	int err = 0;
+
+	begin_line(writer, record);
+	if (record->is_link) {
+		jsonline_bytes(line, "link", record->link);
+		return jsonline_end(line, writer->file);
+	}
+	if (large) {
+		jsonline_number(line, "size", (int64_t)record->stat.size);
+	} else if (!record->is_directory) {
+		err = kt_cursor_value(record->cursor, &value);
+		if (err == 0)
+			jsonline_bytes(line, "value", value);
+	}
+	jsonline_number(line, "mtime_ns", record->stat.mtime_ns);
+	if (record->stat.attr.size > 0)
+		jsonline_base64(line, "attr", record->stat.attr);
+	if (err == 0)
+		err = jsonline_end(line, writer->file);
+	writer->record = record;
+	return err == 0 && large ? exchange_each_piece(exchange, record, write_piece, writer) : err;
+}
+
+static int write_jsonl(struct exchange *exchange)
+{
+	struct writer writer = {.file = fdopen(dup(exchange->fd), "w")};
+	int err;
+
+	if (writer.file == NULL)
+		return -errno;
+	err = exchange_each(exchange, write_record, &writer);
+	if (fclose(writer.file) != 0 && err == 0)
+		err = -errno;
+	jsonline_fini(&writer.line);
+	return err;
+}
+
+/* ---- read ---- */
+
+struct reader {
+	struct exchange *exchange;
+	uint64_t line; /* number */
+	json_t *object;
+	unsigned char *decoded[4]; /* bytes that were base64; owned */
+	unsigned decoded_count;
+};
+
+static int bad(const struct reader *reader, const char *why)
+{
+	return exchange_bad(
+		reader->exchange, "line %llu: %s", (unsigned long long)reader->line, why);
+}
+
+static int decode(struct reader *reader, json_t *text, struct kt_slice *ret_bytes)
+{
+	unsigned char *bytes;
+	size_t size;
+
+	if (!json_is_string(text))
+		return bad(reader, "base64 that is no string");
+	bytes = malloc(json_string_length(text) + 1);
+	if (bytes == NULL)
+		return -ENOMEM;
+	reader->decoded[reader->decoded_count++] = bytes;
+	if (base64_decode(json_string_value(text), json_string_length(text), bytes, &size) != 0)
+		return bad(reader, "not base64");
+	*ret_bytes = (struct kt_slice){bytes, size};
+	return 0;
+}
+
+/* Bytes under one of two names, as text or as base64. @return 0; -ENOENT there are none */
+static int read_bytes(struct reader *reader, const char *text_name, const char *base64_name,
+	struct kt_slice *ret_bytes)
+{
+	json_t *text = json_object_get(reader->object, text_name);
+	json_t *base64 = json_object_get(reader->object, base64_name);
+
+	if (text != NULL && base64 != NULL)
+		return bad(reader, "both text and base64");
+	if (base64 != NULL)
+		return decode(reader, base64, ret_bytes);
+	if (text == NULL)
+		return -ENOENT;
+	if (!json_is_string(text))
+		return bad(reader, "a key or value that is no string");
+	*ret_bytes = (struct kt_slice){json_string_value(text), json_string_length(text)};
+	return 0;
+}
+
+/* A number under a name. @return 0; -ENOENT there is none */
+static int read_number(struct reader *reader, const char *name, int64_t *ret_number)
+{
+	json_t *number = json_object_get(reader->object, name);
+
+	if (number == NULL)
+		return -ENOENT;
+	if (!json_is_integer(number))
+		return bad(reader, "a time, size or offset that is no whole number");
+	*ret_number = json_integer_value(number);
+	return 0;
+}
+
+/* What an object says; has_* what it says at all. */
+struct said {
+	struct record record;
+	struct kt_slice value, link;
+	int64_t size, offset;
+	bool has_value, has_link, has_size, has_offset, has_mtime;
+};
+
+static int optional(int err, bool *ret_has)
+{
+	*ret_has = err == 0;
+	return err == -ENOENT ? 0 : err;
+}
+
+static int read_said(struct reader *reader, struct said *said)
+{
+	struct record *record = &said->record;
+	bool has_attr;
+	int err = read_bytes(reader, "key", "key_base64", &record->key);
+
+	if (err == -ENOENT) {
+		err = read_bytes(reader, "directory", "directory_base64", &record->key);
+		record->is_directory = true;
+	}
+	if (err == -ENOENT)
+		return bad(reader, "neither a key nor a directory");
+	if (err == 0)
+		err = optional(read_bytes(reader, "value", "value_base64", &said->value),
+			&said->has_value);
+	if (err == 0)
+		err = optional(
+			read_bytes(reader, "link", "link_base64", &said->link), &said->has_link);
+	if (err == 0)
+		err = optional(
+			read_bytes(reader, "attr", "attr_base64", &record->stat.attr), &has_attr);
+	if (err == 0)
+		err = optional(read_number(reader, "size", &said->size), &said->has_size);
+	if (err == 0)
+		err = optional(read_number(reader, "offset", &said->offset), &said->has_offset);
+	if (err == 0)
+		err = optional(
+			read_number(reader, "mtime_ns", &record->stat.mtime_ns), &said->has_mtime);
+	if (err == 0 && !said->has_mtime)
+		record->stat.mtime_ns = (int64_t)time(NULL) * 1000000000;
+	if (err == 0 && (said->size < 0 || said->offset < 0))
+		return bad(reader, "a size or offset below zero");
+	if (err == 0 && record->key.size > KT_KEY_MAX)
+		return bad(reader, "the key is longer than 4096 bytes");
+	return err;
+}
+
+static int put_said(struct reader *reader, const struct said *said)
+{
+	struct exchange *exchange = reader->exchange;
+	const struct record *record = &said->record;
+	int err;
+
+	if (record->is_directory)
+		return said->has_value || said->has_size || said->has_offset || said->has_link
+			       ? bad(reader, "a directory with a value")
+			       : exchange_put(exchange, record, &said->value);
+	if (said->has_link) {
+		if (said->has_value || said->has_size || said->has_offset)
+			return bad(reader, "a link with a value");
+		err = exchange_put_link(exchange, &said->link, &record->key);
+		return err == -ENOENT ? bad(reader, "a link to a key that is not there") : err;
+	}
+	if (said->has_size == said->has_value || (said->has_offset && said->has_size))
+		return bad(reader, "no value, or two");
+	if (said->has_offset) {
+		err = exchange_put_piece(exchange, &record->key, (uint64_t)said->offset,
+			&said->value, record->stat.mtime_ns);
+		return err == -EFBIG ? bad(reader, "an offset that is too large") : err;
+	}
+	if (!said->has_mtime && !said->has_size)
+		return exchange_put_value(exchange, &record->key, &said->value);
+	err = exchange_put(exchange, record, &said->value);
+	if (err == 0 && said->has_size)
+		err = kt_truncate(
+			exchange->txn, record->key.data, record->key.size, (uint64_t)said->size);
+	if (err == 0 && said->has_size)
+		err = kt_set_mtime(
+			exchange->txn, record->key.data, record->key.size, record->stat.mtime_ns);
+	return err;
+}
+
+static int read_line(struct reader *reader, const char *line, size_t size)
+{
+	struct said said = {0};
+	json_error_t why;
+	int err;
+
+	if (strspn(line, " \t\r\n") == size)
+		return 0;
+	reader->object = json_loadb(line, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
+	if (reader->object == NULL)
+		return bad(reader, why.text);
+	if (!json_is_object(reader->object))
+		err = bad(reader, "not a JSON object");
+	else
+		err = read_said(reader, &said);
+	if (err == 0)
+		err = put_said(reader, &said);
+	json_decref(reader->object);
+	while (reader->decoded_count > 0)
+		free(reader->decoded[--reader->decoded_count]);
+	return err;
+}
+
+static int read_jsonl(struct exchange *exchange)
+{
+	struct reader reader = {.exchange = exchange};
+	FILE *file = fdopen(dup(exchange->fd), "r");
+	size_t capacity = 0;
+	uint64_t done = 0;
+	char *line = NULL;
+	ssize_t size;
+	int err = 0;
+
+	if (file == NULL)
+		return -errno;
+	errno = 0;
+	while (err == 0 && (size = getline(&line, &capacity, file)) >= 0) {
+		reader.line++;
+		done += (uint64_t)size;
+		err = read_line(&reader, line, (size_t)size);
+		if (err == 0)
+			err = exchange_next(exchange, done);
+		errno = 0;
+	}
+	if (err == 0 && !feof(file))
+		err = errno != 0 ? -errno : -EIO;
+	free(line);
+	fclose(file);
+	return err;
+}
+
+const struct format format_jsonl = {
+	.name = "jsonl",
+	.endings = " .jsonl .ndjson",
+	.streams = true,
+	.write = write_jsonl,
+	.read = read_jsonl,
+};

@@ -1,0 +1,325 @@
+/* SQLite: a table with a column of keys and one of values, as programs keep them that use SQLite as
+ * a key/value store.
+ *
+ * Bytes that are UTF-8 are TEXT, so that a comparison with a text finds them; others are BLOB. What
+ * is read may be of any type; a number counts as its text. Attributes and made directories have no
+ * place there.
+ */
+#include "mount/convert/formats.h"
+#include "mount/text/utf8.h"
+
+#include <sqlite3.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_TABLE "kv"
+#define DEFAULT_KEY "key"
+#define DEFAULT_VALUE "value"
+
+static const char *or_default(const char *given, const char *usual)
+{
+	return given != NULL ? given : usual;
+}
+
+/* The error of the last call, as the reason. */
+static int fail(struct exchange *exchange, sqlite3 *db)
+{
+	int code = sqlite3_errcode(db);
+
+	if (code == SQLITE_NOMEM)
+		return -ENOMEM;
+	if (code == SQLITE_FULL)
+		return -ENOSPC;
+	return exchange_bad(exchange, "%s", sqlite3_errmsg(db));
+}
+
+static int open_db(struct exchange *exchange, int flags, sqlite3 **ret_db)
+{
+	if (sqlite3_open_v2(exchange->file, ret_db, flags, NULL) == SQLITE_OK)
+		return 0;
+	return *ret_db != NULL ? fail(exchange, *ret_db) : -ENOMEM;
+}
+
+/* Run a statement made of a format of sqlite3_mprintf(): %w is a quoted name. */
+static int run(struct exchange *exchange, sqlite3 *db, char *sql)
+{
+	int err = sql == NULL ? -ENOMEM : 0;
+
+	if (err == 0 && sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		err = fail(exchange, db);
+	sqlite3_free(sql);
+	return err;
+}
+
+static int prepare(struct exchange *exchange, sqlite3 *db, char *sql, sqlite3_stmt **ret_statement)
+{
+	int err = sql == NULL ? -ENOMEM : 0;
+
+	*ret_statement = NULL;
+	if (err == 0 && sqlite3_prepare_v2(db, sql, -1, ret_statement, NULL) != SQLITE_OK)
+		err = fail(exchange, db);
+	sqlite3_free(sql);
+	return err;
+}
+
+/* ---- write ---- */
+
+struct writer {
+	sqlite3 *db;
+	sqlite3_stmt *insert;
+	const char *table, *value_column;
+	sqlite3_blob *blob; /* of a large value */
+};
+
+static int bind(sqlite3_stmt *statement, int column, struct kt_slice bytes)
+{
+	const char *data = bytes.size > 0 ? bytes.data : "";
+
+	if (utf8_is_valid(data, bytes.size) && memchr(data, '\0', bytes.size) == NULL)
+		return sqlite3_bind_text64(
+			statement, column, data, bytes.size, SQLITE_STATIC, SQLITE_UTF8);
+	return sqlite3_bind_blob64(statement, column, data, bytes.size, SQLITE_STATIC);
+}
+
+static int write_piece(void *arg, uint64_t offset, const void *data, size_t size)
+{
+	struct writer *writer = arg;
+
+	return sqlite3_blob_write(writer->blob, data, (int)size, (int)offset) == SQLITE_OK ? 0
+											   : -EIO;
+}
+
+/* Write the pieces of a value whose row has zeros so far. */
+static int write_large(
+	struct writer *writer, struct exchange *exchange, const struct record *record)
+{
+	int err;
+
+	if (sqlite3_blob_open(writer->db, "main", writer->table, writer->value_column,
+		    sqlite3_last_insert_rowid(writer->db), 1, &writer->blob) != SQLITE_OK)
+		return fail(exchange, writer->db);
+	err = exchange_each_piece(exchange, record, write_piece, writer);
+	if (sqlite3_blob_close(writer->blob) != SQLITE_OK && err == 0)
+		err = fail(exchange, writer->db);
+	return err;
+}
+
+static int write_record(void *arg, struct exchange *exchange, const struct record *record)
+{
+	struct writer *writer = arg;
+	bool large = record->stat.size > EXCHANGE_PIECE;
+	struct kt_slice value = {NULL, 0};
+	int code, err = 0;
+
+	if (record->is_directory)
+		return 0;
+	if (record->stat.size > INT32_MAX)
+		return exchange_bad(exchange, "a value is too large for SQLite");
+	if (!large)
+		err = kt_cursor_value(record->cursor, &value);
+	if (err != 0)
+		return err;
+	code = bind(writer->insert, 1, record->key);
+	if (code == SQLITE_OK)
+		code = large ? sqlite3_bind_zeroblob64(writer->insert, 2, record->stat.size)
+			     : bind(writer->insert, 2, value);
+	if (code != SQLITE_OK || sqlite3_step(writer->insert) != SQLITE_DONE)
+		err = fail(exchange, writer->db);
+	sqlite3_reset(writer->insert);
+	return err == 0 && large ? write_large(writer, exchange, record) : err;
+}
+
+/* A new file needs no journal: it is thrown away unless it becomes complete. */
+static int write_table(struct exchange *exchange, struct writer *writer)
+{
+	const char *key = or_default(exchange->key_column, DEFAULT_KEY);
+	int err = run(exchange, writer->db,
+		sqlite3_mprintf("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
+				"CREATE TABLE \"%w\" (\"%w\" TEXT NOT NULL PRIMARY KEY, \"%w\" "
+				"BLOB NOT NULL)",
+			writer->table, key, writer->value_column));
+
+	if (err == 0)
+		err = prepare(exchange, writer->db,
+			sqlite3_mprintf("INSERT INTO \"%w\" (\"%w\", \"%w\") VALUES (?, ?)",
+				writer->table, key, writer->value_column),
+			&writer->insert);
+	if (err == 0)
+		err = exchange_each(exchange, write_record, writer);
+	sqlite3_finalize(writer->insert);
+	return err != 0 ? err : run(exchange, writer->db, sqlite3_mprintf("COMMIT"));
+}
+
+static int write_sqlite(struct exchange *exchange)
+{
+	struct writer writer = {
+		.table = or_default(exchange->table, DEFAULT_TABLE),
+		.value_column = or_default(exchange->value_column, DEFAULT_VALUE),
+	};
+	int err = open_db(exchange, SQLITE_OPEN_READWRITE, &writer.db);
+
+	if (err == 0)
+		err = write_table(exchange, &writer);
+	if (sqlite3_close(writer.db) != SQLITE_OK && err == 0)
+		err = -EIO;
+	return err;
+}
+
+/* ---- which table and columns ---- */
+
+/* What was named, or else is found: the only table, and columns with usual names. */
+struct names {
+	char *table, *key, *value; /* of sqlite3_malloc() */
+};
+
+/* Run a query for names and take the first column of its only row. @param sql  taken */
+static int query_name(
+	struct exchange *exchange, sqlite3 *db, char *sql, const char *what, char **ret_name)
+{
+	sqlite3_stmt *statement;
+	int err = prepare(exchange, db, sql, &statement), code;
+
+	if (err != 0)
+		return err;
+	code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*ret_name = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
+	if (code == SQLITE_DONE)
+		err = exchange_bad(exchange, "%s", what);
+	else if (code != SQLITE_ROW)
+		err = fail(exchange, db);
+	else if (*ret_name == NULL)
+		err = -ENOMEM;
+	if (err == 0 && sqlite3_step(statement) == SQLITE_ROW)
+		err = exchange_bad(exchange, "%s", what);
+	sqlite3_finalize(statement);
+	return err;
+}
+
+static int find_table(struct exchange *exchange, sqlite3 *db, char **ret_name)
+{
+	if (exchange->table == NULL)
+		return query_name(exchange, db,
+			sqlite3_mprintf("SELECT name FROM sqlite_schema WHERE type = 'table' "
+					"AND name NOT LIKE 'sqlite_%%'"),
+			"there is not one table: which is it? (--table)", ret_name);
+	*ret_name = sqlite3_mprintf("%s", exchange->table);
+	return *ret_name != NULL ? 0 : -ENOMEM;
+}
+
+static int find_column(struct exchange *exchange, sqlite3 *db, const char *table, const char *given,
+	const char *usual, const char *what, char **ret_name)
+{
+	if (given == NULL)
+		return query_name(exchange, db,
+			sqlite3_mprintf("SELECT name FROM pragma_table_info(%Q) "
+					"WHERE instr(%Q, ' ' || lower(name) || ' ') "
+					"ORDER BY instr(%Q, ' ' || lower(name) || ' ') LIMIT 1",
+				table, usual, usual),
+			what, ret_name);
+	*ret_name = sqlite3_mprintf("%s", given);
+	return *ret_name != NULL ? 0 : -ENOMEM;
+}
+
+static int find_names(struct exchange *exchange, sqlite3 *db, struct names *names)
+{
+	int err = find_table(exchange, db, &names->table);
+
+	if (err == 0)
+		err = find_column(exchange, db, names->table, exchange->key_column,
+			" key k name path id ",
+			"no column is called like a key: which is it? (--key)", &names->key);
+	if (err == 0)
+		err = find_column(exchange, db, names->table, exchange->value_column,
+			" value val v data content ",
+			"no column is called like a value: which is it? "
+			"(--value)",
+			&names->value);
+	return err;
+}
+
+/* ---- read ---- */
+
+/* Bytes of a column, whatever its type. sqlite3_column_blob() gives those of a number's text only
+ * after it was asked for as text. */
+static int read_column(sqlite3_stmt *statement, int column, struct kt_slice *ret_bytes)
+{
+	int type = sqlite3_column_type(statement, column);
+
+	if (type == SQLITE_NULL)
+		return -ENOENT;
+	ret_bytes->data = type == SQLITE_BLOB
+				  ? sqlite3_column_blob(statement, column)
+				  : (const void *)sqlite3_column_text(statement, column);
+	ret_bytes->size = (size_t)sqlite3_column_bytes(statement, column);
+	return ret_bytes->data == NULL && ret_bytes->size > 0 ? -ENOMEM : 0;
+}
+
+static int read_row(struct exchange *exchange, sqlite3_stmt *select)
+{
+	struct kt_slice key, value;
+	int err = read_column(select, 0, &key);
+
+	if (err == -ENOENT)
+		return exchange_bad(
+			exchange, "row %" PRIu64 ": the key is NULL", exchange->records + 1);
+	if (err == 0 && key.size > KT_KEY_MAX)
+		return exchange_bad(exchange, "row %" PRIu64 ": the key is longer than %d bytes",
+			exchange->records + 1, KT_KEY_MAX);
+	if (err == 0)
+		err = read_column(select, 1, &value);
+	if (err == -ENOENT)
+		return exchange_bad(
+			exchange, "row %" PRIu64 ": the value is NULL", exchange->records + 1);
+	return err != 0 ? err : exchange_put_value(exchange, &key, &value);
+}
+
+static int read_rows(struct exchange *exchange, sqlite3 *db, const struct names *names)
+{
+	sqlite3_stmt *select;
+	uint64_t done = 0;
+	int code = SQLITE_DONE;
+	int err = prepare(exchange, db,
+		sqlite3_mprintf("SELECT t.\"%w\", t.\"%w\" FROM \"%w\" AS t", names->key,
+			names->value, names->table),
+		&select);
+
+	while (err == 0 && (code = sqlite3_step(select)) == SQLITE_ROW) {
+		err = read_row(exchange, select);
+		done += (uint64_t)sqlite3_column_bytes(select, 0);
+		done += (uint64_t)sqlite3_column_bytes(select, 1);
+		if (err == 0)
+			err = exchange_next(exchange, done);
+	}
+	if (err == 0 && code != SQLITE_DONE)
+		err = fail(exchange, db);
+	sqlite3_finalize(select);
+	return err;
+}
+
+static int read_sqlite(struct exchange *exchange)
+{
+	struct names names = {0};
+	sqlite3 *db = NULL;
+	int err = open_db(exchange, SQLITE_OPEN_READONLY, &db);
+
+	if (err == 0)
+		err = find_names(exchange, db, &names);
+	if (err == 0)
+		err = read_rows(exchange, db, &names);
+	sqlite3_free(names.table);
+	sqlite3_free(names.key);
+	sqlite3_free(names.value);
+	sqlite3_close(db);
+	return err;
+}
+
+const struct format format_sqlite = {
+	.name = "sqlite",
+	.endings = " .sqlite .sqlite3 .db",
+	.write = write_sqlite,
+	.read = read_sqlite,
+};

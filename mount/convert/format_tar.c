@@ -1,0 +1,50 @@
+/* The format tar, and what its two directions share. See tar.h. */
+#include "mount/convert/formats.h"
+#include "mount/convert/tar.h"
+
+#include <archive.h>
+
+#include <errno.h>
+#include <locale.h>
+
+int tar_fail(struct exchange *exchange, struct archive *archive)
+{
+	const char *why = archive_error_string(archive);
+	int err = archive_errno(archive);
+
+	if (err == ENOSPC || err == ENOMEM || err == EDQUOT || err == EIO || err == EFBIG)
+		return -err;
+	return exchange_bad(exchange, "%s", why != NULL ? why : "not to be understood");
+}
+
+/* Names are UTF-8 where they can be; the program's own locale stays "C". */
+static int with_utf8(struct exchange *exchange, int (*work)(struct exchange *exchange))
+{
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t old = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
+	int err = work(exchange);
+
+	if (utf8 != (locale_t)0) {
+		uselocale(old);
+		freelocale(utf8);
+	}
+	return err;
+}
+
+static int write_tar(struct exchange *exchange)
+{
+	return with_utf8(exchange, tar_write);
+}
+
+static int read_tar(struct exchange *exchange)
+{
+	return with_utf8(exchange, tar_read);
+}
+
+const struct format format_tar = {
+	.name = "tar",
+	.endings = " .tar .tar.gz .tgz .tar.xz .tar.zst",
+	.streams = true,
+	.write = write_tar,
+	.read = read_tar,
+};

@@ -1,0 +1,174 @@
+/* Mount points: finding, checking, locking and clearing them. */
+#include "mount/system/mountpoint.h"
+#include "mount/system/mountinfo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail(struct attach_why *ret_why, int err, const char *why)
+{
+	snprintf(ret_why->text, sizeof(ret_why->text), "%s", why);
+	return err;
+}
+
+/* Real path of a directory's parent, and its own name: what is left to say of a directory whose
+ * mount does not answer. */
+static char *resolve_by_parent(const char *dir)
+{
+	char *copy = strdup(dir), *copy2 = strdup(dir), *parent = NULL, *path = NULL;
+
+	if (copy != NULL && copy2 != NULL)
+		parent = realpath(dirname(copy), NULL);
+	if (parent != NULL && asprintf(&path, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
+				      basename(copy2)) < 0)
+		path = NULL;
+	free(parent);
+	free(copy2);
+	free(copy);
+	return path;
+}
+
+static char *resolve(const char *dir)
+{
+	char *path = realpath(dir, NULL);
+
+	return path != NULL || errno == ENOENT ? path : resolve_by_parent(dir);
+}
+
+static bool is_ours(const struct mountinfo *info)
+{
+	return strcmp(info->type, ATTACH_TYPE) == 0;
+}
+
+/* Take off a mount whose process has died, if it is one of ours. */
+static int clear_dead(const char *dir, struct attach_why *ret_why)
+{
+	struct mountinfo info = {0};
+	char *path = resolve_by_parent(dir);
+	int err = path != NULL ? mountinfo_find(path, &info) : -ENOMEM;
+
+	if (err == 0 && is_ours(&info))
+		err = attach_unmount(path, true, ret_why);
+	else
+		err = fail(ret_why, -ENOTCONN, "a dead mount of another kind is there");
+	mountinfo_fini(&info);
+	free(path);
+	return err;
+}
+
+/* The mode of a file, asked from its file system: the kernel may know it of a dead one, too. */
+static int ask_mode(const char *path, mode_t *ret_mode)
+{
+	struct statx stat;
+
+	if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &stat) != 0)
+		return -errno;
+	*ret_mode = stat.stx_mode;
+	return 0;
+}
+
+static int check_directory(const char *dir, struct attach_why *ret_why)
+{
+	mode_t mode = 0;
+	int err = ask_mode(dir, &mode);
+
+	if (err == -ENOTCONN) {
+		err = clear_dead(dir, ret_why);
+		if (err != 0)
+			return err;
+		err = ask_mode(dir, &mode);
+	}
+	if (err != 0)
+		return fail(ret_why, err, err == -ENOENT ? "no such directory" : strerror(-err));
+	if (!S_ISDIR(mode))
+		return fail(ret_why, -ENOTDIR, "not a directory");
+	return 0;
+}
+
+static int check_unused(const char *path, struct attach_why *ret_why)
+{
+	struct mountinfo info;
+	int err = mountinfo_find(path, &info);
+
+	if (err != 0)
+		return err == -ENOENT ? 0 : fail(ret_why, err, strerror(-err));
+	snprintf(ret_why->text, sizeof(ret_why->text), "in use: %s is mounted there", info.source);
+	mountinfo_fini(&info);
+	return -EBUSY;
+}
+
+int mountpoint_take(const char *dir, char **ret_path, struct attach_why *ret_why)
+{
+	int err = check_directory(dir, ret_why), fd;
+	char *path;
+
+	if (err != 0)
+		return err;
+	path = realpath(dir, NULL);
+	if (path == NULL)
+		return fail(ret_why, -errno, strerror(errno));
+	err = check_unused(path, ret_why);
+	if (err != 0) {
+		free(path);
+		return err;
+	}
+	/* Open, and so locked, to the end of the process. Without permission to read the directory
+	 * only waiting for this mount's end is lost. */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		flock(fd, LOCK_SH | LOCK_NB);
+	*ret_path = path;
+	return 0;
+}
+
+/* Wait until no process holds the directory below a mount locked. */
+static void wait_until_unlocked(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	while (flock(fd, LOCK_EX) != 0 && errno == EINTR)
+		;
+	close(fd);
+}
+
+static int unmount_path(const char *path, struct attach_why *ret_why)
+{
+	struct mountinfo info;
+	int err = mountinfo_find(path, &info);
+
+	if (err == -ENOENT)
+		return fail(ret_why, -EINVAL, "nothing is mounted there");
+	if (err != 0)
+		return fail(ret_why, err, strerror(-err));
+	if (is_ours(&info))
+		err = attach_unmount(path, false, ret_why);
+	else
+		err = fail(ret_why, -EINVAL, "not a keytree mount");
+	mountinfo_fini(&info);
+	if (err == 0)
+		wait_until_unlocked(path);
+	return err;
+}
+
+int mountpoint_unmount(const char *dir, struct attach_why *ret_why)
+{
+	char *path = resolve(dir);
+	int err;
+
+	if (path == NULL)
+		return fail(
+			ret_why, -errno, errno == ENOENT ? "no such directory" : strerror(errno));
+	err = unmount_path(path, ret_why);
+	free(path);
+	return err;
+}

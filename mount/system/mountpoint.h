@@ -1,0 +1,25 @@
+/* The directory a store is mounted on.
+ *
+ * A mounting process locks the directory below its mount (flock, shared). The kernel drops that
+ * lock when the process ends, however it ends. So who has unmounted a directory can wait, on that
+ * lock, until the store is flushed and free.
+ */
+#ifndef MOUNT_SYSTEM_MOUNTPOINT_H
+#define MOUNT_SYSTEM_MOUNTPOINT_H
+
+#include "mount/system/attach.h"
+
+/** Get a directory ready to be mounted on: take a dead mount of ours off, and lock it to the end of
+ *  the process.
+ *  @param dir       as the user named it
+ *  @param ret_path  absolute, without symbolic links; returned, free with free()
+ *  @param ret_why   on failure the reason
+ *  @return 0; -ENOENT; -ENOTDIR; -EBUSY something is mounted there; or another -errno */
+int mountpoint_take(const char *dir, char **ret_path, struct attach_why *ret_why);
+
+/** Unmount the store mounted on a directory and wait until its process has flushed and closed it.
+ *  @param ret_why  on failure the reason
+ *  @return 0; -EINVAL no store is mounted there; -EBUSY files in it are open; or another -errno */
+int mountpoint_unmount(const char *dir, struct attach_why *ret_why);
+
+#endif

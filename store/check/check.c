@@ -1,0 +1,309 @@
+/* kt_check(): read everything, believe nothing.
+ *
+ * All trees of the current commit are walked from their roots, then those of each snapshot. Every
+ * page is verified anew, marked in a bitmap, and not entered twice, so that no file, however made,
+ * keeps the walk busy for ever. At the end each page of the file must be marked exactly once: used,
+ * dead but kept, or in the free space. A page of a snapshot must be one of the first two, and a
+ * dead one must be of the snapshot that keeps it.
+ */
+#include "store/check/check_tree.h"
+#include "store/share/current.h"
+#include "store/error.h"
+#include "store/entry/shared_entry.h"
+#include "store/space/space.h"
+#include "store/space/space_log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- shared entries -------------------------------------------------------------------------- */
+
+static void report_shared(void *arg, const char *message)
+{
+	check_report(arg, 0, "%s", message);
+}
+
+/* Check the trees of a commit.
+ * ret_links: how many links there are; none if the trees are damaged, which are not walked again */
+static void check_trees(struct checker *checker, const struct format_tree *trees, unsigned count,
+	uint64_t *ret_links, bool *ret_sound)
+{
+	uint64_t before = checker->findings;
+
+	*ret_links = 0;
+	for (unsigned i = 0; i < count; i++)
+		check_tree(checker, &trees[i], i == TREE_ENTRIES ? ret_links : NULL);
+	*ret_sound = checker->findings == before;
+}
+
+/* Check that keys and shared entries agree in the commit that is read. */
+static int check_current(struct checker *checker)
+{
+	uint64_t links;
+	bool sound;
+
+	check_trees(checker, checker->slot.trees, TREE_COUNT, &links, &sound);
+	return sound ? shared_check(checker->txn, links, report_shared, checker) : 0;
+}
+
+/* The same of a snapshot. */
+static int check_kept(struct checker *checker, const struct format_snapshot *kept)
+{
+	struct kt_txn *txn;
+	uint64_t links;
+	bool sound;
+	int err;
+
+	check_trees(checker, kept->trees, SNAPSHOT_TREES, &links, &sound);
+	if (!sound || (links == 0 && kept->trees[TREE_SHARED].root == 0))
+		return 0;
+	err = kt_begin(checker->store, KT_READ, &txn);
+	if (err != 0)
+		return err;
+	err = txn_show(txn->txn, kept);
+	if (err == 0)
+		err = shared_check(txn, links, report_shared, checker);
+	kt_abort(txn);
+	return err;
+}
+
+/* ---- free space ------------------------------------------------------------------------------ */
+
+static void check_log(struct checker *checker, const struct format_space *space)
+{
+	uint64_t ref = space->head;
+	uint64_t seq = space->head_seq;
+
+	while (ref != 0 && seq >= space->tail_seq) {
+		const struct format_log *log =
+			(const struct format_log *)(const void *)check_page(checker, ref);
+
+		if (log == NULL)
+			return;
+		if (log->header.kind != PAGE_LOG || log->seq != seq) {
+			check_report(
+				checker, ref_page(ref), "not the log page that is referred to");
+			return;
+		}
+		ref = log->prev;
+		seq--;
+	}
+}
+
+static void mark_unused(struct checker *checker, const struct run *run, const char *what)
+{
+	for (uint64_t page = run->start; page < run->start + run->count; page++) {
+		if (check_has_bit(checker->marked, page))
+			check_report(checker, page, "%s, but in use", what);
+		check_set_bit(checker->marked, page);
+	}
+}
+
+static int mark_free(void *arg, struct run run, bool pending)
+{
+	(void)pending;
+	mark_unused(arg, &run, "free");
+	return 0;
+}
+
+/* Load the free space anew from the file, and mark it. */
+static int check_space(struct checker *checker)
+{
+	const struct format_slot *slot = &checker->slot;
+	struct spacelog_source source;
+	struct space *space;
+	int err;
+
+	commit_log_source(slot, &checker->pager, &source);
+	err = spacelog_load(&source, &space);
+
+	if (err == -EUCLEAN) {
+		check_report(checker, slot->page, "%s", error_detail(err));
+		return 0;
+	}
+	if (err != 0)
+		return err;
+	space_each(space, mark_free, checker);
+	space_close(space);
+	for (uint64_t page = PAGE_FIRST; page < slot->page_count; page++)
+		if (!check_has_bit(checker->marked, page))
+			check_report(checker, page, "neither in use nor free");
+	return 0;
+}
+
+/* ---- dropped trees --------------------------------------------------------------------------- */
+
+static int check_dropped_tree(void *arg, const struct format_reclaim *record)
+{
+	return check_root(arg, record->root, record->depth);
+}
+
+/* Walk what kt_clear() left to be freed. */
+static int check_dropped(struct checker *checker)
+{
+	int err = reclaim_each(checker->txn->txn, check_dropped_tree, checker);
+
+	if (err == -EUCLEAN) {
+		check_report(checker, 0, "%s", error_detail(err));
+		err = 0;
+	}
+	return err;
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+static int mark_dead(void *arg, const struct dead *dead)
+{
+	struct checker *checker = arg;
+
+	if (check_in_file(checker, dead->run.start, dead->run.count))
+		mark_unused(checker, &dead->run, "dead");
+	return 0;
+}
+
+static int mark_dead_of(void *arg, struct kt_txn *txn, const struct format_snapshot *kept)
+{
+	return snapshot_each_dead(txn, kept->txn, mark_dead, arg);
+}
+
+static int find_dead(void *arg, const struct dead *dead)
+{
+	struct checker *checker = arg;
+
+	for (uint64_t page = dead->run.start; page < dead->run.start + dead->run.count; page++)
+		if (page < checker->pager.page_count && !check_has_bit(checker->walked, page))
+			check_report(checker, page, "kept, but of no snapshot");
+	return 0;
+}
+
+static int check_snapshot(void *arg, struct kt_txn *txn, const struct format_snapshot *kept)
+{
+	struct checker *checker = arg;
+	int err;
+
+	checker->walked = calloc(checker->pager.page_count / 8 + 1, 1);
+	if (checker->walked == NULL)
+		return -ENOMEM;
+	checker->newest = kept->txn;
+	err = check_kept(checker, kept);
+	if (err == 0)
+		err = snapshot_each_dead(txn, kept->txn, find_dead, checker);
+	free(checker->walked);
+	return err;
+}
+
+/* The dead pages of all snapshots are marked before the first is walked, since a snapshot sees
+ * pages that a later one keeps. */
+static int check_snapshots(struct checker *checker)
+{
+	int err = snapshot_each(checker->txn, mark_dead_of, checker);
+
+	if (err == 0)
+		err = snapshot_each(checker->txn, check_snapshot, checker);
+	if (err == -EUCLEAN) {
+		check_report(checker, 0, "%s", error_detail(err));
+		err = 0;
+	}
+	return err;
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static int check_store(struct checker *checker)
+{
+	const struct format_slot *slot = &checker->slot;
+	int err;
+
+	checker->pager = (struct pager){.map = checker->store->map,
+		.page_count = slot->page_count,
+		.seed = checker->store->seed,
+		.seen = checker->store->seen};
+	checker->marked = calloc(slot->page_count / 8 + 1, 1);
+	if (checker->marked == NULL)
+		return -ENOMEM;
+	checker->walked = checker->marked;
+	checker->newest = slot->txn;
+	err = check_current(checker);
+	check_log(checker, &slot->space);
+	if (err == 0)
+		err = check_dropped(checker);
+	if (err == 0)
+		err = check_snapshots(checker);
+	return err != 0 ? err : check_space(checker);
+}
+
+/* The slot of the commit that is being read. @return 0; -EAGAIN it has been written over */
+static int find_slot(struct checker *checker)
+{
+	const struct kt_store *store = checker->store;
+	const struct root *root = atomic_load(&store->root);
+	uint64_t txn = kt_txn_id(checker->txn);
+
+	/* A failed sync has wiped the slots, and nobody writes any more. */
+	if (current_is_poisoned(store)) {
+		checker->slot = store->slot;
+		return store->slot.txn == txn ? 0 : -EIO;
+	}
+	/* The root is not freed before what is pinned. */
+	if (root->txn != txn)
+		return -EAGAIN;
+	return current_slot(store, root->published, &checker->slot);
+}
+
+/* Begin to read the current commit, and find its slot. Where others commit all the time, it may be
+ * written over before it is found. */
+static int pin_slot(struct checker *checker)
+{
+	int err;
+
+	do {
+		err = kt_begin(checker->store, KT_READ, &checker->txn);
+		if (err != 0)
+			return err;
+		err = find_slot(checker);
+		if (err != 0)
+			kt_abort(checker->txn);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/* What is read, one commit, is held by a transaction; or, in memory, where no slots are written,
+ * by the turn. */
+static int check_one(struct checker *checker)
+{
+	struct kt_store *store = checker->store;
+	int err = store->io->durable ? pin_slot(checker) : turn_take(store, false);
+
+	if (err != 0)
+		return err;
+	if (!store->io->durable) {
+		checker->slot = store->slot;
+		err = kt_begin(store, KT_READ, &checker->txn);
+	}
+	if (err == 0) {
+		err = check_store(checker);
+		kt_abort(checker->txn);
+	}
+	if (!store->io->durable)
+		turn_give(store);
+	return err;
+}
+
+int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint64_t *ret_findings)
+{
+	return kt_check_steps(store, found, NULL, arg, ret_findings);
+}
+
+int kt_check_steps(struct kt_store *store, kt_check_fn *found, kt_check_step_fn *step, void *arg,
+	uint64_t *ret_findings)
+{
+	struct checker checker = {.store = store, .found = found, .step = step, .arg = arg};
+	int err = check_one(&checker);
+
+	if (err == 0)
+		err = checker.stopped;
+	free(checker.marked);
+	if (err == 0)
+		*ret_findings = checker.findings;
+	return err;
+}

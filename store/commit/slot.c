@@ -1,0 +1,313 @@
+#include "store/commit/slot.h"
+
+#include "store/error.h"
+#include "store/io/io.h"
+#include "store/tree/page.h"
+#include "store/commit/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+static const uint8_t zeros[PAGE_SIZE];
+
+/* ---- header ---------------------------------------------------------------------------------- */
+
+int slot_format(struct io *io, const uint8_t *id, const struct format_slot *content)
+{
+	union {
+		struct format_header header;
+		uint8_t bytes[PAGE_SIZE];
+	} first = {.bytes = {0}};
+	struct format_slot slot = {
+		.txn = 1, .durable_txn = 1, .page_count = PAGE_FIRST, .next_id = 1};
+	struct iovec parts[PAGE_FIRST];
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	memcpy(first.header.magic, FORMAT_MAGIC, sizeof(first.header.magic));
+	first.header.version = FORMAT_VERSION;
+	first.header.page_size = PAGE_SIZE;
+	memcpy(first.header.id, id, sizeof(first.header.id));
+	first.header.created_ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	first.header.checksum = XXH3_64bits(first.bytes + 8, PAGE_SIZE - 8);
+	slot.time_ns = first.header.created_ns;
+	if (content != NULL)
+		slot = *content;
+	slot.page = PAGE_DURABLE;
+	slot_boot_id(slot.boot_id);
+	slot.checksum = page_checksum(&slot, page_seed(id));
+	for (size_t i = 0; i < PAGE_FIRST; i++)
+		parts[i] = (struct iovec){(void *)zeros, PAGE_SIZE};
+	parts[PAGE_HEADER].iov_base = first.bytes;
+	parts[PAGE_DURABLE].iov_base = &slot;
+	return io_write(io, 0, parts, PAGE_FIRST);
+}
+
+int slot_read_header(struct io *io, uint8_t *ret_id, bool *ret_readonly)
+{
+	union {
+		struct format_header header;
+		uint8_t bytes[PAGE_SIZE];
+	} first;
+	uint64_t size;
+	int err = io_size(io, &size);
+
+	if (err != 0)
+		return err;
+	if (size == 0)
+		return error_set(-EMEDIUMTYPE, "the file is empty");
+	memset(&first, 0, sizeof(first));
+	err = io_read(io, 0, first.bytes, size < PAGE_SIZE ? (size_t)size : PAGE_SIZE);
+	if (err != 0)
+		return err;
+	if (memcmp(first.header.magic, FORMAT_MAGIC, sizeof(first.header.magic)) != 0)
+		return error_set(-EMEDIUMTYPE, "it does not begin like one");
+	if (size < PAGE_FIRST * PAGE_SIZE)
+		return error_set(-EUCLEAN, "the file is cut off");
+	if (first.header.checksum != XXH3_64bits(first.bytes + 8, PAGE_SIZE - 8))
+		return error_damaged(PAGE_HEADER, "wrong checksum");
+	if (first.header.version != FORMAT_VERSION || first.header.incompat != 0)
+		return error_set(
+			-ENOTSUP, "the store has a newer format (%u)", first.header.version);
+	if (first.header.page_size != PAGE_SIZE)
+		return error_set(
+			-ENOTSUP, "the store has pages of %u bytes", first.header.page_size);
+	memcpy(ret_id, first.header.id, sizeof(first.header.id));
+	*ret_readonly = first.header.readonly != 0;
+	return 0;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+void slot_boot_id(uint8_t *ret_id)
+{
+	char text[64];
+	unsigned digits = 0;
+	ssize_t size = -1;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	memset(ret_id, 0, 16);
+	if (fd >= 0) {
+		size = read(fd, text, sizeof(text));
+		close(fd);
+	}
+	for (ssize_t i = 0; i < size && digits < 32; i++) {
+		unsigned value;
+
+		if (text[i] == '-' || sscanf((char[]){text[i], '\0'}, "%x", &value) != 1)
+			continue;
+		ret_id[digits / 2] |= (uint8_t)(value << (digits % 2 == 0 ? 4 : 0));
+		digits++;
+	}
+}
+
+int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t seed)
+{
+	struct iovec part = {slot, sizeof(*slot)};
+
+	slot->page = page;
+	slot->checksum = page_checksum(slot, seed);
+	return io_write(io, page * PAGE_SIZE, &part, 1);
+}
+
+/* Can a tree's root be what a slot says? */
+static bool plausible_tree(const struct format_tree *tree, uint64_t page_count)
+{
+	if (tree->root == 0 || tree->depth == 0)
+		return tree->root == 0 && tree->depth == 0;
+	return tree->depth <= DEPTH_MAX && ref_is_placed(tree->root) &&
+	       ref_page(tree->root) < page_count;
+}
+
+/* Is a slot whole, and can the file be what it describes? */
+static bool plausible(
+	const struct format_slot *slot, uint64_t page, uint64_t file_pages, uint64_t seed)
+{
+	for (unsigned i = 0; i < TREE_COUNT; i++)
+		if (!plausible_tree(&slot->trees[i], slot->page_count))
+			return false;
+	return slot->checksum == page_checksum(slot, seed) && slot->page == page &&
+	       slot->txn != 0 && slot->txn <= TXN_MAX && slot->page_count >= PAGE_FIRST &&
+	       slot->page_count <= file_pages && slot->page_count <= PAGE_MAX + 1;
+}
+
+int slot_erase(struct io *io, uint64_t page)
+{
+	struct iovec part = {(void *)zeros, PAGE_SIZE};
+
+	return io_write(io, page * PAGE_SIZE, &part, 1);
+}
+
+int slot_wipe_newer(struct io *io, const uint8_t *map, uint64_t txn, uint64_t seed, bool *ret_wiped)
+{
+	bool wiped = false;
+	int err = 0;
+
+	for (uint64_t page = PAGE_DURABLE; err == 0 && page < PAGE_WEAK; page++) {
+		struct format_slot slot;
+
+		memcpy(&slot, map + page * PAGE_SIZE, sizeof(slot));
+		if (slot.txn <= txn || slot.checksum != page_checksum(&slot, seed))
+			continue;
+		wiped = true;
+		err = slot_erase(io, page);
+	}
+	if (err == 0)
+		*ret_wiped = wiped;
+	return err;
+}
+
+/* Write pages for a store that takes no more writes in any case: a failure changes nothing. */
+static void last_write(struct io *io, uint64_t page, const void *data)
+{
+	struct iovec part = {(void *)data, PAGE_SIZE};
+
+	(void)io_write(io, page * PAGE_SIZE, &part, 1);
+}
+
+/* The older one first: alone it would count, and pages that it reaches have been used again. */
+static void wipe_weak(struct io *io)
+{
+	struct format_slot slots[2];
+	unsigned older = 0;
+
+	if (io_read(io, PAGE_WEAK * PAGE_SIZE, slots, sizeof(slots)) == 0)
+		older = slots[0].txn > slots[1].txn;
+	last_write(io, PAGE_WEAK + older, zeros);
+	last_write(io, PAGE_WEAK + !older, zeros);
+}
+
+void slot_wipe(struct io *io, unsigned durable_page)
+{
+	wipe_weak(io);
+	last_write(io, PAGE_DURABLE + (durable_page == PAGE_DURABLE), zeros);
+}
+
+static void renew_page(struct io *io, const uint8_t *map, uint64_t page)
+{
+	uint8_t copy[PAGE_SIZE];
+
+	last_write(io, page, memcpy(copy, map + page * PAGE_SIZE, PAGE_SIZE));
+}
+
+void slot_renew(struct io *io, const uint8_t *map, unsigned durable_page, uint64_t seed)
+{
+	struct format_slot slot;
+	uint64_t size;
+
+	wipe_weak(io);
+	memcpy(&slot, map + durable_page * PAGE_SIZE, sizeof(slot));
+	if (io_size(io, &size) != 0 || !plausible(&slot, durable_page, size / PAGE_SIZE, seed) ||
+		!written_verify(&slot, map, slot.page_count, seed))
+		return;
+	for (uint32_t i = 0; i < slot.run_count; i++)
+		for (uint64_t n = 0; n < run_size(slot.runs[i]); n++)
+			renew_page(io, map, ref_page(slot.runs[i]) + n);
+	renew_page(io, map, slot.page_count - 1); /* the file's size may be lost too */
+	last_write(io, durable_page, &slot);
+}
+
+/* The newest commit of which a weak slot says that it is on the disk, or 0. */
+static uint64_t find_witness(const struct format_slot slots[2], uint64_t seed)
+{
+	uint64_t txn = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (slots[i].checksum == page_checksum(&slots[i], seed) &&
+			slots[i].page == PAGE_WEAK + i && slots[i].durable_txn > txn)
+			txn = slots[i].durable_txn;
+	return txn;
+}
+
+bool slot_read(struct io *io, const uint8_t *map, uint64_t seed, uint64_t page, uint64_t txn,
+	struct format_slot *ret_slot)
+{
+	uint64_t size;
+
+	if (page < PAGE_DURABLE || page >= PAGE_DURABLE + SLOT_COUNT)
+		return false;
+	memcpy(ret_slot, map + page * PAGE_SIZE, sizeof(*ret_slot));
+	return ret_slot->txn == txn && io_size(io, &size) == 0 &&
+	       plausible(ret_slot, page, size / PAGE_SIZE, seed);
+}
+
+void slot_marks(const uint8_t *map, uint64_t ret_marks[SLOT_COUNT])
+{
+	for (unsigned i = 0; i < SLOT_COUNT; i++) {
+		const void *at = map + (PAGE_DURABLE + i) * PAGE_SIZE;
+
+		ret_marks[i] = atomic_load((const _Atomic uint64_t *)at);
+	}
+}
+
+/* Find the newest valid state in four slots. */
+static int judge(const struct format_slot slots[SLOT_COUNT], const uint8_t *map, uint64_t seed,
+	const uint8_t *boot_id, uint64_t sound, uint64_t file_pages, struct slot_state *state)
+{
+	bool found = false;
+
+	state->witnessed_txn = find_witness(slots + 2, seed);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct format_slot *slot = &slots[i];
+
+		if (!plausible(slot, PAGE_DURABLE + i, file_pages, seed) ||
+			(found && slot->txn < state->slot.txn) ||
+			(slot->txn > state->witnessed_txn && slot->txn > sound &&
+				!written_verify(slot, map, slot->page_count, seed)))
+			continue;
+		state->slot = *slot;
+		state->weak = false;
+		state->durable_page = PAGE_DURABLE + i;
+		state->durable_txn = slot->txn;
+		found = true;
+	}
+	if (!found)
+		return error_damaged(
+			PAGE_DURABLE, "no valid commit, the file is damaged or cut off");
+	if (state->slot.txn < state->witnessed_txn)
+		return error_damaged(
+			PAGE_DURABLE, "the slot of the last flushed commit is damaged");
+	for (unsigned i = 2; i < 4 && memcmp(boot_id, (uint8_t[16]){0}, 16) != 0; i++) {
+		const struct format_slot *slot = &slots[i];
+
+		if (plausible(slot, PAGE_DURABLE + i, file_pages, seed) &&
+			memcmp(slot->boot_id, boot_id, sizeof(slot->boot_id)) == 0 &&
+			slot->txn > state->slot.txn && slot->durable_txn == state->durable_txn) {
+			state->slot = *slot;
+			state->weak = true;
+		}
+	}
+	return 0;
+}
+
+int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t *boot_id,
+	uint64_t sound, bool moving, struct slot_state *state)
+{
+	struct format_slot slots[SLOT_COUNT], again[SLOT_COUNT];
+	const size_t size = sizeof(slots);
+	uint64_t file_size;
+	int judged = 0;
+	int err = io_read(io, PAGE_DURABLE * PAGE_SIZE, slots, size);
+
+	while (err == 0) {
+		err = io_size(io, &file_size);
+		if (err != 0)
+			break;
+		judged = judge(slots, map, seed, boot_id, sound, file_size / PAGE_SIZE, state);
+		if (!moving)
+			break;
+		/* If a slot was written, it was perhaps read in part, or what it lists was not
+		 * there any more. */
+		err = io_read(io, PAGE_DURABLE * PAGE_SIZE, again, size);
+		if (err == 0 && memcmp(slots, again, size) == 0)
+			break;
+		memcpy(slots, again, size);
+	}
+	return err != 0 ? err : judged;
+}

@@ -1,0 +1,284 @@
+/* kt_backup(): a commit as a store of its own, while others write.
+ *
+ * The read transaction pins the commit, so nothing that it reaches changes meanwhile (I1, I2). What
+ * it reaches is found first, then the file is written once from its beginning to its end:
+ *
+ *     header, slot | pages at their places ... hole ... pages ... log pages ... pages
+ *
+ * Each page is verified as it is copied. Its place stays, since references tell it, and so does the
+ * id, since it is the seed of all checksums. The free-space log is a new one: whatever is not
+ * reached is free in the copy.
+ */
+#include "store/error.h"
+#include "store/io/io.h"
+#include "store/io/io_stream.h"
+#include "store/copy/reachable.h"
+#include "store/commit/slot.h"
+#include "store/space/space.h"
+#include "store/space/space_log.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PART_PAGES 256 /* copied at once: 1 MiB */
+
+struct backup {
+	struct kt_txn *handle;
+	struct txn *txn;
+	const char *name; /* of the copy, for messages */
+	kt_backup_fn *progress;
+	void *arg;
+	struct reach reach;
+	struct space *space; /* of the copy */
+	struct spacelog_delta log;
+	struct io *to;
+	uint64_t copied; /* pages */
+	uint8_t *buf;
+};
+
+static int tell(struct backup *backup, uint64_t total)
+{
+	if (backup->progress == NULL)
+		return 0;
+	return backup->progress(backup->arg, backup->copied * PAGE_SIZE, total * PAGE_SIZE);
+}
+
+static int tell_walking(void *arg)
+{
+	return tell(arg, 0);
+}
+
+/* ---- free space ------------------------------------------------------------------------------ */
+
+/* Take all pages of the copy, up to the last one that is reached. */
+static int take_all(struct backup *backup, uint64_t end)
+{
+	for (uint64_t taken = PAGE_FIRST; taken < end;) {
+		struct run run;
+		int err = space_alloc(backup->space, end - taken, &run);
+
+		if (err != 0)
+			return err;
+		taken += run.count;
+	}
+	return 0;
+}
+
+/* Give those back that are not reached. */
+static int give_back(struct backup *backup, uint64_t end)
+{
+	uint64_t page = PAGE_FIRST;
+
+	while (page < end) {
+		struct run run = {page, 0};
+		int err = 0;
+
+		while (page < end && !reach_has(&backup->reach, page)) {
+			run.count++;
+			page++;
+		}
+		if (run.count > 0)
+			err = space_release(backup->space, run, backup->txn->number);
+		if (err != 0)
+			return err;
+		while (page < end && reach_has(&backup->reach, page))
+			page++;
+	}
+	return 0;
+}
+
+/* Make the log of a store whose first commit took the pages that are reached. */
+static int make_log(struct backup *backup)
+{
+	static const uint8_t tail[SLOT_TAIL];
+	static const struct format_space none;
+	uint64_t txn = backup->txn->number;
+	uint64_t end = backup->reach.page_count;
+	struct spacelog_source source = {
+		.txn = txn - 1, .page_count = PAGE_FIRST, .space = &none, .tail = tail};
+	int err;
+
+	backup->log = (struct spacelog_delta){.tail = tail, .page_count = PAGE_FIRST};
+	if (txn == 1) /* of a store that was never written to */
+		return 0;
+	while (end > PAGE_FIRST && !reach_has(&backup->reach, end - 1))
+		end--;
+	err = spacelog_load(&source, &backup->space);
+	if (err != 0)
+		return err;
+	space_begin(backup->space, txn, &(struct space_bounds){.slot_txn = txn - 1});
+	err = take_all(backup, end);
+	if (err == 0)
+		err = give_back(backup, end);
+	return err != 0 ? err
+			: spacelog_prepare(backup->space, backup->txn->pager.seed, &backup->log);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static int put_pages(struct backup *backup, uint64_t page, const void *data, uint64_t count)
+{
+	struct iovec part = {(void *)data, count * PAGE_SIZE};
+	int err = io_write(backup->to, page * PAGE_SIZE, &part, 1);
+
+	return err != 0 ? error_set(err, "writing the copy %s", backup->name) : 0;
+}
+
+static int put_head(struct backup *backup)
+{
+	const struct txn *txn = backup->txn;
+	struct format_slot slot = {.txn = txn->number,
+		.durable_txn = txn->number,
+		.time_ns = txn->time_ns,
+		.page_count = backup->log.page_count,
+		.next_id = txn->root->next_id,
+		.space = backup->log.space};
+	int err;
+
+	memcpy(slot.trees, backup->reach.trees, sizeof(slot.trees));
+	memcpy(slot.tail, backup->log.tail, sizeof(slot.tail));
+	err = slot_format(backup->to, txn->store->id, &slot);
+	return err != 0 ? error_set(err, "writing the copy %s", backup->name) : 0;
+}
+
+/* Copy pages in a row. */
+static int copy_run(struct backup *backup, uint64_t first, uint64_t count)
+{
+	int err =
+		io_read(backup->txn->store->io, first * PAGE_SIZE, backup->buf, count * PAGE_SIZE);
+
+	for (uint64_t i = 0; err == 0 && i < count; i++)
+		err = reach_verify(&backup->reach, first + i, backup->buf + i * PAGE_SIZE);
+	if (err == 0)
+		err = put_pages(backup, first, backup->buf, count);
+	backup->copied += count;
+	return err != 0 ? err : tell(backup, backup->reach.pages);
+}
+
+/* Copy what was reached from one page to another. */
+static int copy_between(struct backup *backup, uint64_t from, uint64_t to)
+{
+	int err = 0;
+
+	if (to > backup->reach.page_count)
+		to = backup->reach.page_count;
+	while (err == 0 && from < to) {
+		uint64_t end = from;
+
+		while (end < to && end - from < PART_PAGES && reach_has(&backup->reach, end))
+			end++;
+		if (end > from)
+			err = copy_run(backup, from, end - from);
+		from = end > from ? end : from + 1;
+	}
+	return err;
+}
+
+/* All pages in ascending order, those of the log among them. */
+static int put_all(struct backup *backup)
+{
+	uint64_t page = PAGE_FIRST;
+	int err = put_head(backup);
+
+	for (size_t i = 0; err == 0 && i < backup->log.count; i++) {
+		uint64_t place = ref_page(backup->log.pages[i].ref);
+
+		err = copy_between(backup, page, place);
+		if (err == 0)
+			err = put_pages(backup, place, backup->log.pages[i].data, 1);
+		page = place + 1;
+	}
+	return err != 0 ? err : copy_between(backup, page, backup->log.page_count);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static int check_source(const struct txn *txn)
+{
+	uint8_t id[16];
+	bool unknown;
+	int err = txn->writing ? -EINVAL : slot_read_header(txn->store->io, id, &unknown);
+
+	if (err == 0 && unknown)
+		err = error_set(-ENOTSUP, "the store has features that cannot be copied");
+	return err;
+}
+
+/* Only another store may be replaced, one that nobody has open: not the one that is copied. */
+static int check_target(const char *path)
+{
+	const struct io_range all = {0, INT64_MAX};
+	uint8_t id[16];
+	struct io *old;
+	bool unknown;
+	int err = io_file_open(path, true, &old);
+
+	if (err != 0)
+		return err == -ENOENT ? 0 : err;
+	err = slot_read_header(old, id, &unknown);
+	if (err == -EUCLEAN) /* a damaged one may go */
+		err = 0;
+	if (err == 0 && io_locked(old, &all, NULL))
+		err = error_set(-EBUSY, "%s is open", path);
+	io_close(old);
+	return err;
+}
+
+static int fill(void *arg, struct io *io)
+{
+	struct backup *backup = arg;
+	int err = reach_walk(backup->handle, tell_walking, backup, &backup->reach);
+
+	backup->to = io;
+	if (err == 0)
+		err = make_log(backup);
+	if (err == 0)
+		err = tell(backup, backup->reach.pages);
+	if (err == 0) {
+		backup->buf = malloc(PART_PAGES * PAGE_SIZE);
+		err = backup->buf == NULL ? -ENOMEM : put_all(backup);
+	}
+	free(backup->buf);
+	space_close(backup->space);
+	reach_fini(&backup->reach);
+	return err;
+}
+
+int kt_backup(
+	struct kt_txn *txn, const char *path, unsigned flags, kt_backup_fn *progress, void *arg)
+{
+	struct backup backup = {
+		.handle = txn, .txn = txn->txn, .name = path, .progress = progress, .arg = arg};
+	bool replace = (flags & KT_BACKUP_REPLACE) != 0;
+	struct io *io = NULL;
+	int err = check_source(txn->txn);
+
+	if (err == 0 && replace)
+		err = check_target(path);
+	if (err == 0)
+		err = (replace ? io_file_replace : io_file_create)(path, fill, &backup, &io);
+	if (err == 0)
+		io_close(io);
+	return err;
+}
+
+int kt_backup_fd(struct kt_txn *txn, int fd, kt_backup_fn *progress, void *arg)
+{
+	struct backup backup = {.handle = txn,
+		.txn = txn->txn,
+		.name = "through a descriptor",
+		.progress = progress,
+		.arg = arg};
+	struct io *io;
+	int err = check_source(txn->txn);
+
+	if (err == 0)
+		err = io_stream_open(fd, &io);
+	if (err != 0)
+		return err;
+	err = fill(&backup, io);
+	io_close(io);
+	return err;
+}

@@ -1,0 +1,30 @@
+/* Entries that keys share, on their way to where they get new ids: which key has got the entry
+ * first, for the others to be linked to. */
+#ifndef STORE_COPY_LINK_MAP_H
+#define STORE_COPY_LINK_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct firsts {
+	struct first *list; /* by id */
+	size_t count, room;
+};
+
+struct first {
+	uint64_t shared; /* id that the entry had */
+	size_t size;
+	uint8_t *key;
+};
+
+void firsts_fini(struct firsts *firsts);
+
+/** Find the first key of an entry. @return NULL there has been none */
+const struct first *firsts_find(const struct firsts *firsts, uint64_t shared);
+
+/** Remember a key as the first one of an entry.
+ *  @param key  copied
+ *  @return 0; -ENOMEM */
+int firsts_add(struct firsts *firsts, uint64_t shared, const void *key, size_t key_size);
+
+#endif

@@ -1,0 +1,512 @@
+/* Entries: what the public calls on keys do to the trees. */
+#include "store/entry/entry.h"
+
+#include "store/error.h"
+#include "store/tree/node.h"
+#include "store/tree/overflow.h"
+#include "store/entry/shared_entry.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- common ---------------------------------------------------------------------------------- */
+
+bool entry_is_too_long(const struct kt_txn *handle, size_t key_size)
+{
+	return key_size > KT_KEY_MAX - handle->prefix_size;
+}
+
+/* Find the place of an entry. */
+static int find_place(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	entry->txn = handle->txn;
+	entry->tree = &handle->txn->trees[handle->tree];
+	entry->exists = false;
+	entry->key = key_size > 0 ? key : "";
+	entry->key_size = key_size + handle->prefix_size;
+	if (entry_is_too_long(handle, key_size))
+		return 0;
+	if (handle->prefix_size > 0) {
+		memcpy(entry->whole, handle->prefix, handle->prefix_size);
+		memcpy(entry->whole + handle->prefix_size, entry->key, key_size);
+		entry->key = entry->whole;
+	}
+	return tree_find(&entry->txn->pager, entry->tree, entry->key, entry->key_size, &entry->path,
+		&entry->exists);
+}
+
+int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	int err = find_place(handle, key, key_size, entry);
+
+	return err == 0 && entry->exists ? tree_cell(&entry->path, &entry->cell) : err;
+}
+
+/* Find an entry to read it. */
+static int entry_read(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	int err = entry_find(handle, key, key_size, entry);
+
+	return err == 0 && !entry->exists ? -ENOENT : err;
+}
+
+/* Find an entry to read a part of it. */
+static int read_part(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	int err = entry_read(handle, key, key_size, entry);
+
+	if (err == 0 && entry->cell.value.kind == CELL_LINK)
+		err = shared_follow(handle->txn, &entry->cell, &entry->cell);
+	return err;
+}
+
+int entry_fail(struct txn *txn, int err)
+{
+	if (err != 0 && txn->failed == 0)
+		txn->failed = err;
+	return err;
+}
+
+int entry_open(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	int err = entry_find(handle, key, key_size, entry);
+
+	if (err == 0 && !entry->exists) {
+		memset(&entry->cell, 0, sizeof(entry->cell));
+		entry->cell.flags = CELL_STAMPED;
+	}
+	return entry_fail(handle->txn, err);
+}
+
+int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	struct txn *txn = handle->txn;
+	int err;
+
+	if (!txn->writing)
+		return -EROFS;
+	if (entry_is_too_long(handle, key_size))
+		return -ENAMETOOLONG;
+	if (io_forked(txn->store->io))
+		return entry_fail(txn, -ECHILD);
+	if (txn->failed == 0 && commit_should_spill(txn))
+		entry_fail(txn, commit_spill(txn));
+	if (txn->failed != 0)
+		return txn->failed;
+	err = entry_open(handle, key, key_size, entry);
+	if (err == 0 && handle->tree == TREE_SHARED &&
+		(!entry->exists || entry->key_size != sizeof(uint64_t)))
+		err = -ENOENT;
+	return err;
+}
+
+/* Begin to change a part of an entry, which all of its keys will show. */
+static int edit_part(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+{
+	int err = entry_edit(handle, key, key_size, entry);
+
+	if (err == 0 && entry->exists && entry->cell.value.kind == CELL_LINK)
+		err = entry_fail(
+			handle->txn, shared_open(handle->txn, entry->cell.value.root, entry));
+	return err;
+}
+
+/* Begin to replace the entry of one key. keep_attr: but for its attributes. */
+static int edit_whole(struct kt_txn *handle, const void *key, size_t key_size, bool keep_attr,
+	struct entry *entry)
+{
+	int err = entry_edit(handle, key, key_size, entry);
+
+	if (err == 0 && entry->exists && entry->cell.value.kind == CELL_LINK)
+		err = entry_fail(handle->txn, shared_part(entry, keep_attr));
+	return err;
+}
+
+/* Bytes the cell has room for an inline value. */
+static size_t inline_room(const struct entry *entry)
+{
+	size_t suffix = entry->key_size < SUFFIX_MAX ? entry->key_size : SUFFIX_MAX;
+	size_t used = cell_overhead(&entry->cell) + suffix;
+
+	if (used >= CELL_MAX)
+		return 0;
+	return CELL_MAX - used < INLINE_MAX ? CELL_MAX - used : INLINE_MAX;
+}
+
+int entry_store(struct entry *entry, uint64_t old_size)
+{
+	struct image_buffer buffer;
+	struct image image;
+
+	entry->cell.spilled = false;
+	if (entry->cell.value.kind != CELL_LINK) {
+		entry->cell.flags |= CELL_STAMPED;
+		entry->cell.version = entry->txn->number;
+	}
+	entry->txn->generation++;
+	cell_image(&entry->cell, &buffer, &image);
+	image.key = entry->key;
+	image.key_size = entry->key_size;
+	if (!entry->exists) {
+		entry->tree->entries++;
+		entry->tree->key_bytes += entry->key_size;
+	}
+	entry->tree->value_bytes += entry->cell.value.size - old_size;
+	return tree_put(&entry->txn->pager, entry->tree, &entry->path, entry->exists, &image);
+}
+
+int entry_remove(struct entry *entry)
+{
+	entry->txn->generation++;
+	entry->tree->entries--;
+	entry->tree->key_bytes -= entry->key_size;
+	entry->tree->value_bytes -= entry->cell.value.size;
+	return tree_remove(&entry->txn->pager, entry->tree, &entry->path);
+}
+
+int entry_free(struct txn *txn, const struct cell *cell)
+{
+	int err = cell->value.kind == CELL_LINK ? shared_leave(txn, cell)
+						: value_free(&txn->pager, &cell->value);
+
+	if (err == 0 && (cell->flags & CELL_ATTR_SPILLED))
+		err = overflow_free(&txn->pager, cell->attr_overflow, cell->attr_size);
+	return err;
+}
+
+int entry_delete(struct entry *entry)
+{
+	int err = entry_free(entry->txn, &entry->cell);
+
+	return err != 0 ? err : entry_remove(entry);
+}
+
+/* ---- attributes ------------------------------------------------------------------------------ */
+
+int entry_set_attr(struct entry *entry, const void *attr, size_t size)
+{
+	struct cell *cell = &entry->cell;
+	struct pager *pager = &entry->txn->pager;
+	int err = 0;
+
+	if (cell->flags & CELL_ATTR_SPILLED)
+		err = overflow_free(pager, cell->attr_overflow, cell->attr_size);
+	cell->flags &= (uint8_t) ~(CELL_ATTR | CELL_ATTR_SPILLED | CELL_ATTR_COPIED);
+	cell->attr_size = (uint32_t)size;
+	cell->attr = attr;
+	if (size > ATTR_INLINE_MAX) {
+		cell->flags |= CELL_ATTR_SPILLED;
+		if (err == 0)
+			err = overflow_write(pager, attr, size, &cell->attr_overflow);
+	} else if (size > 0) {
+		cell->flags |= CELL_ATTR;
+	}
+	return err;
+}
+
+int entry_fit(struct entry *entry)
+{
+	struct value *value = &entry->cell.value;
+	size_t room = inline_room(entry);
+
+	if (value->kind != CELL_INLINE || value->size <= room)
+		return 0;
+	return value_make(
+		&entry->txn->pager, value->data, value->size, room, &entry->buffer, value);
+}
+
+int entry_attr(struct txn *txn, const struct cell *cell, struct kt_slice *ret_attr)
+{
+	void *bytes;
+	int err;
+
+	ret_attr->data = cell->attr;
+	ret_attr->size = cell->attr_size;
+	if (!(cell->flags & CELL_ATTR_SPILLED))
+		return 0;
+	if (cell->attr_size > KT_ATTR_MAX)
+		return error_damaged(0, "an attribute blob that is too long");
+	bytes = txn_gather(txn, cell->attr_size);
+	if (bytes == NULL)
+		return -ENOMEM;
+	err = overflow_read(&txn->pager, cell->attr_overflow, bytes, cell->attr_size);
+	ret_attr->data = bytes;
+	return err;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_value)
+{
+	const struct value *value = &cell->value;
+	struct cell shared;
+	const void *view;
+	size_t got;
+	void *bytes;
+	int err;
+
+	if (value->kind == CELL_LINK) {
+		err = shared_follow(txn, cell, &shared);
+		return err != 0 ? err : entry_value(txn, &shared, ret_value);
+	}
+	err = value_view(&txn->pager, value, &view);
+	if (err == 0 && view == NULL) {
+		bytes = txn_gather(txn, value->size);
+		if (bytes == NULL)
+			return -ENOMEM;
+		err = value_read(&txn->pager, value, 0, bytes, value->size, &got);
+		view = bytes;
+	}
+	if (err == 0) {
+		ret_value->data = view;
+		ret_value->size = value->size;
+	}
+	return err;
+}
+
+int entry_stat(struct txn *txn, const struct cell *cell, struct kt_stat *ret_stat)
+{
+	struct kt_stat stat = {.size = cell->value.size,
+		.stored = value_stored(&cell->value),
+		.version = cell->version,
+		.mtime_ns = cell->mtime_ns,
+		.attr_copied = (cell->flags & CELL_ATTR_COPIED) != 0,
+		.keys = cell->flags & CELL_SHARED ? cell->keys : 1};
+	struct cell shared;
+	int err;
+
+	if (cell->value.kind == CELL_LINK) {
+		err = shared_follow(txn, cell, &shared);
+		if (err == 0)
+			err = entry_stat(txn, &shared, ret_stat);
+		if (err == 0)
+			ret_stat->shared = cell->value.root;
+		return err;
+	}
+	err = entry_attr(txn, cell, &stat.attr);
+	if (err == 0)
+		*ret_stat = stat;
+	return err;
+}
+
+int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice *ret_value)
+{
+	struct entry entry;
+	const uint8_t *data;
+	int err = find_place(txn, key, key_size, &entry);
+
+	if (err != 0 || !entry.exists)
+		return err != 0 ? err : -ENOENT;
+	if (node_inline(
+		    entry.path.level[0].node, entry.path.level[0].index, &data, &ret_value->size)) {
+		ret_value->data = data;
+		return 0;
+	}
+	err = tree_cell(&entry.path, &entry.cell);
+	return err != 0 ? err : entry_value(txn->txn, &entry.cell, ret_value);
+}
+
+int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_contains)
+{
+	struct entry entry;
+	int err = find_place(txn, key, key_size, &entry);
+
+	if (err == 0)
+		*ret_contains = entry.exists;
+	return err;
+}
+
+int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct kt_stat *ret_stat)
+{
+	struct entry entry;
+	int err = entry_read(txn, key, key_size, &entry);
+
+	if (err == 0)
+		err = entry_stat(txn->txn, &entry.cell, ret_stat);
+	if (err == 0 && txn->tree == TREE_SHARED && entry.key_size == sizeof(uint64_t))
+		ret_stat->shared = __builtin_bswap64(load64(entry.key));
+	return err;
+}
+
+int kt_read(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset, void *buf,
+	size_t size, size_t *ret_read)
+{
+	struct entry entry;
+	int err = read_part(txn, key, key_size, &entry);
+
+	return err != 0 ? err
+			: value_read(
+				  &txn->txn->pager, &entry.cell.value, offset, buf, size, ret_read);
+}
+
+int kt_next_data(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset,
+	uint64_t *ret_begin, uint64_t *ret_end)
+{
+	struct entry entry;
+	int err = read_part(txn, key, key_size, &entry);
+
+	return err != 0 ? err
+			: value_next_data(
+				  &txn->txn->pager, &entry.cell.value, offset, ret_begin, ret_end);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* Replace the value of an entry. */
+static int put_value(struct entry *entry, const void *value, size_t size)
+{
+	struct value old = entry->cell.value;
+	int err = value_make(&entry->txn->pager, value, size, inline_room(entry), &entry->buffer,
+		&entry->cell.value);
+
+	if (err == 0 && entry->exists)
+		err = value_free(&entry->txn->pager, &old);
+	return err != 0 ? err : entry_store(entry, entry->exists ? old.size : 0);
+}
+
+int kt_put(
+	struct kt_txn *txn, const void *key, size_t key_size, const void *value, size_t value_size)
+{
+	struct entry entry;
+	int err = edit_whole(txn, key, key_size, true, &entry);
+
+	if (err != 0)
+		return err;
+	entry.cell.mtime_ns = txn->txn->now_ns;
+	return entry_fail(txn->txn, put_value(&entry, value, value_size));
+}
+
+int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
+	size_t value_size, const void *attr, size_t attr_size, int64_t mtime_ns)
+{
+	struct entry entry;
+	int err;
+
+	if (attr_size > KT_ATTR_MAX)
+		return -E2BIG;
+	err = edit_whole(txn, key, key_size, false, &entry);
+	if (err != 0)
+		return err;
+	entry.cell.mtime_ns = mtime_ns;
+	err = entry_set_attr(&entry, attr, attr_size);
+	if (err == 0)
+		err = put_value(&entry, value, value_size);
+	return entry_fail(txn->txn, err);
+}
+
+int kt_set_attr(
+	struct kt_txn *txn, const void *key, size_t key_size, const void *attr, size_t attr_size)
+{
+	struct entry entry;
+	int err;
+
+	if (attr_size > KT_ATTR_MAX)
+		return -E2BIG;
+	err = edit_part(txn, key, key_size, &entry);
+	if (err == 0 && !entry.exists)
+		return -ENOENT;
+	if (err == 0)
+		err = entry_set_attr(&entry, attr, attr_size);
+	if (err == 0)
+		err = entry_fit(&entry);
+	if (err == 0)
+		err = entry_store(&entry, entry.cell.value.size);
+	return entry_fail(txn->txn, err);
+}
+
+int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size)
+{
+	struct entry entry;
+	int err = edit_part(handle, key, key_size, &entry);
+
+	if (err == 0 && !entry.exists)
+		return -ENOENT;
+	if (err != 0)
+		return err;
+	entry.cell.flags |= CELL_ATTR_COPIED;
+	return entry_fail(handle->txn, entry_store(&entry, entry.cell.value.size));
+}
+
+int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, int64_t mtime_ns)
+{
+	struct entry entry;
+	int err = edit_part(txn, key, key_size, &entry);
+
+	if (err == 0 && !entry.exists)
+		return -ENOENT;
+	if (err != 0)
+		return err;
+	entry.cell.mtime_ns = mtime_ns;
+	return entry_fail(txn->txn, entry_store(&entry, entry.cell.value.size));
+}
+
+int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned flags)
+{
+	struct entry entry;
+	int err = txn->tree == TREE_SHARED ? -EINVAL : entry_edit(txn, key, key_size, &entry);
+
+	if (err == 0 && !entry.exists)
+		return flags & KT_MISSING_OK ? 0 : -ENOENT;
+	return err != 0 ? err : entry_fail(txn->txn, entry_delete(&entry));
+}
+
+int kt_write(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset,
+	const void *data, size_t size)
+{
+	struct entry entry;
+	uint64_t old_size;
+	int err;
+
+	if (offset > INT64_MAX || size > INT64_MAX - offset)
+		return -EFBIG;
+	err = edit_part(txn, key, key_size, &entry);
+	if (err != 0)
+		return err;
+	old_size = entry.cell.value.size;
+	entry.cell.mtime_ns = txn->txn->now_ns;
+	err = value_write(&txn->txn->pager, &entry.cell.value, offset, data, size,
+		inline_room(&entry), &entry.buffer);
+	if (err == 0)
+		err = entry_store(&entry, old_size);
+	return entry_fail(txn->txn, err);
+}
+
+int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t size)
+{
+	struct entry entry;
+	uint64_t old_size;
+	int err;
+
+	if (size > INT64_MAX)
+		return -EFBIG;
+	err = edit_part(txn, key, key_size, &entry);
+	if (err == 0 && !entry.exists)
+		return -ENOENT;
+	if (err != 0)
+		return err;
+	old_size = entry.cell.value.size;
+	entry.cell.mtime_ns = txn->txn->now_ns;
+	err = value_resize(
+		&txn->txn->pager, &entry.cell.value, size, inline_room(&entry), &entry.buffer);
+	if (err == 0)
+		err = entry_store(&entry, old_size);
+	return entry_fail(txn->txn, err);
+}
+
+int kt_punch(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset, uint64_t size)
+{
+	struct entry entry;
+	int err = edit_part(txn, key, key_size, &entry);
+
+	if (err == 0 && !entry.exists)
+		return -ENOENT;
+	if (err != 0)
+		return err;
+	entry.cell.mtime_ns = txn->txn->now_ns;
+	err = value_punch(&txn->txn->pager, &entry.cell.value, offset, size, inline_room(&entry),
+		&entry.buffer);
+	if (err == 0)
+		err = entry_store(&entry, entry.cell.value.size);
+	return entry_fail(txn->txn, err);
+}

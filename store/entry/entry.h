@@ -1,0 +1,88 @@
+/* Entries on their way out of or into a tree: what the public calls on keys are made of. */
+#ifndef STORE_ENTRY_ENTRY_H
+#define STORE_ENTRY_ENTRY_H
+
+#include "keytree.h"
+#include "store/tree/tree_edit.h"
+#include "store/value/value_edit.h"
+
+struct txn;
+
+/** An entry: its place in a tree, its cell, and memory for what the cell points to. */
+struct entry {
+	struct txn *txn;
+	struct format_tree *tree;
+	const void *key;
+	size_t key_size;
+	struct path path;
+	bool exists;
+	struct cell cell;
+	struct value_buffer buffer;
+	uint8_t whole[KT_KEY_MAX]; /* the key, if it had to be put together */
+};
+
+/** Is a key too long for a tree, or collection? */
+bool entry_is_too_long(const struct kt_txn *handle, size_t key_size);
+
+/** Find an entry. One with a key that is too long is not there. @param key  borrowed by ret_entry
+ */
+int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct entry *ret_entry);
+
+/** Find an entry to change it, in a transaction that may be changed. A missing one is fresh and
+ *  empty. A failure fails the transaction.
+ *  @param key  borrowed by ret_entry */
+int entry_open(struct kt_txn *handle, const void *key, size_t key_size, struct entry *ret_entry);
+
+/** Begin a change that a caller asks for. Errors before entry_open() leave the transaction usable.
+ *  @param key  borrowed by ret_entry
+ *  @return as entry_open(); -EROFS; -ENAMETOOLONG; -ENOENT in TREE_SHARED, where all is made
+ *          elsewhere; what has failed the transaction before */
+int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct entry *ret_entry);
+
+/** Remember that a change failed half-way: the transaction cannot be committed any more.
+ *  @return err */
+int entry_fail(struct txn *txn, int err);
+
+/** Put the changed cell into its tree. The path is used up.
+ *  @param old_size  of the value there was */
+int entry_store(struct entry *entry, uint64_t old_size);
+
+/** Take an entry that exists from its tree, and leave what its cell refers to. The path is used up.
+ */
+int entry_remove(struct entry *entry);
+
+/** Free what a cell refers to, but for its key. Of a link that is the link: the entry it leads to
+ * has one key less. */
+int entry_free(struct txn *txn, const struct cell *cell);
+
+/** Both: delete an entry that exists. */
+int entry_delete(struct entry *entry);
+
+/** Give the cell an attribute blob. The bytes are borrowed until the entry is stored. */
+int entry_set_attr(struct entry *entry, const void *attr, size_t size);
+
+/** Mark the blob of a key's entry as a copy; see kt_put(). */
+int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size);
+
+/** Move a value out that was inline and has no room any more. */
+int entry_fit(struct entry *entry);
+
+/** The attribute blob of a cell, as kt_stat() returns it. */
+int entry_attr(struct txn *txn, const struct cell *cell, struct kt_slice *ret_attr);
+
+/** The value of a cell, as kt_get() returns it. */
+int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_value);
+
+/** What is known of a cell, as kt_stat() returns it. */
+int entry_stat(struct txn *txn, const struct cell *cell, struct kt_stat *ret_stat);
+
+/** What a cell points to, out of the node it leaves. */
+struct luggage {
+	uint8_t attr[ATTR_INLINE_MAX];
+	uint8_t value[INLINE_MAX];
+};
+
+/** Have a cell point into the luggage. @return 0; -EUCLEAN it does not fit */
+int luggage_pack(struct luggage *luggage, struct cell *cell);
+
+#endif

@@ -1,0 +1,350 @@
+/* Entries that several keys share. See shared_entry.h. */
+#include "store/entry/shared_entry.h"
+
+#include "store/error.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct format_link) == 16, "the key of a link's record");
+
+static struct kt_txn shared_tree(struct txn *txn)
+{
+	return (struct kt_txn){.txn = txn, .tree = TREE_SHARED};
+}
+
+static struct format_link record_key(const struct cell *link)
+{
+	return (struct format_link){
+		__builtin_bswap64(link->value.root), __builtin_bswap64(link->value.blocks)};
+}
+
+static struct cell link_cell(uint64_t id, uint64_t link)
+{
+	return (struct cell){.value = {.kind = CELL_LINK, .root = id, .blocks = link}};
+}
+
+/* ---- the entry ------------------------------------------------------------------------------- */
+
+int shared_open(struct txn *txn, uint64_t id, struct entry *entry)
+{
+	struct kt_txn tree = shared_tree(txn);
+	uint64_t key = __builtin_bswap64(id);
+	int err = entry_find(&tree, &key, sizeof(key), entry);
+
+	if (err != 0)
+		return err;
+	if (!entry->exists || !(entry->cell.flags & CELL_SHARED) || entry->cell.keys == 0 ||
+		entry->cell.value.kind == CELL_LINK)
+		return error_damaged(0, "a link that leads nowhere");
+	memcpy(entry->whole, &key, sizeof(key));
+	entry->key = entry->whole;
+	return 0;
+}
+
+int shared_follow(struct txn *txn, const struct cell *link, struct cell *ret_cell)
+{
+	struct entry entry;
+	int err = shared_open(txn, link->value.root, &entry);
+
+	if (err == 0)
+		*ret_cell = entry.cell;
+	return err;
+}
+
+/* Change the number of its keys. Its version is that of the transaction, whatever the number. */
+static int count_keys(struct txn *txn, uint64_t id, int more)
+{
+	struct entry entry;
+	int err = shared_open(txn, id, &entry);
+
+	if (err != 0)
+		return err;
+	entry.cell.keys += (uint32_t)more;
+	return entry.cell.keys == 0 ? entry_delete(&entry)
+				    : entry_store(&entry, entry.cell.value.size);
+}
+
+/* ---- links ----------------------------------------------------------------------------------- */
+
+/* Find the record of a link. */
+static int open_record(struct txn *txn, const struct format_link *record, struct entry *entry)
+{
+	struct kt_txn tree = shared_tree(txn);
+	int err = entry_open(&tree, record, sizeof(*record), entry);
+
+	if (err == 0 && entry->exists && entry->cell.value.kind != CELL_INLINE)
+		err = error_damaged(0, "malformed record of a shared entry");
+	return err;
+}
+
+/* Write down the key of a link. */
+static int put_record(struct txn *txn, const struct cell *link, const void *key, size_t key_size)
+{
+	struct format_link record = record_key(link);
+	struct entry entry;
+	int err = open_record(txn, &record, &entry);
+
+	if (err == 0)
+		err = entry_set_attr(&entry, key, key_size);
+	return err != 0 ? err : entry_store(&entry, entry.cell.value.size);
+}
+
+static int delete_record(struct txn *txn, const struct cell *link)
+{
+	struct format_link record = record_key(link);
+	struct entry entry;
+	int err = open_record(txn, &record, &entry);
+
+	if (err == 0 && !entry.exists)
+		err = error_damaged(0, "a link without a record");
+	return err != 0 ? err : entry_delete(&entry);
+}
+
+/* Put a link in the place of an entry. */
+static int put_link(struct entry *entry, uint64_t id, uint64_t old_size)
+{
+	struct txn *txn = entry->txn;
+	int err;
+
+	entry->cell = link_cell(id, txn->own->next_id++);
+	err = put_record(txn, &entry->cell, entry->key, entry->key_size);
+	return err != 0 ? err : entry_store(entry, old_size);
+}
+
+int shared_leave(struct txn *txn, const struct cell *link)
+{
+	int err = count_keys(txn, link->value.root, -1);
+
+	return err != 0 ? err : delete_record(txn, link);
+}
+
+int shared_rename(struct txn *txn, const struct cell *link, const void *key, size_t key_size)
+{
+	int err = count_keys(txn, link->value.root, 0);
+
+	return err != 0 ? err : put_record(txn, link, key, key_size);
+}
+
+int shared_part(struct entry *entry, bool keep_attr)
+{
+	struct txn *txn = entry->txn;
+	struct cell link = entry->cell, cell;
+	struct kt_slice attr = {NULL, 0};
+	uint8_t *copy;
+	int err = shared_follow(txn, &link, &cell);
+
+	if (err == 0 && cell.keys == 1)
+		return shared_open(txn, link.value.root, entry);
+	if (err == 0 && keep_attr)
+		err = entry_attr(txn, &cell, &attr);
+	if (err != 0)
+		return err;
+	copy = txn_gather(txn, attr.size);
+	if (copy == NULL)
+		return -ENOMEM;
+	if (attr.size > 0)
+		memcpy(copy, attr.data, attr.size);
+	err = shared_leave(txn, &link);
+	entry->cell = (struct cell){.flags = CELL_STAMPED};
+	if (err == 0)
+		err = entry_set_attr(entry, copy, attr.size);
+	if (attr.size > 0)
+		entry->cell.flags |= CELL_ATTR_COPIED;
+	return err;
+}
+
+int shared_take(struct entry *entry, struct luggage *luggage)
+{
+	struct cell link = entry->cell, cell;
+	struct entry shared;
+	int err = shared_open(entry->txn, link.value.root, &shared);
+
+	if (err != 0)
+		return err;
+	cell = shared.cell;
+	if (cell.keys > 1)
+		return -EMLINK;
+	err = luggage_pack(luggage, &cell);
+	if (err == 0)
+		err = entry_remove(&shared);
+	if (err == 0)
+		err = delete_record(entry->txn, &link);
+	cell.flags &= (uint8_t)~CELL_SHARED;
+	entry->cell = cell;
+	entry->tree->value_bytes += cell.value.size;
+	return err;
+}
+
+/* ---- linking --------------------------------------------------------------------------------- */
+
+/* Move an entry to TREE_SHARED, and put a link in its place. */
+static int share(struct entry *source, uint64_t *ret_id)
+{
+	struct txn *txn = source->txn;
+	struct kt_txn tree = shared_tree(txn);
+	struct cell cell = source->cell;
+	struct luggage luggage;
+	struct entry shared;
+	uint64_t id = txn->own->next_id++, key = __builtin_bswap64(id);
+	int err = luggage_pack(&luggage, &cell);
+
+	if (err == 0)
+		err = entry_open(&tree, &key, sizeof(key), &shared);
+	if (err != 0)
+		return err;
+	cell.flags |= CELL_SHARED;
+	cell.keys = 1;
+	shared.cell = cell;
+	err = entry_fit(&shared);
+	if (err == 0)
+		err = entry_store(&shared, 0);
+	*ret_id = id;
+	return err != 0 ? err : put_link(source, id, cell.value.size);
+}
+
+/* The id of an entry, if it is shared; else 0. */
+static uint64_t id_of(const struct kt_txn *handle, const struct entry *entry)
+{
+	uint64_t key;
+
+	if (handle->tree != TREE_SHARED)
+		return entry->cell.value.kind == CELL_LINK ? entry->cell.value.root : 0;
+	memcpy(&key, entry->key, sizeof(key));
+	return __builtin_bswap64(key);
+}
+
+static int link_to(
+	struct txn *txn, uint64_t id, struct kt_txn *to, const void *key, size_t key_size)
+{
+	struct entry target;
+	int err = count_keys(txn, id, 1);
+
+	if (err == 0)
+		err = entry_open(to, key, key_size, &target);
+	return err != 0 ? err : put_link(&target, id, 0);
+}
+
+int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
+	const void *to_key, size_t to_size)
+{
+	struct entry source, target;
+	struct cell cell = {0};
+	uint64_t id = 0;
+	int err;
+
+	if ((from->tree != TREE_ENTRIES && from->tree != TREE_SHARED) || to->tree != TREE_ENTRIES)
+		return -EINVAL;
+	if (entry_is_too_long(to, to_size))
+		return -ENAMETOOLONG;
+	err = entry_edit(from, from_key, from_size, &source);
+	if (err == 0 && !source.exists)
+		return -ENOENT;
+	if (err == 0)
+		err = entry_open(to, to_key, to_size, &target);
+	if (err == 0 && target.exists)
+		return -EEXIST;
+	if (err == 0)
+		id = id_of(from, &source);
+	if (err == 0 && id != 0) {
+		cell = link_cell(id, 0);
+		err = shared_follow(from->txn, &cell, &cell);
+		if (err == 0 && cell.keys >= KT_LINK_MAX)
+			return -EMLINK;
+	} else if (err == 0) {
+		err = share(&source, &id);
+	}
+	if (err == 0)
+		err = link_to(from->txn, id, to, to_key, to_size);
+	return entry_fail(from->txn, err);
+}
+
+/* ---- checking -------------------------------------------------------------------------------- */
+
+/* The walk through TREE_SHARED. */
+struct checking {
+	struct kt_txn *txn;
+	shared_found_fn *found;
+	void *arg;
+	uint64_t id;   /* of the entry last met */
+	uint64_t keys; /* records met of it */
+	uint64_t most; /* and how many there are to be */
+	uint64_t links;
+};
+
+static void end_entry(struct checking *checking)
+{
+	if (checking->keys != checking->most)
+		checking->found(checking->arg, "a shared entry counts its keys wrong");
+	checking->keys = checking->most = 0;
+}
+
+static void begin_entry(struct checking *checking, const uint8_t *key)
+{
+	struct entry entry;
+
+	end_entry(checking);
+	checking->id = __builtin_bswap64(load64(key));
+	if (shared_open(checking->txn->txn, checking->id, &entry) != 0)
+		checking->found(checking->arg, "a shared entry that counts no keys");
+	else
+		checking->most = entry.cell.keys;
+}
+
+/* Does the key of a record lead back to it? Then no other record has this key. */
+static void check_record(
+	struct checking *checking, const struct format_link *record, const struct kt_slice *key)
+{
+	struct entry entry;
+	int err = entry_find(kt_tree(checking->txn, KT_ENTRIES), key->data, key->size, &entry);
+	bool leads = err == 0 && entry.exists && entry.cell.value.kind == CELL_LINK &&
+		     entry.cell.value.root == __builtin_bswap64(record->id) &&
+		     entry.cell.value.blocks == __builtin_bswap64(record->link);
+
+	if (!leads || __builtin_bswap64(record->id) != checking->id)
+		checking->found(checking->arg, "a shared entry has a key that is another's");
+	checking->keys++;
+	checking->links++;
+}
+
+static void check_one(
+	struct checking *checking, const struct kt_slice *key, const struct kt_stat *stat)
+{
+	struct format_link record;
+
+	if (key->size == sizeof(uint64_t)) {
+		begin_entry(checking, key->data);
+	} else if (key->size == sizeof(record)) {
+		memcpy(&record, key->data, sizeof(record));
+		check_record(checking, &record, &stat->attr);
+	} else {
+		checking->found(checking->arg, "malformed record of a shared entry");
+	}
+}
+
+int shared_check(struct kt_txn *txn, uint64_t links, shared_found_fn *found, void *arg)
+{
+	struct checking checking = {.txn = txn, .found = found, .arg = arg};
+	struct kt_txn tree = shared_tree(txn->txn);
+	struct kt_cursor *cursor;
+	int err = kt_cursor_open(&tree, &cursor);
+
+	if (err != 0)
+		return err;
+	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+		struct kt_slice key = kt_cursor_key(cursor);
+		struct kt_stat stat;
+
+		err = kt_cursor_stat(cursor, &stat);
+		if (err == 0)
+			check_one(&checking, &key, &stat);
+	}
+	kt_cursor_close(cursor);
+	if (err != -ENOENT)
+		return err;
+	end_entry(&checking);
+	if (checking.links != links)
+		found(arg, "a key that leads to a shared entry which does not know it");
+	return 0;
+}

@@ -1,0 +1,144 @@
+/* Entries, more conveniently: defaults, updates through a callback, numbers and strings. All of it
+ * is built on the calls of entry.c. */
+#include "store/tree/cell.h"
+#include "store/error.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <string.h>
+
+int kt_get_or_insert(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
+	size_t value_size, struct kt_slice *ret_value)
+{
+	int err = kt_get(txn, key, key_size, ret_value);
+
+	if (err == -ENOENT)
+		err = kt_put(txn, key, key_size, value, value_size);
+	else
+		return err;
+	return err != 0 ? err : kt_get(txn, key, key_size, ret_value);
+}
+
+int kt_update(struct kt_txn *txn, const void *key, size_t key_size, kt_update_fn *update, void *arg)
+{
+	struct kt_slice old, new = {NULL, 0};
+	int err = kt_get(txn, key, key_size, &old);
+	bool exists = err == 0;
+
+	if (err != 0 && err != -ENOENT)
+		return err;
+	err = update(arg, exists ? &old : NULL, &new);
+	if (err < 0 || err == KT_KEEP)
+		return err < 0 ? err : 0;
+	if (err == KT_REMOVE)
+		return kt_delete(txn, key, key_size, KT_MISSING_OK);
+	return kt_put(txn, key, key_size, new.data, new.size);
+}
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+static bool is_width(unsigned width)
+{
+	return width == 1 || width == 2 || width == 4 || width == 8;
+}
+
+/* The bytes of a number's entry. */
+static int get_width(
+	struct kt_txn *txn, const void *key, size_t key_size, unsigned width, uint64_t *ret_bits)
+{
+	struct kt_slice value;
+	int err = is_width(width) ? kt_get(txn, key, key_size, &value) : -EINVAL;
+
+	if (err != 0)
+		return err;
+	if (value.size != width)
+		return error_set(
+			-EMSGSIZE, "a value of %zu bytes is not a number of %u", value.size, width);
+	*ret_bits = 0;
+	memcpy(ret_bits, value.data, width);
+	return 0;
+}
+
+int kt_get_uint(
+	struct kt_txn *txn, const void *key, size_t key_size, unsigned width, uint64_t *ret_number)
+{
+	return get_width(txn, key, key_size, width, ret_number);
+}
+
+int kt_put_uint(
+	struct kt_txn *txn, const void *key, size_t key_size, unsigned width, uint64_t number)
+{
+	if (!is_width(width))
+		return -EINVAL;
+	if (width < 8 && number >> (8 * width) != 0)
+		return -ERANGE;
+	return kt_put(txn, key, key_size, &number, width);
+}
+
+int kt_get_int(
+	struct kt_txn *txn, const void *key, size_t key_size, unsigned width, int64_t *ret_number)
+{
+	uint64_t bits;
+	unsigned unused;
+	int err = get_width(txn, key, key_size, width, &bits);
+
+	if (err != 0)
+		return err;
+	unused = 64 - 8 * width;
+	*ret_number = (int64_t)(bits << unused) >> unused; /* the sign comes along */
+	return 0;
+}
+
+int kt_put_int(struct kt_txn *txn, const void *key, size_t key_size, unsigned width, int64_t number)
+{
+	int64_t rest;
+
+	if (!is_width(width))
+		return -EINVAL;
+	rest = number >> (8 * width - 1); /* 0 or -1, if it fits */
+	if (rest != 0 && rest != -1)
+		return -ERANGE;
+	return kt_put(txn, key, key_size, &number, width);
+}
+
+int kt_get_double(struct kt_txn *txn, const void *key, size_t key_size, double *ret_number)
+{
+	uint64_t bits;
+	int err = get_width(txn, key, key_size, sizeof(bits), &bits);
+
+	if (err == 0)
+		memcpy(ret_number, &bits, sizeof(*ret_number));
+	return err;
+}
+
+int kt_put_double(struct kt_txn *txn, const void *key, size_t key_size, double number)
+{
+	return kt_put(txn, key, key_size, &number, sizeof(number));
+}
+
+/* ---- strings --------------------------------------------------------------------------------- */
+
+int kt_get_string(struct kt_txn *txn, const void *key, size_t key_size, const char **ret_string)
+{
+	struct kt_slice value;
+	char *copy;
+	int err = kt_get(txn, key, key_size, &value);
+
+	if (err != 0)
+		return err;
+	if (value.size > 0 && memchr(value.data, '\0', value.size) != NULL)
+		return error_set(-EILSEQ, "a value with a NUL byte is not a string");
+	copy = txn_gather(txn->txn, value.size + 1);
+	if (copy == NULL)
+		return -ENOMEM;
+	if (value.size > 0)
+		memcpy(copy, value.data, value.size);
+	copy[value.size] = '\0';
+	*ret_string = copy;
+	return 0;
+}
+
+int kt_put_string(struct kt_txn *txn, const void *key, size_t key_size, const char *string)
+{
+	return kt_put(txn, key, key_size, string, strlen(string));
+}

@@ -1,0 +1,385 @@
+/* The difference of two points in time (kt_diff).
+ *
+ * Both trees are walked side by side. An item is a subtree or a cell; where both walks stand before
+ * subtrees with the same reference, these hold the same and are passed over unread. So the cost
+ * follows the difference: about a leaf, and a branch of each level, for every place that differs.
+ *
+ *     from:  [ A ][ B ][ C ]        A, C: the same references, passed over
+ *     to:    [ A ][ B'][ C ]        B, B': entered, cell by cell
+ *
+ * An entry that keys share may have changed while the leaves of these keys have not. So first the
+ * shared entries are compared in the same way; the keys of those that differ are awaited, and told
+ * in their turn.
+ */
+#include "store/entry/entry.h"
+#include "store/error.h"
+#include "store/tree/node.h"
+#include "store/store.h"
+#include "store/tree/tree.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- walks ----------------------------------------------------------------------------------- */
+
+/* A walk through one tree. The item it stands before is the one at path.level[at].index: a subtree,
+ * or, on level 0, a cell; or, at the depth of the tree, the whole tree. */
+struct walk {
+	struct txn *txn;
+	const struct format_tree *tree;
+	struct path path;
+	unsigned at;
+	bool done;
+};
+
+/* Reference of the subtree a walk stands before. */
+static uint64_t walk_ref(const struct walk *walk)
+{
+	if (walk->at == walk->path.depth)
+		return walk->tree->root;
+	return node_child(walk->path.level[walk->at].node, walk->path.level[walk->at].index);
+}
+
+/* Enter the subtree. */
+static int walk_enter(struct walk *walk)
+{
+	uint64_t ref = walk_ref(walk);
+	unsigned level = walk->at - 1;
+	const uint8_t *node;
+	int err = pager_node(&walk->txn->pager, ref, level, &node);
+
+	if (err != 0)
+		return err;
+	walk->path.level[level].ref = ref;
+	walk->path.level[level].node = node;
+	walk->path.level[level].index = 0;
+	walk->at = level;
+	return 0;
+}
+
+/* Pass over the item. */
+static void walk_pass(struct walk *walk)
+{
+	while (walk->at < walk->path.depth) {
+		unsigned index = ++walk->path.level[walk->at].index;
+
+		if (index < node_header(walk->path.level[walk->at].node)->count)
+			return;
+		walk->at++;
+	}
+	walk->done = true;
+}
+
+/* Begin before the whole tree, or at the first key of a collection. */
+static int walk_begin(struct walk *walk, struct kt_txn *handle)
+{
+	bool exact;
+	int err;
+
+	walk->txn = handle->txn;
+	walk->tree = &handle->txn->trees[handle->tree];
+	walk->path.depth = walk->tree->depth;
+	walk->at = walk->tree->depth;
+	walk->done = walk->tree->depth == 0;
+	if (walk->done || handle->prefix_size == 0)
+		return 0;
+	err = tree_find(&walk->txn->pager, walk->tree, handle->prefix, handle->prefix_size,
+		&walk->path, &exact);
+	walk->at = 0;
+	if (err == 0 && walk->path.level[0].index == node_header(walk->path.level[0].node)->count)
+		walk_pass(walk);
+	return err;
+}
+
+/* A lower bound of the keys of the item; of a cell its key. Size 0: none. */
+static int walk_low(struct walk *walk, uint8_t key[KT_KEY_MAX], size_t *ret_size)
+{
+	*ret_size = 0;
+	for (unsigned level = walk->at; level < walk->path.depth; level++)
+		if (level == 0 || walk->path.level[level].index > 0)
+			return node_key(&walk->txn->pager, walk->path.level[level].node,
+				walk->path.level[level].index, key, ret_size);
+	return 0;
+}
+
+/* ---- the difference -------------------------------------------------------------------------- */
+
+/* A key whose entry differs wherever it stands. */
+struct awaited {
+	size_t size;
+	uint8_t key[];
+};
+
+struct diff {
+	struct walk from, to;
+	const struct kt_txn *part; /* with the prefix of the keys that are told */
+	kt_diff_fn *each;
+	void *arg;
+	struct awaited **awaited; /* in order */
+	size_t awaited_count, awaited_room, awaited_next;
+};
+
+static int compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
+{
+	int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
+
+	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
+}
+
+static int compare_low(
+	struct diff *diff, int *ret_order, struct kt_slice *ret_key, uint8_t bytes[2][KT_KEY_MAX])
+{
+	size_t sizes[2];
+	int err = walk_low(&diff->from, bytes[0], &sizes[0]);
+
+	if (err == 0)
+		err = walk_low(&diff->to, bytes[1], &sizes[1]);
+	if (err != 0)
+		return err;
+	*ret_order = compare_keys(bytes[0], sizes[0], bytes[1], sizes[1]);
+	*ret_key = *ret_order <= 0 ? (struct kt_slice){bytes[0], sizes[0]}
+				   : (struct kt_slice){bytes[1], sizes[1]};
+	return 0;
+}
+
+static int cell_stat(struct walk *walk, struct kt_stat *stat)
+{
+	struct cell cell;
+	int err = tree_cell(&walk->path, &cell);
+
+	return err != 0 ? err : entry_stat(walk->txn, &cell, stat);
+}
+
+/* Tell of a key that was awaited, unless it has another entry now: then the walks tell it. */
+static int tell_awaited(struct diff *diff, const struct awaited *awaited)
+{
+	size_t prefix = diff->part->prefix_size;
+	struct kt_txn from = {.txn = diff->from.txn}, to = {.txn = diff->to.txn};
+	struct kt_slice key = {awaited->key + prefix, awaited->size - prefix};
+	struct kt_stat before, after;
+	int err = kt_stat(&from, awaited->key, awaited->size, &before);
+
+	if (err == 0)
+		err = kt_stat(&to, awaited->key, awaited->size, &after);
+	if (err != 0 || before.version == after.version)
+		return err == -ENOENT ? 0 : err;
+	return diff->each(diff->arg, &key, &before, &after);
+}
+
+/* Tell of the keys awaited before another, which the walks have come to; NULL: of all. */
+static int tell_before(struct diff *diff, const struct kt_slice *key)
+{
+	int err = 0;
+
+	while (err == 0 && diff->awaited_next < diff->awaited_count) {
+		const struct awaited *awaited = diff->awaited[diff->awaited_next];
+		int order = key == NULL ? -1
+					: compare_keys(awaited->key, awaited->size, key->data,
+						  key->size);
+
+		if (order > 0)
+			break;
+		diff->awaited_next++;
+		if (order < 0)
+			err = tell_awaited(diff, awaited);
+	}
+	return err;
+}
+
+/* Tell of the entries of one key; either walk may have none. */
+static int tell(struct diff *diff, const struct kt_slice *whole, bool in_from, bool in_to)
+{
+	size_t prefix = diff->part->prefix_size;
+	struct kt_slice key;
+	struct kt_stat from, to;
+	int err;
+
+	if (prefix > 0 &&
+		(whole->size < prefix || memcmp(whole->data, diff->part->prefix, prefix) != 0)) {
+		diff->from.done = diff->to.done = true; /* behind the collection */
+		return 0;
+	}
+	key = (struct kt_slice){(const uint8_t *)whole->data + prefix, whole->size - prefix};
+	err = tell_before(diff, whole);
+	if (err == 0 && in_from)
+		err = cell_stat(&diff->from, &from);
+	if (err == 0 && in_to)
+		err = cell_stat(&diff->to, &to);
+	if (err == 0 && !(in_from && in_to && from.version == to.version))
+		err = diff->each(diff->arg, &key, in_from ? &from : NULL, in_to ? &to : NULL);
+	if (in_from)
+		walk_pass(&diff->from);
+	if (in_to)
+		walk_pass(&diff->to);
+	return err;
+}
+
+/* One step while neither walk is done. */
+static int step(struct diff *diff)
+{
+	struct walk *from = &diff->from, *to = &diff->to;
+	uint8_t bytes[2][KT_KEY_MAX];
+	struct kt_slice key;
+	int order, err;
+
+	if (from->at > to->at)
+		return walk_enter(from);
+	if (to->at > from->at)
+		return walk_enter(to);
+	if (from->at > 0 && walk_ref(from) == walk_ref(to)) {
+		walk_pass(from);
+		walk_pass(to);
+		return 0;
+	}
+	err = compare_low(diff, &order, &key, bytes);
+	if (err != 0)
+		return err;
+	if (from->at == 0)
+		return tell(diff, &key, order <= 0, order >= 0);
+	if (order <= 0)
+		err = walk_enter(from);
+	return err == 0 && order >= 0 ? walk_enter(to) : err;
+}
+
+/* The other walk is done: all that is left of this one differs. */
+static int rest(struct diff *diff, struct walk *walk)
+{
+	int err = 0;
+
+	while (err == 0 && !walk->done) {
+		uint8_t bytes[KT_KEY_MAX];
+		struct kt_slice key = {bytes, 0};
+
+		if (walk->at > 0) {
+			err = walk_enter(walk);
+			continue;
+		}
+		err = walk_low(walk, bytes, &key.size);
+		if (err == 0)
+			err = tell(diff, &key, walk == &diff->from, walk == &diff->to);
+	}
+	return err;
+}
+
+static bool is_same_part(const struct kt_txn *a, const struct kt_txn *b)
+{
+	return a->prefix_size == b->prefix_size &&
+	       (a->prefix_size == 0 || memcmp(a->prefix, b->prefix, a->prefix_size) == 0);
+}
+
+/* Compare two trees. */
+static int compare_trees(struct diff *diff, struct kt_txn *from, struct kt_txn *to)
+{
+	int err = walk_begin(&diff->from, from);
+
+	if (err == 0)
+		err = walk_begin(&diff->to, to);
+	while (err == 0 && !diff->from.done && !diff->to.done)
+		err = step(diff);
+	if (err == 0)
+		err = rest(diff, &diff->from);
+	if (err == 0)
+		err = rest(diff, &diff->to);
+	return err != 0 ? err : tell_before(diff, NULL);
+}
+
+/* ---- keys that share entries ----------------------------------------------------------------- */
+
+static int await(struct diff *diff, const struct kt_slice *key)
+{
+	size_t prefix = diff->part->prefix_size;
+	struct awaited *awaited;
+
+	if (key->size < prefix ||
+		(prefix > 0 && memcmp(key->data, diff->part->prefix, prefix) != 0))
+		return 0;
+	if (diff->awaited_count == diff->awaited_room) {
+		size_t room = diff->awaited_room > 0 ? 2 * diff->awaited_room : 16;
+		struct awaited **more = realloc(diff->awaited, room * sizeof(*more));
+
+		if (more == NULL)
+			return -ENOMEM;
+		diff->awaited = more;
+		diff->awaited_room = room;
+	}
+	awaited = malloc(sizeof(*awaited) + key->size);
+	if (awaited == NULL)
+		return -ENOMEM;
+	awaited->size = key->size;
+	if (key->size > 0)
+		memcpy(awaited->key, key->data, key->size);
+	diff->awaited[diff->awaited_count++] = awaited;
+	return 0;
+}
+
+static int compare_awaited(const void *a, const void *b)
+{
+	const struct awaited *x = *(struct awaited *const *)a, *y = *(struct awaited *const *)b;
+
+	return compare_keys(x->key, x->size, y->key, y->size);
+}
+
+/* A shared entry differs: its keys are awaited. One that has not been its key both times has
+ * another cell, which the walks meet. */
+static int await_keys(
+	void *arg, const struct kt_slice *id, const struct kt_stat *from, const struct kt_stat *to)
+{
+	struct diff *diff = arg;
+	struct kt_txn tree = {.txn = diff->to.txn, .tree = TREE_SHARED};
+	struct kt_cursor *cursor;
+	int err;
+
+	if (id->size != sizeof(uint64_t) || from == NULL || to == NULL)
+		return 0;
+	err = kt_cursor_open(&tree, &cursor);
+	if (err != 0)
+		return err;
+	err = kt_cursor_set_prefix(cursor, id->data, id->size);
+	if (err == 0)
+		err = kt_cursor_first(cursor); /* the entry itself */
+	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+		struct kt_stat stat;
+
+		err = kt_cursor_stat(cursor, &stat);
+		if (err == 0)
+			err = await(diff, &stat.attr);
+	}
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Compare the shared entries. */
+static int await_shared(struct diff *diff, struct txn *from_txn, struct txn *to_txn)
+{
+	struct kt_txn from = {.txn = from_txn, .tree = TREE_SHARED};
+	struct kt_txn to = {.txn = to_txn, .tree = TREE_SHARED};
+	struct diff shared = {.part = &from, .each = await_keys, .arg = diff};
+	int err;
+
+	diff->from.txn = from_txn;
+	diff->to.txn = to_txn;
+	err = compare_trees(&shared, &from, &to);
+	if (diff->awaited_count > 1)
+		qsort(diff->awaited, diff->awaited_count, sizeof(*diff->awaited), compare_awaited);
+	return err;
+}
+
+/* ---- public ---------------------------------------------------------------------------------- */
+
+int kt_diff(struct kt_txn *from, struct kt_txn *to, kt_diff_fn *each, void *arg)
+{
+	struct diff diff = {.part = from, .each = each, .arg = arg};
+	int err = 0;
+
+	if (from->txn->store != to->txn->store || from->tree != to->tree || !is_same_part(from, to))
+		return -EINVAL;
+	if (from->tree == TREE_ENTRIES)
+		err = await_shared(&diff, from->txn, to->txn);
+	if (err == 0)
+		err = compare_trees(&diff, from, to);
+	for (size_t i = 0; i < diff.awaited_count; i++)
+		free(diff.awaited[i]);
+	free(diff.awaited);
+	return err;
+}

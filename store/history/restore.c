@@ -1,0 +1,124 @@
+/* Going back to a point in time (kt_restore): the difference is applied, in one transaction. */
+#include "store/entry/entry.h"
+#include "store/copy/link_map.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct restore {
+	struct kt_txn *point, *to; /* trees */
+	uint8_t *buf;
+	struct firsts firsts;
+};
+
+#define COPY_BYTES ((size_t)1 << 20)
+
+/* Copy the stored ranges of a value that is large, or has holes. */
+static int copy_ranges(struct restore *restore, const struct kt_slice *key, uint64_t size)
+{
+	uint64_t at = 0, end = 0;
+	int err = kt_truncate(restore->to, key->data, key->size, size);
+
+	while (err == 0) {
+		size_t part, got;
+
+		if (at == end)
+			err = kt_next_data(restore->point, key->data, key->size, at, &at, &end);
+		if (err != 0)
+			break;
+		part = end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
+		err = kt_read(restore->point, key->data, key->size, at, restore->buf, part, &got);
+		if (err == 0)
+			err = kt_write(restore->to, key->data, key->size, at, restore->buf, got);
+		at += part;
+	}
+	return err == -ENXIO ? 0 : err;
+}
+
+static int copy_entry(
+	struct restore *restore, const struct kt_slice *key, const struct kt_stat *stat)
+{
+	struct kt_slice value = {NULL, 0};
+	bool in_ranges = stat->size > COPY_BYTES || stat->stored < stat->size;
+	int err = in_ranges ? 0 : kt_get(restore->point, key->data, key->size, &value);
+
+	if (err == 0)
+		err = kt_put_entry(restore->to, key->data, key->size, value.data, value.size,
+			stat->attr.data, stat->attr.size, stat->mtime_ns);
+	if (err == 0 && in_ranges)
+		err = copy_ranges(restore, key, stat->size);
+	if (err == 0 && in_ranges)
+		err = kt_set_mtime(restore->to, key->data, key->size, stat->mtime_ns);
+	if (err == 0 && stat->attr_copied)
+		err = entry_mark_copied(restore->to, key->data, key->size);
+	return err;
+}
+
+/* A key of an entry that keys shared. If the entry differs, or any of its keys, then all of them
+ * are told, since its version differs; so all of them come by here. The first gets the entry back,
+ * as its own; the others are linked to that. */
+static int restore_shared(
+	struct restore *restore, const struct kt_slice *key, const struct kt_stat *then)
+{
+	const struct first *first = firsts_find(&restore->firsts, then->shared);
+	int err;
+
+	if (first != NULL) {
+		err = kt_delete(restore->to, key->data, key->size, KT_MISSING_OK);
+		return err != 0 ? err
+				: kt_link(restore->to, first->key, first->size, restore->to,
+					  key->data, key->size);
+	}
+	/* not to be shared by then with others that were not told yet */
+	err = kt_delete(restore->to, key->data, key->size, KT_MISSING_OK);
+	if (err == 0)
+		err = copy_entry(restore, key, then);
+	return err != 0 ? err : firsts_add(&restore->firsts, then->shared, key->data, key->size);
+}
+
+static int apply(void *arg, const struct kt_slice *key, const struct kt_stat *now,
+	const struct kt_stat *then)
+{
+	struct restore *restore = arg;
+
+	(void)now;
+	if (then == NULL)
+		return kt_delete(restore->to, key->data, key->size, 0);
+	if (then->shared != 0 && then->keys > 1)
+		return restore_shared(restore, key, then);
+	return copy_entry(restore, key, then);
+}
+
+int restore_into(struct kt_txn *last, struct kt_txn *point, struct kt_txn *to)
+{
+	struct restore restore = {.buf = malloc(COPY_BYTES)};
+	int err = restore.buf == NULL ? -ENOMEM : 0;
+
+	for (unsigned tree = KT_ENTRIES; err == 0 && tree <= KT_DIRECTORIES; tree++) {
+		restore.point = kt_tree(point, tree);
+		restore.to = kt_tree(to, tree);
+		err = kt_diff(kt_tree(last, tree), restore.point, apply, &restore);
+	}
+	firsts_fini(&restore.firsts);
+	free(restore.buf);
+	return err;
+}
+
+int kt_restore(struct kt_store *store, struct kt_txn *point)
+{
+	struct kt_txn *last = NULL, *to = NULL;
+	int err = point->txn->writing || point->txn->store != store
+			  ? -EINVAL
+			  : kt_begin(store, KT_WRITE, &to);
+
+	if (err == 0)
+		err = kt_begin(store, KT_READ, &last);
+	if (err == 0)
+		err = restore_into(last, point, to);
+	kt_abort(last);
+	if (err == 0)
+		return kt_commit(to, 0);
+	kt_abort(to);
+	return err;
+}

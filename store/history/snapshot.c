@@ -1,0 +1,469 @@
+/* Snapshots: commits that are kept under a name (I2; format.h has the scheme).
+ *
+ * Taking one writes a record of the current roots. From then on what is freed and was born up to it
+ * goes to its dead list instead of the free space. Reading one is a read transaction with its
+ * roots; a pin on the current commit protects it, because its pages cannot become free before a
+ * later one.
+ */
+#include "store/entry/entry.h"
+#include "store/error.h"
+#include "store/copy/lineage.h"
+#include "store/space/space.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+static void put_number(uint8_t *at, uint64_t number)
+{
+	store64(at, __builtin_bswap64(number));
+}
+
+static uint64_t get_number(const uint8_t *at)
+{
+	return __builtin_bswap64(load64(at));
+}
+
+#define RECORD_KEY 9
+#define DEAD_KEY 17
+
+static void record_key(uint64_t snapshot, uint8_t key[RECORD_KEY])
+{
+	key[0] = SNAPSHOT_RECORD;
+	put_number(key + 1, snapshot);
+}
+
+static void dead_key(uint64_t snapshot, uint64_t freed, uint8_t key[DEAD_KEY])
+{
+	key[0] = SNAPSHOT_DEAD;
+	put_number(key + 1, snapshot);
+	put_number(key + 9, freed);
+}
+
+/* A snapshot's record, taken apart. */
+struct record {
+	struct format_snapshot kept;
+	char name[KT_NAME_MAX + 1];
+};
+
+static int parse_record(const struct kt_slice *value, struct record *record)
+{
+	size_t name = value->size - sizeof(record->kept);
+
+	if (value->size < sizeof(record->kept) || name == 0 || name > KT_NAME_MAX)
+		return error_damaged(0, "malformed snapshot");
+	memcpy(&record->kept, value->data, sizeof(record->kept));
+	memcpy(record->name, (const char *)value->data + sizeof(record->kept), name);
+	record->name[name] = '\0';
+	return 0;
+}
+
+static struct dead parse_dead(const struct kt_slice *list, size_t index)
+{
+	const uint8_t *at = (const uint8_t *)list->data + index * sizeof(struct format_dead);
+	uint64_t word = load64(at);
+
+	return (struct dead){{ref_page(word), word >> PAGE_BITS}, load64(at + 8)};
+}
+
+struct kt_txn snapshot_tree(struct kt_txn *handle)
+{
+	return (struct kt_txn){.txn = handle->txn, .tree = TREE_SNAPSHOTS};
+}
+
+/* ---- finding --------------------------------------------------------------------------------- */
+
+/* Step through the records with a cursor that is confined to them. @return 0; -ENOENT no more */
+static int next_record(struct kt_cursor *cursor, struct record *record)
+{
+	struct kt_slice value;
+	int err = kt_cursor_next(cursor);
+
+	if (err == 0)
+		err = kt_cursor_value(cursor, &value);
+	return err != 0 ? err : parse_record(&value, record);
+}
+
+static int open_records(struct kt_txn *tree, struct kt_cursor **ret_cursor)
+{
+	int err = kt_cursor_open(tree, ret_cursor);
+
+	return err != 0 ? err : kt_cursor_set_prefix(*ret_cursor, (uint8_t[]){SNAPSHOT_RECORD}, 1);
+}
+
+/* Find a snapshot by name. ret_before: the one before it, 0: none; may be NULL */
+static int find_record(
+	struct kt_txn *tree, const char *name, struct record *record, uint64_t *ret_before)
+{
+	struct kt_cursor *cursor = NULL;
+	uint64_t before = 0;
+	int err = open_records(tree, &cursor);
+
+	while (err == 0) {
+		err = next_record(cursor, record);
+		if (err != 0 || strcmp(record->name, name) == 0)
+			break;
+		before = record->kept.txn;
+	}
+	kt_cursor_close(cursor);
+	if (err == 0 && ret_before != NULL)
+		*ret_before = before;
+	return err;
+}
+
+int snapshot_find(struct kt_txn *txn, uint64_t commit, struct format_snapshot *ret_kept,
+	char ret_name[KT_NAME_MAX + 1])
+{
+	struct kt_txn tree = snapshot_tree(txn);
+	struct record record;
+	struct kt_slice value;
+	uint8_t key[RECORD_KEY];
+	int err;
+
+	record_key(commit, key);
+	err = kt_get(&tree, key, sizeof(key), &value);
+	if (err == 0)
+		err = parse_record(&value, &record);
+	if (err != 0)
+		return err;
+	*ret_kept = record.kept;
+	memcpy(ret_name, record.name, sizeof(record.name));
+	return 0;
+}
+
+int snapshot_newest(struct kt_store *store, uint64_t *ret_txn)
+{
+	struct kt_txn *txn, tree;
+	struct kt_cursor *cursor = NULL;
+	int err = kt_begin(store, KT_READ, &txn);
+
+	if (err != 0)
+		return err;
+	tree = snapshot_tree(txn);
+	err = open_records(&tree, &cursor);
+	if (err == 0)
+		err = kt_cursor_last(cursor);
+	if (err == 0)
+		*ret_txn = get_number((const uint8_t *)kt_cursor_key(cursor).data + 1);
+	else if (err == -ENOENT)
+		*ret_txn = 0;
+	kt_cursor_close(cursor);
+	kt_abort(txn);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* ---- dead lists ------------------------------------------------------------------------------ */
+
+/* Add to a dead list. */
+static int add_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed, const struct dead *dead,
+	size_t count)
+{
+	struct format_dead *records;
+	struct kt_stat there;
+	uint8_t key[DEAD_KEY];
+	int err;
+
+	if (count == 0)
+		return 0;
+	records = malloc(count * sizeof(*records));
+	if (records == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		records[i] = (struct format_dead){
+			dead[i].run.start | dead[i].run.count << PAGE_BITS, dead[i].birth};
+	dead_key(snapshot, freed, key);
+	err = kt_stat(tree, key, sizeof(key), &there);
+	if (err == 0 || err == -ENOENT)
+		err = kt_write(tree, key, sizeof(key), err == 0 ? there.size : 0, records,
+			count * sizeof(*records));
+	free(records);
+	return err;
+}
+
+int snapshot_store_dead(struct txn *txn)
+{
+	struct kt_txn tree = {.txn = txn, .tree = TREE_SNAPSHOTS};
+	int err;
+
+	txn->pager.internal = true;
+	err = add_dead(
+		&tree, txn->pager.snapshot, txn->number, txn->pager.dead, txn->pager.dead_count);
+	txn->pager.internal = false;
+	txn->pager.dead_count = 0;
+	return err;
+}
+
+int snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot)
+{
+	struct kt_txn tree = {.txn = txn, .tree = TREE_SNAPSHOTS};
+	struct kt_cursor *cursor = NULL;
+	uint8_t above[RECORD_KEY];
+	int err;
+
+	*ret_snapshot = 0;
+	if (commit == 0)
+		return 0;
+	record_key(commit + 1, above);
+	err = kt_cursor_open(&tree, &cursor);
+	if (err == 0)
+		err = kt_cursor_set_range(
+			cursor, (uint8_t[]){SNAPSHOT_RECORD}, 1, above, sizeof(above));
+	if (err == 0)
+		err = kt_cursor_last(cursor);
+	if (err == 0)
+		*ret_snapshot = get_number((const uint8_t *)kt_cursor_key(cursor).data + 1);
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Divide one dead list of a snapshot that goes: what the snapshot before sees moves to its list. */
+static int divide_dead(
+	struct kt_txn *tree, uint64_t before, uint64_t freed, const struct kt_slice *list)
+{
+	struct pager *pager = &tree->txn->pager;
+	size_t count = list->size / sizeof(struct format_dead), kept = 0;
+	struct dead *dead = malloc((count + 1) * sizeof(*dead));
+	int err = dead == NULL ? -ENOMEM : 0;
+
+	for (size_t i = 0; err == 0 && i < count; i++) {
+		struct dead run = parse_dead(list, i);
+
+		if (run.birth <= before)
+			dead[kept++] = run;
+		else
+			err = pager_release(pager, run.run.start, run.run.count, run.birth);
+	}
+	if (err == 0)
+		err = add_dead(tree, before, freed, dead, kept);
+	free(dead);
+	return err;
+}
+
+/* Receives a dead list. @return 0 to go on */
+typedef int list_fn(void *arg, struct kt_txn *tree, uint64_t freed, const struct kt_slice *list);
+
+/* Visit the dead lists of a snapshot. each may delete what it gets. */
+static int each_list(struct kt_txn *tree, uint64_t snapshot, list_fn *each, void *arg)
+{
+	uint8_t prefix[DEAD_KEY];
+	struct kt_cursor *cursor;
+	int err = kt_cursor_open(tree, &cursor);
+
+	if (err != 0)
+		return err;
+	dead_key(snapshot, 0, prefix);
+	err = kt_cursor_set_prefix(cursor, prefix, RECORD_KEY);
+	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+		struct kt_slice key = kt_cursor_key(cursor), list;
+
+		err = kt_cursor_value(cursor, &list);
+		if (err == 0 &&
+			(key.size != DEAD_KEY || list.size % sizeof(struct format_dead) != 0))
+			err = error_damaged(0, "malformed dead list");
+		if (err == 0)
+			err = each(arg, tree, get_number((const uint8_t *)key.data + 9), &list);
+	}
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* The snapshot that goes, and the one before it. */
+struct going {
+	uint64_t snapshot, before;
+};
+
+static int divide_list(void *arg, struct kt_txn *tree, uint64_t freed, const struct kt_slice *list)
+{
+	const struct going *going = arg;
+	uint8_t key[DEAD_KEY];
+	int err = divide_dead(tree, going->before, freed, list);
+
+	dead_key(going->snapshot, freed, key);
+	return err != 0 ? err : kt_delete(tree, key, sizeof(key), 0);
+}
+
+struct visit {
+	snapshot_dead_fn *each;
+	void *arg;
+};
+
+static int visit_list(void *arg, struct kt_txn *tree, uint64_t freed, const struct kt_slice *list)
+{
+	const struct visit *visit = arg;
+	int err = 0;
+
+	(void)tree;
+	(void)freed;
+	for (size_t i = 0; err == 0 && i < list->size / sizeof(struct format_dead); i++) {
+		struct dead dead = parse_dead(list, i);
+
+		err = visit->each(visit->arg, &dead);
+	}
+	return err;
+}
+
+int snapshot_each_dead(struct kt_txn *txn, uint64_t snapshot, snapshot_dead_fn *each, void *arg)
+{
+	struct kt_txn tree = snapshot_tree(txn);
+	struct visit visit = {each, arg};
+
+	return each_list(&tree, snapshot, visit_list, &visit);
+}
+
+int snapshot_each(struct kt_txn *txn, snapshot_each_fn *each, void *arg)
+{
+	struct kt_txn tree = snapshot_tree(txn);
+	struct kt_cursor *cursor = NULL;
+	struct record record;
+	int err = open_records(&tree, &cursor);
+
+	while (err == 0 && (err = next_record(cursor, &record)) == 0)
+		err = each(arg, txn, &record.kept);
+	kt_cursor_close(cursor);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* ---- public ---------------------------------------------------------------------------------- */
+
+int snapshot_check_name(const char *name)
+{
+	if (*name == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
+		strcmp(name, "..") == 0)
+		return -EINVAL;
+	return strlen(name) > KT_NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* End a transaction on snapshots. */
+static int finish(struct kt_txn *txn, int err, unsigned flags)
+{
+	txn->txn->pager.internal = false;
+	if (err == 0)
+		return kt_commit(txn, flags);
+	kt_abort(txn);
+	return err;
+}
+
+int snapshot_keep(struct kt_txn *txn, const char *name)
+{
+	const struct root *root = atomic_load(&txn->txn->store->root);
+	struct format_snapshot kept = {.txn = root->txn, .time_ns = root->time_ns};
+	struct kt_txn tree = snapshot_tree(txn);
+	uint8_t key[RECORD_KEY], value[sizeof(kept) + KT_NAME_MAX];
+	size_t size = strlen(name);
+	struct record record;
+	int err = find_record(&tree, name, &record, NULL);
+
+	if (err != -ENOENT)
+		return err == 0 ? -EEXIST : err;
+	memcpy(kept.trees, root->trees, sizeof(kept.trees));
+	memcpy(value, &kept, sizeof(kept));
+	memcpy(value + sizeof(kept), name, size);
+	record_key(kept.txn, key);
+	tree.txn->snapshot = kept.txn;
+	tree.txn->pager.internal = true;
+	err = kt_put(&tree, key, sizeof(key), value, sizeof(kept) + size);
+	tree.txn->pager.internal = false;
+	tree.txn->pager.snapshot = kept.txn;
+	return err;
+}
+
+int snapshot_create(struct kt_store *store, const char *name, uint64_t commit, unsigned flags)
+{
+	struct kt_txn *txn;
+	int err = kt_begin(store, KT_WRITE, &txn);
+
+	if (err != 0)
+		return err;
+	err = commit != 0 && commit + 1 != kt_txn_id(txn) ? -EAGAIN : snapshot_keep(txn, name);
+	return finish(txn, err, flags);
+}
+
+int kt_snapshot_create(struct kt_store *store, const char *name)
+{
+	int err = snapshot_check_name(name);
+
+	return err != 0 ? err : snapshot_create(store, name, 0, 0);
+}
+
+int kt_snapshot_delete(struct kt_store *store, const char *name)
+{
+	struct record record;
+	struct kt_txn *txn, tree;
+	uint8_t key[RECORD_KEY];
+	uint64_t before;
+	int err = kt_begin(store, KT_WRITE, &txn);
+
+	if (err != 0)
+		return err;
+	tree = snapshot_tree(txn);
+	txn->txn->pager.internal = true;
+	err = find_record(&tree, name, &record, &before);
+	if (err == 0)
+		err = each_list(&tree, record.kept.txn, divide_list,
+			&(struct going){record.kept.txn, before});
+	record_key(record.kept.txn, key);
+	if (err == 0)
+		err = kt_delete(&tree, key, sizeof(key), 0);
+	if (err == 0)
+		err = origin_forget(txn, record.kept.txn);
+	if (err == 0 && record.kept.txn == txn->txn->snapshot)
+		txn->txn->snapshot = before;
+	return finish(txn, err, 0);
+}
+
+int kt_snapshot_open(struct kt_store *store, const char *name, struct kt_txn **ret_txn)
+{
+	struct record record;
+	struct kt_txn *txn, tree;
+	int err = kt_begin(store, KT_READ, &txn);
+
+	if (err != 0)
+		return err;
+	tree = snapshot_tree(txn);
+	err = find_record(&tree, name, &record, NULL);
+	if (err == 0)
+		err = txn_show(txn->txn, &record.kept);
+	if (err != 0)
+		kt_abort(txn);
+	else
+		*ret_txn = txn;
+	return err;
+}
+
+static int add_pages(void *arg, const struct dead *dead)
+{
+	*(uint64_t *)arg += dead->run.count;
+	return 0;
+}
+
+int kt_snapshot_list(struct kt_store *store, kt_snapshot_fn *each, void *arg)
+{
+	struct kt_cursor *cursor = NULL;
+	struct record record;
+	struct kt_txn *txn, tree;
+	int err = kt_begin(store, KT_READ, &txn);
+
+	if (err != 0)
+		return err;
+	tree = snapshot_tree(txn);
+	err = open_records(&tree, &cursor);
+	while (err == 0 && (err = next_record(cursor, &record)) == 0) {
+		struct kt_snapshot snapshot = {.name = record.name,
+			.txn = record.kept.txn,
+			.time_ns = record.kept.time_ns,
+			.entries = record.kept.trees[TREE_ENTRIES].entries};
+		uint64_t pages = 0;
+
+		err = snapshot_each_dead(txn, record.kept.txn, add_pages, &pages);
+		if (err == 0) {
+			snapshot.kept_bytes = pages * PAGE_SIZE;
+			err = each(arg, &snapshot);
+		}
+	}
+	kt_cursor_close(cursor);
+	kt_abort(txn);
+	return err == -ENOENT ? 0 : err;
+}

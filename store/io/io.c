@@ -1,0 +1,100 @@
+/* The calls of the I/O table. What holds for every table is checked here. */
+#include "store/io/io.h"
+
+#include "store/format.h"
+
+#include <assert.h>
+#include <errno.h>
+
+void io_close(struct io *io)
+{
+	if (io != NULL)
+		io->ops->close(io);
+}
+
+int io_read(struct io *io, uint64_t offset, void *buf, size_t size)
+{
+	return io->ops->read(io, offset, buf, size);
+}
+
+int io_write(struct io *io, uint64_t offset, const struct iovec *parts, size_t count)
+{
+	if (io->readonly)
+		return -EROFS;
+	if (io_forked(io))
+		return -ECHILD;
+	return io->ops->write(io, offset, parts, count);
+}
+
+int io_sync(struct io *io)
+{
+	return io->ops->sync(io);
+}
+
+int io_size(struct io *io, uint64_t *ret_size)
+{
+	return io->ops->size(io, ret_size);
+}
+
+int io_truncate(struct io *io, uint64_t size)
+{
+	if (io->readonly)
+		return -EROFS;
+	if (io_forked(io))
+		return -ECHILD;
+	return io->ops->truncate(io, size);
+}
+
+int io_map(struct io *io, uint64_t least, uint64_t most, const void **ret_base, uint64_t *ret_size)
+{
+	assert(least > 0 && least <= most);
+	assert(least % PAGE_SIZE == 0 && most % PAGE_SIZE == 0);
+	return io->ops->map(io, least, most, ret_base, ret_size);
+}
+
+int io_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait)
+{
+	assert(!(kind == IO_EXCLUSIVE && io->readonly));
+	if (io_forked(io))
+		return -ECHILD;
+	return io->ops->lock(io, kind, range, wait);
+}
+
+bool io_locked(struct io *io, const struct io_range *range, struct io_range *ret_by)
+{
+	struct io_range by;
+
+	return range->count > 0 && io->ops->locked(io, range, ret_by != NULL ? ret_by : &by);
+}
+
+int io_area(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number)
+{
+	return io->ops->area(io, size, create, ret_area, ret_number);
+}
+
+int io_area_clear(struct io *io, uint64_t offset, uint64_t size)
+{
+	assert(offset % PAGE_SIZE == 0 && size % PAGE_SIZE == 0);
+	return io->ops->area_clear(io, offset, size);
+}
+
+int io_watch(struct io *io)
+{
+	return io->ops->watch(io);
+}
+
+int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
+{
+	return io->ops->statfs(io, ret_free, ret_total);
+}
+
+void io_prefetch(struct io *io, uint64_t offset, uint64_t size)
+{
+	if (io->ops->prefetch != NULL)
+		io->ops->prefetch(io, offset, size);
+}
+
+bool io_cached(struct io *io, uint64_t offset)
+{
+	return io->ops->cached == NULL || io->ops->cached(io, offset);
+}

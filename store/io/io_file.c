@@ -1,0 +1,340 @@
+/* The I/O table of a file, and how a store's file comes to be.
+ *
+ * A new file gets its name only when its content is on the disk, so that under that name there is
+ * either nothing or a whole store, after a crash too (I7). Before, it has none, and the kernel
+ * drops it if the process dies; or, on a file system that has no such files, a hidden one. Giving
+ * it the name replaces another file only where that is wished: else, of two creators one fails.
+ */
+#include "store/error.h"
+#include "store/io/io_fd.h"
+#include "store/io/io_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Bytes written in a row that are worth a start of their own. */
+#define START_BYTES (128 << 10)
+
+/* What was written in a row begins its way to the disk, while more is made and written: the sync
+ * that follows has less to wait for. A hint: if it fails, the sync does it, and tells. */
+static void start_early(struct io_fd *file, uint64_t offset, uint64_t size)
+{
+	if (offset != file->row_end)
+		file->row = offset;
+	file->row_end = offset + size;
+	if (file->row_end - file->row < START_BYTES)
+		return;
+	(void)sync_file_range(file->fd, (off_t)file->row, (off_t)(file->row_end - file->row),
+		SYNC_FILE_RANGE_WRITE);
+	file->row = file->row_end;
+}
+
+static int file_write(struct io *io, uint64_t offset, const struct iovec *parts, size_t count)
+{
+	uint64_t size = 0;
+	int r = io_fd_write(io, offset, parts, count);
+
+	for (size_t i = 0; i < count; i++)
+		size += parts[i].iov_len;
+	if (r == 0)
+		start_early((struct io_fd *)io, offset, size);
+	return r;
+}
+
+static int file_sync(struct io *io)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+
+	if (io->readonly)
+		return 0;
+	return fdatasync(file->fd) < 0 ? -errno : 0;
+}
+
+static int file_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+	struct statvfs st;
+
+	if (fstatvfs(file->fd, &st) < 0)
+		return -errno;
+	*ret_free = (uint64_t)st.f_bavail * st.f_frsize;
+	*ret_total = (uint64_t)st.f_blocks * st.f_frsize;
+	return 0;
+}
+
+static void file_prefetch(struct io *io, uint64_t offset, uint64_t size)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+
+	posix_fadvise(file->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
+}
+
+/* To read a byte without waiting costs half of mincore(2), and is for those who do not own the file
+ * too. */
+static bool file_cached(struct io *io, uint64_t offset)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+	char byte;
+	struct iovec part = {&byte, 1};
+
+	return preadv2(file->fd, &part, 1, (off_t)offset, RWF_NOWAIT) >= 0 || errno != EAGAIN;
+}
+
+static const struct io_ops file_ops = {
+	.read = io_fd_read,
+	.write = file_write,
+	.sync = file_sync,
+	.size = io_fd_size,
+	.truncate = io_fd_truncate,
+	.map = io_fd_map,
+	.lock = io_lock_set,
+	.locked = io_lock_test,
+	.area = io_lock_area,
+	.area_clear = io_lock_area_clear,
+	.watch = io_lock_watch,
+	.statfs = file_statfs,
+	.prefetch = file_prefetch,
+	.cached = file_cached,
+	.close = io_fd_close,
+};
+
+static int new_file(int fd, const char *path, bool readonly, struct io **ret_io)
+{
+	struct io *io = NULL;
+	int r = io_fd_new(fd, &file_ops, true, readonly, &io);
+
+	if (r < 0)
+		return r;
+	((struct io_fd *)io)->path = strdup(path);
+	if (((struct io_fd *)io)->path == NULL) {
+		io_close(io);
+		return -ENOMEM;
+	}
+	*ret_io = io;
+	return 0;
+}
+
+/* Only a regular file can be a store. */
+static int check_kind(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (!S_ISREG(st.st_mode))
+		return error_set(-EMEDIUMTYPE, "it is not a regular file");
+	return 0;
+}
+
+/* Without O_NONBLOCK opening a fifo would wait for its other end. */
+int io_file_open(const char *path, bool readonly, struct io **ret_io)
+{
+	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int fd, r;
+
+	do
+		fd = open(path, flags);
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return errno == ENXIO ? error_set(-EMEDIUMTYPE, "it is not a regular file")
+				      : -errno;
+	r = check_kind(fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return new_file(fd, path, readonly, ret_io);
+}
+
+/* ---- creation -------------------------------------------------------------------------------- */
+
+/* A file on its way. Names are relative to the directory. */
+struct creation {
+	int dir;
+	const char *name;
+	char temp[32]; /* its hidden name, or "" */
+	char open[32]; /* what refers to it while it has no name */
+	bool replace;  /* whatever has the name */
+};
+
+/* Open the directory that path lies in. */
+static int open_parent(const char *path, struct creation *new)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent;
+
+	new->name = slash != NULL ? slash + 1 : path;
+	if (*new->name == '\0')
+		return *path == '\0' ? -ENOENT : -EISDIR;
+	parent = slash != NULL ? strndup(path, (size_t)(new->name - path)) : strdup(".");
+	if (parent == NULL)
+		return -ENOMEM;
+	new->dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(parent);
+	return new->dir < 0 ? -errno : 0;
+}
+
+/* Make up a hidden name. */
+static int draw_name(struct creation *new)
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return -EIO;
+	snprintf(new->temp, sizeof(new->temp), ".keytree-%016llx", (unsigned long long)random);
+	return 0;
+}
+
+/* Open a new file under a hidden name that nobody has. */
+static int open_temp(struct creation *new, int *ret_fd)
+{
+	for (;;) {
+		int fd, r = draw_name(new);
+
+		if (r < 0)
+			return r;
+		fd = openat(new->dir, new->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd >= 0) {
+			*ret_fd = fd;
+			return 0;
+		}
+		if (errno != EEXIST && errno != EINTR)
+			return -errno;
+	}
+}
+
+/* Open a new file without a name, where that is possible and one can be given to it. */
+static int open_nameless(struct creation *new, int *ret_fd)
+{
+	int fd = openat(new->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(new->open, sizeof(new->open), "/proc/self/fd/%d", fd);
+	if (access(new->open, F_OK) < 0) {
+		close(fd);
+		new->open[0] = '\0';
+		return -ENOTSUP;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_new(struct creation *new, int *ret_fd)
+{
+	return open_nameless(new, ret_fd) == 0 ? 0 : open_temp(new, ret_fd);
+}
+
+/* Give the file its name, whoever has it. What has no name needs a hidden one first: only a rename
+ * replaces. */
+static int take_name(struct creation *new)
+{
+	int r = new->temp[0] == '\0' ? draw_name(new) : 0;
+
+	if (r < 0)
+		return r;
+	if (new->open[0] != '\0' &&
+		linkat(AT_FDCWD, new->open, new->dir, new->temp, AT_SYMLINK_FOLLOW) < 0) {
+		r = -errno;
+		new->temp[0] = '\0';
+		return r;
+	}
+	return renameat(new->dir, new->temp, new->dir, new->name) < 0 ? -errno : 0;
+}
+
+/* Give the file its name, unless somebody else has it. */
+static int give_name(const struct creation *new)
+{
+	if (new->temp[0] == '\0')
+		return linkat(AT_FDCWD, new->open, new->dir, new->name, AT_SYMLINK_FOLLOW) < 0
+			       ? -errno
+			       : 0;
+	if (renameat2(new->dir, new->temp, new->dir, new->name, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	/* A file system without RENAME_NOREPLACE: a link does not replace either. */
+	if (linkat(new->dir, new->temp, new->dir, new->name, 0) < 0)
+		return -errno;
+	unlinkat(new->dir, new->temp, 0);
+	return 0;
+}
+
+/* Bring the new name to the disk. Some file systems cannot be asked to, and need not be. */
+static int sync_dir(const struct creation *new)
+{
+	if (fsync(new->dir) < 0 && errno != EINVAL && errno != EROFS)
+		return -errno;
+	return 0;
+}
+
+static int fill_and_name(
+	struct creation *new, struct io *io, io_fill_fn *fill, void *arg, bool *ret_named)
+{
+	int r = fill(arg, io);
+
+	if (r < 0)
+		return r;
+	if (fsync(((struct io_fd *)io)->fd) < 0)
+		return -errno;
+	r = new->replace ? take_name(new) : give_name(new);
+	if (r < 0)
+		return r;
+	*ret_named = true;
+	return sync_dir(new);
+}
+
+static int create(const char *path, bool replace, io_fill_fn *fill, void *arg, struct io **ret_io)
+{
+	struct creation new = {.dir = -1, .replace = replace};
+	struct io *io = NULL;
+	bool named = false;
+	int fd = -1;
+	int r;
+
+	r = open_parent(path, &new);
+	if (r < 0)
+		return r;
+	/* A quick answer for the common cases; give_name() is what decides. */
+	if (faccessat(new.dir, new.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		r = replace ? 0 : -EEXIST;
+	else
+		r = errno == ENOENT ? 0 : -errno;
+	if (r == 0)
+		r = open_new(&new, &fd);
+	if (r < 0)
+		goto out;
+	r = new_file(fd, path, false, &io);
+	if (r == 0)
+		r = fill_and_name(&new, io, fill, arg, &named);
+	if (r == 0)
+		*ret_io = io;
+	else if (!named && new.temp[0] != '\0')
+		unlinkat(new.dir, new.temp, 0);
+out:
+	if (r < 0)
+		io_close(io);
+	close(new.dir);
+	return r;
+}
+
+int io_file_create(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io)
+{
+	return create(path, false, fill, arg, ret_io);
+}
+
+int io_file_replace(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io)
+{
+	return create(path, true, fill, arg, ret_io);
+}

@@ -1,0 +1,212 @@
+#include "store/io/io_lock.h"
+
+#include "store/error.h"
+#include "store/format.h"
+#include "store/io/io_fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- locks ----------------------------------------------------------------------------------- */
+
+static struct flock to_flock(short type, const struct io_range *range)
+{
+	return (struct flock){.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)range->start,
+		.l_len = (off_t)range->count};
+}
+
+int io_lock_set(struct io *io, enum io_lock kind, const struct io_range *range, bool wait)
+{
+	static const short types[] = {
+		[IO_UNLOCKED] = F_UNLCK, [IO_SHARED] = F_RDLCK, [IO_EXCLUSIVE] = F_WRLCK};
+	const struct io_fd *file = (const struct io_fd *)io;
+	struct flock lock = to_flock(types[kind], range);
+
+	while (fcntl(file->fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock) < 0) {
+		switch (errno) {
+		case EINTR:
+			continue;
+		case EAGAIN:
+		case EACCES:
+			return -EAGAIN;
+		case ENOLCK:
+		case ENOSYS:
+		case EINVAL:
+		case EOPNOTSUPP:
+			return error_set(-ENOTSUP, "its file system has no locks");
+		default:
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+bool io_lock_test(struct io *io, const struct io_range *range, struct io_range *ret_by)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+	struct flock lock = to_flock(F_WRLCK, range);
+
+	/* Whether it fails has been seen when the first lock was set. */
+	if (fcntl(file->fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		return false;
+	ret_by->start = (uint64_t)lock.l_start;
+	ret_by->count = (uint64_t)lock.l_len;
+	return true;
+}
+
+/* ---- the shared memory ----------------------------------------------------------------------- */
+
+/* Name of the lock file: beside the store's file, whatever links have led there. */
+static int area_path(const struct io_fd *file, const struct stat *store, char **ret_path)
+{
+	char *real = realpath(file->path, NULL);
+	struct stat st;
+	int err = 0;
+
+	if (real == NULL)
+		return -errno;
+	if (stat(real, &st) < 0)
+		err = -errno;
+	else if (st.st_dev != store->st_dev || st.st_ino != store->st_ino)
+		err = error_set(-ESTALE, "it was replaced while it was opened");
+	else if (asprintf(ret_path, "%s-lock", real) < 0)
+		err = -ENOMEM;
+	free(real);
+	return err;
+}
+
+/* Make the lock file. Whoever may read or write the store may do that with it too. */
+static int create_area(const char *path, const struct stat *store, int *ret_fd)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* Another owner only the superuser can make; for the others he is right already, or they
+	 * may write the store as members of its group. */
+	if (fchown(fd, store->st_uid, store->st_gid) < 0 &&
+		fchown(fd, (uid_t)-1, store->st_gid) < 0 && errno != EPERM)
+		err = -errno;
+	if (err != 0 || fchmod(fd, store->st_mode & 0666) < 0) {
+		err = err != 0 ? err : -errno;
+		close(fd);
+		unlink(path);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* In a directory that everybody may write, somebody may have put a lock file of his own there. */
+static int check_area(int fd, const struct stat *store, struct stat *ret_st)
+{
+	if (fstat(fd, ret_st) < 0)
+		return -errno;
+	if (!S_ISREG(ret_st->st_mode))
+		return error_set(-EACCES, "its lock file is not a regular file");
+	if (ret_st->st_uid != store->st_uid && ret_st->st_uid != 0 && ret_st->st_uid != geteuid() &&
+		(store->st_mode & 022) == 0)
+		return error_set(-EACCES, "its lock file belongs to somebody else");
+	return 0;
+}
+
+static int open_area(const char *path, const struct stat *store, bool create, int *ret_fd)
+{
+	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+	int fd = open(path, flags);
+	int err;
+
+	if (fd < 0 && errno == ENOENT && create) {
+		err = create_area(path, store, &fd);
+		if (err != 0)
+			return error_set(err, "its lock file cannot be made");
+	} else if (fd < 0) {
+		return error_set(-errno, "its lock file cannot be opened");
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Map the lock file, which is sparse: as long as all of the memory. */
+static int map_area(struct io_fd *file, int fd, const struct stat *st, size_t size)
+{
+	void *area;
+
+	if ((uint64_t)st->st_size < size && ftruncate(fd, (off_t)size) < 0)
+		return -errno;
+	area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (area == MAP_FAILED)
+		return errno == ENODEV || errno == EINVAL
+			       ? error_set(-ENOTSUP, "its file system does not allow shared maps")
+			       : -errno;
+	file->area_fd = fd;
+	file->area = area;
+	file->area_size = size;
+	return 0;
+}
+
+int io_lock_area(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number)
+{
+	struct io_fd *file = (struct io_fd *)io;
+	struct stat store, st;
+	char *path = NULL;
+	int fd = -1;
+	int err = fstat(file->fd, &store) < 0 ? -errno : area_path(file, &store, &path);
+
+	if (err == 0)
+		err = open_area(path, &store, create, &fd);
+	free(path);
+	if (err != 0)
+		return err;
+	err = check_area(fd, &store, &st);
+	if (err == 0)
+		err = map_area(file, fd, &st, size);
+	if (err != 0) {
+		close(fd);
+		return err;
+	}
+	*ret_area = file->area;
+	*ret_number = st.st_ino ^ (uint64_t)st.st_dev * UINT64_C(0x9E3779B97F4A7C15);
+	return 0;
+}
+
+int io_lock_area_clear(struct io *io, uint64_t offset, uint64_t size)
+{
+	static const char zeros[PAGE_SIZE];
+	const struct io_fd *file = (const struct io_fd *)io;
+	int err = 0;
+
+	for (uint64_t end = offset + size; err == 0 && offset < end; offset += PAGE_SIZE)
+		err = io_fd_write_part(file->area_fd, offset, zeros, PAGE_SIZE);
+	return err;
+}
+
+/* ---- watching -------------------------------------------------------------------------------- */
+
+int io_lock_watch(struct io *io)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+	char path[64];
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	if (inotify_add_watch(fd, path, IN_MODIFY) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}

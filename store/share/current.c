@@ -1,0 +1,349 @@
+#include "store/share/current.h"
+
+#include "store/error.h"
+#include "store/io/io.h"
+#include "store/share/step.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Address space for the map: enough that growth never moves it. */
+#define MAP_MOST ((PAGE_MAX + 1) * PAGE_SIZE)
+
+/* Failures to find the slot of the commit that is published, before it is called damaged. Each but
+ * the last few meets a writer in the midst of it. */
+#define TRIES_MAX 100000
+
+static uint64_t current_txn(const struct kt_store *store)
+{
+	return published_txn(atomic_load(&store->area->published));
+}
+
+/* ---- roots ----------------------------------------------------------------------------------- */
+
+static int new_root(
+	const struct kt_store *store, const struct format_slot *slot, struct root **ret_root)
+{
+	struct root *root;
+
+	if (slot->page_count > store->map_pages)
+		return error_set(-ENOMEM, "too little address space to map the store");
+	root = calloc(1, sizeof(*root));
+	if (root == NULL)
+		return -ENOMEM;
+	root->txn = slot->txn;
+	root->published = published_make(slot->txn, slot->page);
+	root->page_count = slot->page_count;
+	root->next_id = slot->next_id;
+	root->time_ns = slot->time_ns;
+	root->free_pages = slot->free_pages;
+	root->pending_pages = slot->pending_pages;
+	memcpy(root->trees, slot->trees, sizeof(root->trees));
+	*ret_root = root;
+	return 0;
+}
+
+/* Free the roots that no reader can have any more. A reader pins the number in root_txn or a newer
+ * one before it takes a root, so it never takes one that is older than its pin. */
+static void free_roots(struct kt_store *store)
+{
+	struct root **link = &store->replaced;
+	struct readers here;
+
+	if (*link == NULL)
+		return;
+	reader_look_here(store, &here);
+	while (*link != NULL && (*link)->txn >= here.oldest)
+		link = &(*link)->older;
+	while (*link != NULL) {
+		struct root *root = *link;
+
+		*link = root->older;
+		free(root);
+	}
+}
+
+/* Put a root in place. The caller holds root_mutex. */
+static void install(struct kt_store *store, struct root *root)
+{
+	struct root *old = atomic_load(&store->root);
+
+	atomic_store(&store->root, root);
+	/* Only now: readers pin this number before they take the root, and may not pin one that is
+	 * newer than the root they get. */
+	atomic_store(&store->root_txn, root->txn);
+	if (old == NULL)
+		return;
+	old->older = store->replaced;
+	store->replaced = old;
+	free_roots(store);
+}
+
+static int install_slot(struct kt_store *store, const struct format_slot *slot)
+{
+	struct root *root;
+	int err = new_root(store, slot, &root);
+
+	if (err == 0)
+		install(store, root);
+	return err;
+}
+
+void current_fini(struct kt_store *store)
+{
+	free(atomic_load(&store->root));
+	while (store->replaced != NULL) {
+		struct root *older = store->replaced->older;
+
+		free(store->replaced);
+		store->replaced = older;
+	}
+}
+
+/* ---- readers --------------------------------------------------------------------------------- */
+
+int current_slot(const struct kt_store *store, uint64_t published, struct format_slot *slot)
+{
+	bool found = slot_read(store->io, store->map, store->seed, published_page(published),
+		published_txn(published), slot);
+
+	return found ? 0 : -EAGAIN;
+}
+
+/* A reader apart finds the commit in the slots alone. */
+static int refresh_apart(struct kt_store *store)
+{
+	const struct root *root = atomic_load(&store->root);
+	struct slot_state state;
+	uint64_t marks[SLOT_COUNT];
+	int err;
+
+	slot_marks(store->map, marks);
+	if (memcmp(marks, store->slot_marks, sizeof(marks)) == 0)
+		return 0;
+	err = slot_recover(store->io, store->map, store->seed, store->boot_id, 0, true, &state);
+	if (err == 0 && state.slot.txn < root->txn)
+		err = error_set(-EIO, "it went back to an older commit; open it again");
+	if (err == 0 && state.slot.txn > root->txn)
+		err = install_slot(store, &state.slot);
+	if (err == 0) {
+		memcpy(store->slot_marks, marks, sizeof(marks));
+		atomic_store(
+			&store->area->published, published_make(state.slot.txn, state.slot.page));
+	}
+	return err;
+}
+
+int current_refresh_locked(struct kt_store *store)
+{
+	struct format_slot slot;
+
+	if (store->apart)
+		return refresh_apart(store);
+	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+		uint64_t now = atomic_load(&store->area->published);
+		uint64_t current = now & ~PUBLISHED_POISONED;
+
+		if (now & PUBLISHED_POISONED && !atomic_load(&store->seen->doubt))
+			pager_doubt(store->seen);
+		if (atomic_load(&store->root)->published == current)
+			return 0;
+		if (now & PUBLISHED_POISONED)
+			return error_set(-EIO, "an earlier flush failed; open the store again");
+		STEP("refresh");
+		if (current_slot(store, current, &slot) == 0)
+			return install_slot(store, &slot);
+	}
+	return error_damaged(PAGE_DURABLE, "the slot of the current commit is damaged");
+}
+
+int current_refresh(struct kt_store *store, struct root **ret_root)
+{
+	int err;
+
+	pthread_mutex_lock(&store->root_mutex);
+	err = current_refresh_locked(store);
+	if (err == 0)
+		*ret_root = atomic_load(&store->root);
+	pthread_mutex_unlock(&store->root_mutex);
+	return err;
+}
+
+/* ---- the writer ------------------------------------------------------------------------------ */
+
+void current_publish(struct kt_store *store, struct root *root)
+{
+	pthread_mutex_lock(&store->root_mutex);
+	STEP("publish");
+	root->published = published_make(root->txn, store->slot.page);
+	root->free_pages = store->slot.free_pages;
+	root->pending_pages = store->slot.pending_pages;
+	atomic_store(&store->area->published, root->published);
+	STEP("published");
+	install(store, root);
+	pthread_mutex_unlock(&store->root_mutex);
+	lockarea_ring(store);
+	STEP("rung");
+}
+
+void current_poison(struct kt_store *store)
+{
+	atomic_fetch_or(&store->area->published, PUBLISHED_POISONED);
+	pager_doubt(store->seen);
+	lockarea_ring(store);
+}
+
+bool current_is_poisoned(const struct kt_store *store)
+{
+	return (atomic_load(&store->area->published) & PUBLISHED_POISONED) != 0;
+}
+
+/* The writer's part of what opening or following found. */
+static void take_state(struct kt_store *store, const struct slot_state *state)
+{
+	store->slot = state->slot;
+	store->durable_page = state->durable_page;
+	store->slot_txn = state->durable_txn;
+	store->witnessed_txn = state->witnessed_txn;
+	store->behind = true;
+}
+
+/* The last writer died in its turn. What it finished is the current commit; nobody knows what else
+ * it wrote. */
+static void inherit(struct kt_store *store, const struct slot_state *state)
+{
+	struct lockarea *area = store->area;
+
+	area->written.overflow = true;
+	atomic_store(&area->durable_txn, state->durable_txn);
+	atomic_store(&area->cut_txn, state->slot.txn); /* perhaps it did */
+	if (current_txn(store) != state->slot.txn) {
+		atomic_store(&area->published, published_make(state->slot.txn, state->slot.page));
+		lockarea_ring(store);
+	}
+}
+
+static int follow(struct kt_store *store, bool died)
+{
+	uint64_t sound = atomic_load(&store->area->proved_txn);
+	struct slot_state state;
+	struct root *root;
+	int err = slot_recover(
+		store->io, store->map, store->seed, store->boot_id, sound, false, &state);
+
+	/* A slot of a commit that failed is none. */
+	if (err == 0 && !died && state.slot.txn != current_txn(store))
+		err = current_slot(store, atomic_load(&store->area->published), &state.slot);
+	if (err == -EAGAIN || (err == 0 && state.slot.txn < current_txn(store)))
+		err = error_damaged(PAGE_DURABLE, "the file went back to an older commit");
+	if (err != 0)
+		return err;
+	if (died)
+		inherit(store, &state);
+	STEP("inherited");
+	err = current_refresh(store, &root);
+	if (err == 0)
+		take_state(store, &state);
+	return err;
+}
+
+int current_follow(struct kt_store *store)
+{
+	struct lockarea *area = store->area;
+	uint64_t before = atomic_load(&area->busy);
+	int err;
+
+	/* Not before a dead one's turn is dealt with: this one may die of it too. */
+	if (before == 0) {
+		STEP("turn-taken");
+		atomic_store(&area->busy, store->id_here);
+	}
+	if (current_is_poisoned(store))
+		return 0;
+	if (before == 0 && atomic_load(&area->last_writer) == store->id_here)
+		return 0;
+	err = follow(store, before != 0);
+	atomic_store(&area->busy, err != 0 ? before : store->id_here);
+	if (err == 0 && before != 0)
+		atomic_store(&area->last_writer, store->id_here);
+	return err;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static int map_file(struct kt_store *store)
+{
+	uint64_t size, mapped;
+	const void *base;
+	int err = io_size(store->io, &size);
+
+	if (err != 0)
+		return err;
+	/* A crash may leave part of a page at the end; what lies behind is not ours. */
+	size = size < MAP_MOST ? size / PAGE_SIZE * PAGE_SIZE : MAP_MOST;
+	err = io_map(store->io, size, MAP_MOST, &base, &mapped);
+	if (err != 0)
+		return err;
+	store->map = base;
+	store->map_pages = mapped / PAGE_SIZE;
+	return 0;
+}
+
+/* Nobody else uses the area: find the newest state in the file. */
+static int open_first(struct kt_store *store, bool apart)
+{
+	struct slot_state state;
+	int err;
+
+	slot_marks(store->map, store->slot_marks);
+	err = slot_recover(store->io, store->map, store->seed, store->boot_id, 0, apart, &state);
+	if (err != 0)
+		return err;
+	if (apart || (store->readonly && !lockarea_is_left(store, &state)))
+		err = lockarea_apart(store, &state);
+	else if (!store->readonly)
+		err = lockarea_build(store, &state);
+	if (err == 0)
+		err = install_slot(store, &state.slot);
+	if (err != 0)
+		return err;
+	take_state(store, &state);
+	store->opened_txn = state.durable_txn;
+	if (!store->readonly) {
+		/* What weak commits wrote is not known any more. */
+		store->area->written.overflow = state.weak;
+		atomic_store(&store->area->last_writer, store->id_here);
+		if (state.weak || state.durable_txn != state.witnessed_txn)
+			atomic_store(&store->own_txn, state.slot.txn);
+	}
+	return 0;
+}
+
+/* Others have the store open. The writer's part is for the first turn. */
+static int open_joined(struct kt_store *store)
+{
+	struct format_slot slot;
+
+	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+		if (current_slot(store, atomic_load(&store->area->published), &slot) == 0)
+			return install_slot(store, &slot);
+	}
+	return error_damaged(PAGE_DURABLE, "the slot of the current commit is damaged");
+}
+
+int current_open(struct kt_store *store, bool alone)
+{
+	enum lockarea_entry entry;
+	int err = lockarea_enter(store, alone, &entry);
+
+	if (err == 0)
+		err = map_file(store);
+	if (err == 0 && entry == LOCKAREA_JOINED)
+		err = open_joined(store);
+	else if (err == 0)
+		err = open_first(store, entry == LOCKAREA_APART);
+	if (err == 0)
+		err = lockarea_settle(store);
+	return err;
+}

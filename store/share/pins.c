@@ -1,0 +1,304 @@
+/* Pins: how readers keep the pages they see from being written again (I1, I9, P3).
+ *
+ * A reader stores a transaction number in a pin and then looks which commit is current; a writer
+ * looks at all pins when it begins, after the commit before it was published. All four are
+ * sequentially consistent. So either the writer sees the pin, or the reader sees the newer commit;
+ * a pin may be older than the root it was taken for, which is only cautious.
+ *
+ * Pins lie in the lock area, in blocks that belong to a handle. A reader apart, which may not write
+ * there, has them in memory of its own and locks, for each, the byte LOCK_PIN + number of the
+ * store's file, which does the same at the price of system calls.
+ */
+#include "store/share/current.h"
+#include "store/error.h"
+#include "store/share/step.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Where this thread found a free pin last. */
+static _Thread_local unsigned pin_hint;
+
+static struct pin *claim_in(struct pin_block *block, uint64_t txn)
+{
+	unsigned index = pin_hint;
+
+	for (unsigned i = 0; i < LOCKAREA_PINS; i++, index = (index + 1) % LOCKAREA_PINS) {
+		uint64_t none = 0;
+
+		if (atomic_load_explicit(&block->pins[index].txn, memory_order_relaxed) == 0 &&
+			atomic_compare_exchange_strong(&block->pins[index].txn, &none, txn)) {
+			pin_hint = index;
+			return &block->pins[index];
+		}
+	}
+	return NULL;
+}
+
+/* Take a block for one that the handle has not got yet. */
+static int add_block(struct kt_store *store, _Atomic uint32_t *slot)
+{
+	uint32_t block, none = 0;
+	int err = lockarea_claim_block(store, &block);
+
+	if (err != 0)
+		return err;
+	if (!atomic_compare_exchange_strong(slot, &none, block + 1)) /* somebody was faster */
+		atomic_store(&store->area->owners[block], 0);
+	return 0;
+}
+
+static int claim_slowly(struct kt_store *store, uint64_t txn, struct pin **ret_pin)
+{
+	for (unsigned i = 0; i < STORE_BLOCKS; i++) {
+		uint32_t block = atomic_load_explicit(&store->blocks[i], memory_order_acquire);
+
+		if (block == 0) {
+			int err = add_block(store, &store->blocks[i]);
+
+			if (err != 0)
+				return err;
+			block = atomic_load(&store->blocks[i]);
+		}
+		if (i == 0)
+			atomic_store(&store->pins, &store->area->blocks[block - 1]);
+		*ret_pin = claim_in(&store->area->blocks[block - 1], txn);
+		if (*ret_pin != NULL)
+			return 0;
+	}
+	return error_set(-ENFILE, "too many read transactions");
+}
+
+static inline int claim(struct kt_store *store, uint64_t txn, struct pin **ret_pin)
+{
+	struct pin_block *block = atomic_load_explicit(&store->pins, memory_order_acquire);
+	struct pin *pin = block != NULL ? claim_in(block, txn) : NULL;
+
+	if (pin == NULL)
+		return claim_slowly(store, txn, ret_pin);
+	*ret_pin = pin;
+	return 0;
+}
+
+/* Is this the child of a fork? As io_forked(). */
+static inline bool is_child(const struct kt_store *store)
+{
+	return atomic_load_explicit(store->mark, memory_order_relaxed) == 0;
+}
+
+/* ---- readers apart --------------------------------------------------------------------------- */
+
+static bool is_pinned_here(struct kt_store *store, uint64_t txn)
+{
+	for (unsigned i = 0; i < STORE_BLOCKS && store->blocks[i] != 0; i++)
+		for (unsigned n = 0; n < LOCKAREA_PINS; n++)
+			if (atomic_load(&store->area->blocks[store->blocks[i] - 1].pins[n].txn) ==
+				txn)
+				return true;
+	return false;
+}
+
+static int lock_pin(struct kt_store *store, uint64_t txn, bool lock)
+{
+	const struct io_range byte = {LOCK_PIN + txn, 1};
+	int err = io_lock(store->io, lock ? IO_SHARED : IO_UNLOCKED, &byte, false);
+
+	return err == -EAGAIN ? error_set(-EBUSY, "another program has locked the file") : err;
+}
+
+static void unpin_apart(struct kt_store *store, struct pin *pin)
+{
+	uint64_t txn = atomic_load(&pin->txn);
+
+	atomic_store(&pin->txn, 0);
+	if (!is_pinned_here(store, txn))
+		lock_pin(store, txn, false);
+}
+
+/* The caller holds root_mutex. */
+static int pin_apart(struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
+{
+	uint64_t txn = atomic_load(&store->root_txn);
+	struct pin *pin;
+	int err = claim(store, txn, &pin);
+
+	if (err != 0)
+		return err;
+	err = lock_pin(store, txn, true);
+	if (err == 0)
+		err = current_refresh_locked(store);
+	if (err == 0) {
+		struct root *root = atomic_load(&store->root);
+
+		*ret_root = root;
+		if (root->txn != txn) {
+			err = lock_pin(store, root->txn, true);
+			atomic_store(&pin->txn, root->txn);
+			if (!is_pinned_here(store, txn))
+				lock_pin(store, txn, false);
+		}
+	}
+	if (err != 0)
+		unpin_apart(store, pin);
+	*ret_pin = pin;
+	return err;
+}
+
+/* ---- pinning --------------------------------------------------------------------------------- */
+
+static int pin_slowly(struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
+{
+	int err;
+
+	pthread_mutex_lock(&store->root_mutex);
+	err = pin_apart(store, ret_pin, ret_root);
+	pthread_mutex_unlock(&store->root_mutex);
+	return err;
+}
+
+int reader_pin(struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
+{
+	uint64_t txn = atomic_load(&store->root_txn);
+	struct root *root;
+	struct pin *pin;
+	int err;
+
+	if (is_child(store))
+		return error_set(
+			-ECHILD, "it was opened before a fork; open it again in the child");
+	if (store->apart)
+		return pin_slowly(store, ret_pin, ret_root);
+	/* The number of a root may not be read before it is pinned, because the root may be freed.
+	 * A number that is too old is safe, and is made exact below. */
+	err = claim(store, txn, &pin);
+	if (err != 0)
+		return err;
+	STEP("pinned");
+	root = atomic_load(&store->root);
+	if (atomic_load(&store->area->published) != root->published)
+		err = current_refresh(store, &root);
+	if (err != 0) {
+		reader_unpin(store, pin);
+		return err;
+	}
+	atomic_store_explicit(&pin->txn, root->txn, memory_order_release);
+	STEP("rooted");
+	*ret_root = root;
+	*ret_pin = pin;
+	return 0;
+}
+
+void reader_unpin(struct kt_store *store, struct pin *pin)
+{
+	if (is_child(store))
+		return; /* it is the parent's */
+	if (!store->apart) {
+		atomic_store_explicit(&pin->txn, 0, memory_order_release);
+		return;
+	}
+	pthread_mutex_lock(&store->root_mutex);
+	unpin_apart(store, pin);
+	pthread_mutex_unlock(&store->root_mutex);
+}
+
+struct txn **reader_memory(struct kt_store *store, const struct pin *pin)
+{
+	const struct pin_block *block = atomic_load_explicit(&store->pins, memory_order_acquire);
+	size_t index = (size_t)(pin - block->pins);
+
+	return index < LOCKAREA_PINS ? &store->kept[index] : NULL;
+}
+
+void reader_move(struct pin *pin, uint64_t txn)
+{
+	atomic_store(&pin->txn, txn);
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+static void note(struct readers *readers, uint64_t txn, unsigned count, uint32_t pid)
+{
+	readers->count += count;
+	if (txn < readers->oldest) {
+		readers->oldest = txn;
+		readers->pid = pid;
+	}
+}
+
+static void look_in(struct pin_block *block, uint32_t pid, struct readers *readers)
+{
+	for (unsigned i = 0; i < LOCKAREA_PINS; i++) {
+		uint64_t txn = atomic_load(&block->pins[i].txn);
+
+		if (txn != 0)
+			note(readers, txn, 1, pid);
+	}
+}
+
+void reader_look_here(struct kt_store *store, struct readers *readers)
+{
+	*readers = (struct readers){.oldest = UINT64_MAX};
+	for (unsigned i = 0; i < STORE_BLOCKS; i++) {
+		uint32_t block = atomic_load(&store->blocks[i]);
+
+		if (block == 0)
+			break;
+		look_in(&store->area->blocks[block - 1], 0, readers);
+	}
+}
+
+/* Find what readers apart have locked, in a range. Locks can only be asked for one at a time. */
+static void look_at_locks(struct kt_store *store, struct io_range range, struct readers *readers)
+{
+	struct io_range by;
+
+	while (io_locked(store->io, &range, &by)) {
+		uint64_t end = by.start + by.count;
+
+		if (by.start < range.start || by.count == 0 || end > range.start + range.count)
+			return; /* a program that locks everything; it is not a reader */
+		note(readers, by.start - LOCK_PIN, (unsigned)by.count, 0);
+		look_at_locks(
+			store, (struct io_range){end, range.start + range.count - end}, readers);
+		range.count = by.start - range.start;
+	}
+}
+
+/* Look at all pins. Of those not newer than last, it is made sure that their owners live. */
+static void look(struct kt_store *store, uint64_t last, bool bury, struct readers *readers)
+{
+	struct lockarea *area = store->area;
+	uint32_t used = atomic_load(&area->blocks_used);
+
+	*readers = (struct readers){.oldest = UINT64_MAX};
+	for (uint32_t i = 0; i < used && i < LOCKAREA_BLOCKS; i++) {
+		uint32_t owner = atomic_load(&area->owners[i]);
+		struct readers in = {.oldest = UINT64_MAX};
+
+		if (owner == 0 || owner > LOCKAREA_OPENERS)
+			continue;
+		look_in(&area->blocks[i], atomic_load(&area->openers[owner - 1].pid), &in);
+		if (in.oldest <= last && !store->apart && !lockarea_is_alive(store, owner - 1)) {
+			if (bury)
+				lockarea_bury(store, owner - 1);
+			continue;
+		}
+		note(readers, in.oldest, in.count, in.pid);
+	}
+	look_at_locks(store, (struct io_range){LOCK_PIN, TXN_MAX + 1}, readers);
+}
+
+void reader_look(struct kt_store *store, struct readers *readers)
+{
+	look(store, UINT64_MAX - 1, false, readers);
+}
+
+uint64_t reader_bound(struct kt_store *store, uint64_t last)
+{
+	struct readers readers;
+
+	STEP("look");
+	look(store, last - 1, true, &readers);
+	return readers.oldest < last ? readers.oldest : last;
+}

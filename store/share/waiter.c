@@ -1,0 +1,242 @@
+/* Waiting for commits, by anyone in any process.
+ *
+ * The lock area has a bell, a futex that each commit rings when somebody listens. A descriptor for
+ * poll loops is fed by a thread that listens. A reader apart hears no bell; it watches the file
+ * instead, in whose slots it looks for commits (current.c).
+ */
+#include "store/share/current.h"
+#include "store/error.h"
+#include "store/io/io.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* When a wait is to end; INT64_MAX: never. */
+static int64_t deadline(int timeout_ms)
+{
+	return timeout_ms < 0 ? INT64_MAX : now_ns() + timeout_ms * INT64_C(1000000);
+}
+
+/* @return false: no time is left */
+static bool time_left(int64_t end_ns, struct timespec *ret_left)
+{
+	int64_t left = end_ns == INT64_MAX ? 3600 * INT64_C(1000000000) : end_ns - now_ns();
+
+	if (left <= 0)
+		return false;
+	ret_left->tv_sec = left / 1000000000;
+	ret_left->tv_nsec = left % 1000000000;
+	return true;
+}
+
+/* ---- the bell -------------------------------------------------------------------------------- */
+
+/* Wait until the bell has been rung since it was looked at, or for a while.
+ * others: commits of this handle are of no interest */
+static void listen(struct kt_store *store, bool others, uint32_t seen, const struct timespec *left)
+{
+	struct lockarea *area = store->area;
+	_Atomic uint32_t *count =
+		others ? &area->openers[store->place - 1].listening : &area->listeners;
+
+	atomic_fetch_add(count, 1);
+	syscall(SYS_futex, &area->bell, FUTEX_WAIT, seen, left, NULL, 0);
+	atomic_fetch_sub(count, 1);
+}
+
+static int wait_for_bell(struct kt_store *store, uint64_t txn, int64_t end_ns, uint64_t *ret_txn)
+{
+	struct lockarea *area = store->area;
+	struct timespec left;
+
+	for (;;) {
+		uint32_t seen = atomic_load(&area->bell);
+		uint64_t now = atomic_load(&area->published);
+
+		if (published_txn(now) > txn) {
+			*ret_txn = published_txn(now);
+			return 0;
+		}
+		if (now & PUBLISHED_POISONED)
+			return error_set(-EIO, "an earlier flush failed; open the store again");
+		if (!time_left(end_ns, &left))
+			return -ETIMEDOUT;
+		listen(store, false, seen, &left);
+	}
+}
+
+static int wait_apart(struct kt_store *store, uint64_t txn, int64_t end_ns, uint64_t *ret_txn)
+{
+	struct pollfd changed = {.fd = io_watch(store->io), .events = POLLIN};
+	struct timespec left;
+	struct root *root;
+	int err = 0;
+
+	if (changed.fd < 0)
+		return changed.fd;
+	for (;;) {
+		char events[4096];
+
+		while (read(changed.fd, events, sizeof(events)) > 0)
+			;
+		err = current_refresh(store, &root);
+		if (err != 0)
+			break;
+		*ret_txn = published_txn(atomic_load(&store->area->published));
+		if (*ret_txn > txn)
+			break;
+		err = time_left(end_ns, &left) ? 0 : -ETIMEDOUT;
+		if (err != 0 || (ppoll(&changed, 1, &left, NULL) < 0 && errno != EINTR))
+			break;
+	}
+	close(changed.fd);
+	return err;
+}
+
+int kt_wait(struct kt_store *store, uint64_t txn, int timeout_ms, uint64_t *ret_txn)
+{
+	int64_t end_ns = deadline(timeout_ms);
+	uint64_t now = 0;
+	int err;
+
+	if (io_forked(store->io))
+		return error_set(
+			-ECHILD, "it was opened before a fork; open it again in the child");
+	err = store->apart ? wait_apart(store, txn, end_ns, &now)
+			   : wait_for_bell(store, txn, end_ns, &now);
+	if (err == 0)
+		*ret_txn = now;
+	return err;
+}
+
+/* ---- a descriptor ---------------------------------------------------------------------------- */
+
+struct kt_waiter {
+	struct kt_store *store;
+	int fd;
+	bool others;   /* commits of this handle need not be told */
+	uint64_t told; /* the last commit that the thread knows of */
+	_Atomic bool stop;
+	pthread_t thread;
+};
+
+static void *tell(void *arg)
+{
+	struct kt_waiter *waiter = arg;
+	struct lockarea *area = waiter->store->area;
+
+	while (!atomic_load(&waiter->stop)) {
+		const uint64_t one = 1;
+		uint32_t seen = atomic_load(&area->bell);
+		uint64_t now = atomic_load(&area->published);
+
+		if (now != waiter->told &&
+			write(waiter->fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
+			waiter->told = now;
+		else if (!atomic_load(&waiter->stop))
+			listen(waiter->store, waiter->others, seen, NULL);
+	}
+	return NULL;
+}
+
+/* Signals are for the threads of the application. */
+static int start_thread(struct kt_waiter *waiter)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&waiter->thread, NULL, tell, waiter);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -err;
+}
+
+int kt_waiter_open(struct kt_store *store, unsigned flags, struct kt_waiter **ret_waiter)
+{
+	struct kt_waiter *waiter;
+	int err = 0;
+
+	if (io_forked(store->io))
+		return error_set(
+			-ECHILD, "it was opened before a fork; open it again in the child");
+	waiter = calloc(1, sizeof(*waiter));
+	if (waiter == NULL)
+		return -ENOMEM;
+	waiter->store = store;
+	waiter->others = (flags & KT_OTHERS) != 0;
+	waiter->told = atomic_load(&store->area->published);
+	if (store->apart)
+		waiter->fd = io_watch(store->io);
+	else
+		waiter->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (waiter->fd < 0)
+		err = store->apart ? waiter->fd : -errno;
+	else if (!store->apart)
+		err = start_thread(waiter);
+	if (err != 0) {
+		if (waiter->fd >= 0)
+			close(waiter->fd);
+		free(waiter);
+		return err;
+	}
+	*ret_waiter = waiter;
+	return 0;
+}
+
+int kt_waiter_fd(const struct kt_waiter *waiter)
+{
+	return waiter->fd;
+}
+
+int kt_waiter_clear(struct kt_waiter *waiter, uint64_t *ret_txn)
+{
+	struct kt_store *store = waiter->store;
+	char events[4096];
+	struct root *root;
+	int err = 0;
+
+	while (read(waiter->fd, events, sizeof(events)) > 0)
+		;
+	if (store->apart)
+		err = current_refresh(store, &root);
+	if (err == 0 && ret_txn != NULL)
+		*ret_txn = published_txn(atomic_load(&store->area->published));
+	return err;
+}
+
+void kt_waiter_close(struct kt_waiter *waiter)
+{
+	struct lockarea *area;
+
+	if (waiter == NULL)
+		return;
+	area = waiter->store->area;
+	/* In the child of a fork there is no such thread. */
+	if (!waiter->store->apart && !io_forked(waiter->store->io)) {
+		atomic_store(&waiter->stop, true);
+		atomic_fetch_add(&area->bell, 1);
+		lockarea_wake(area);
+		pthread_join(waiter->thread, NULL);
+	}
+	close(waiter->fd);
+	free(waiter);
+}

@@ -1,0 +1,457 @@
+#include "store/space/space_internal.h"
+
+#include "store/error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* Chunks that become free in one step. */
+#define DRAIN_STEP 128
+
+/* A run so long is good enough, whatever is wanted. */
+#define RUN_DECENT 16
+#define RUN_SMALL 16
+
+int space_new(struct space **ret_space)
+{
+	struct space *space = calloc(1, sizeof(*space));
+
+	if (space == NULL)
+		return -ENOMEM;
+	for (int i = 0; i < QUEUES; i++)
+		spacequeue_init(&space->queues[i]);
+	space->limit = PAGE_MAX;
+	space->frugal_limit = PAGE_MAX;
+	*ret_space = space;
+	return 0;
+}
+
+void space_close(struct space *space)
+{
+	if (space == NULL)
+		return;
+	spacelog_fini(&space->log);
+	for (int i = 0; i < QUEUES; i++) {
+		spacequeue_fini(&space->queues[i]);
+		runs_fini(&space->open.freed[i]);
+	}
+	free(space->open.touched);
+	spacemap_fini(&space->map);
+	free(space);
+}
+
+void space_set_reserve(struct space *space, uint64_t pages)
+{
+	space->reserve = pages;
+}
+
+void space_use_reserve(struct space *space)
+{
+	assert(space->open.open);
+	space->open.frugal = true;
+}
+
+void space_set_limit(struct space *space, uint64_t pages, uint64_t frugal_pages)
+{
+	space->limit = pages < PAGE_MAX ? pages : PAGE_MAX;
+	space->frugal_limit = frugal_pages < PAGE_MAX ? frugal_pages : PAGE_MAX;
+}
+
+/* ---- begin ----------------------------------------------------------------------------------- */
+
+void space_drain(struct space *space, struct spacequeue *queue)
+{
+	struct chunk *chunk = spacequeue_pop(queue);
+
+	for (size_t i = 0; i < chunk->count; i++)
+		spacemap_set(&space->map, chunk->runs[i], SPACE_PENDING, SPACE_FREE);
+	chunk_free(chunk);
+}
+
+/* Take over some of the pending pages that the bounds allow. */
+static bool drain_some(struct space *space)
+{
+	const uint64_t bounds[QUEUES] = {
+		[QUEUE_OLD] = space->open.bounds.old,
+		[QUEUE_YOUNG] = space->open.bounds.young,
+	};
+	int left = DRAIN_STEP;
+
+	for (int i = 0; i < QUEUES; i++) {
+		struct spacequeue *queue = &space->queues[i];
+
+		for (; left > 0 && queue->first != NULL && queue->first->key.txn <= bounds[i];
+			left--)
+			space_drain(space, queue);
+	}
+	return left < DRAIN_STEP;
+}
+
+void space_begin(struct space *space, uint64_t txn, const struct space_bounds *bounds)
+{
+	struct space_txn *open = &space->open;
+
+	assert(!open->open && txn == space->txn + 1);
+	assert(bounds->old <= space->txn && bounds->young <= space->txn);
+	open->open = true;
+	open->frugal = false;
+	open->low = false;
+	open->cut = false;
+	open->low_region = 0;
+	open->cut_from = 0;
+	open->txn = txn;
+	open->bounds = *bounds;
+	open->page_count = space->map.page_count;
+	open->cursor = space->cursor;
+	drain_some(space);
+}
+
+void space_use_lowest(struct space *space)
+{
+	assert(space->open.open);
+	space->open.frugal = true;
+	space->open.low = true;
+	while (drain_some(space))
+		;
+}
+
+/* ---- take ------------------------------------------------------------------------------------ */
+
+/* Have room to note the regions of a run as touched. */
+static int reserve_touched(struct space_txn *open, struct run run)
+{
+	size_t need = open->touched_count + (size_t)(run.count / REGION_PAGES) + 2;
+	size_t capacity = open->touched_capacity * 2 > need ? open->touched_capacity * 2 : need;
+	size_t *touched;
+
+	if (need <= open->touched_capacity)
+		return 0;
+	touched = realloc(open->touched, capacity * sizeof(*touched));
+	if (touched == NULL)
+		return -ENOMEM;
+	open->touched = touched;
+	open->touched_capacity = capacity;
+	return 0;
+}
+
+static void take(struct space *space, struct run run, enum space_state from)
+{
+	struct space_txn *open = &space->open;
+	size_t last = (size_t)((run.start + run.count - 1) / REGION_PAGES);
+
+	for (size_t i = (size_t)(run.start / REGION_PAGES); i <= last; i++) {
+		if (space->map.regions[i].touched)
+			continue;
+		space->map.regions[i].touched = true;
+		open->touched[open->touched_count++] = i;
+	}
+	spacemap_set(&space->map, run, from, SPACE_TAKEN);
+}
+
+/* Take pages behind the end of the file. */
+static int extend(struct space *space, uint64_t want, struct run *ret_run)
+{
+	uint64_t end = space->map.page_count;
+	uint64_t limit = space->open.frugal ? space->frugal_limit : space->limit;
+	struct run run = {end, want};
+	int r;
+
+	if (end >= limit)
+		return -ENOSPC;
+	if (run.count > limit - end)
+		run.count = limit - end;
+	r = reserve_touched(&space->open, run);
+	if (r < 0)
+		return r;
+	r = spacemap_grow(&space->map, end + run.count);
+	if (r < 0)
+		return r;
+	r = spacemap_reserve(&space->map, run);
+	if (r < 0) {
+		spacemap_shrink(&space->map, end);
+		return r;
+	}
+	take(space, run, SPACE_USED);
+	*ret_run = run;
+	return 0;
+}
+
+/* Is a run worth taking, rather than to let the file grow? With an eighth of the file free, it is;
+ * with less, a store may grow to that for the sake of long runs. A small commit wants one run: its
+ * pages come free together, and serve the next ones again and again. */
+static bool is_decent(const struct space *space, uint64_t count, uint64_t want)
+{
+	uint64_t free_pages = space->map.counts[SPACE_FREE];
+
+	return count >= want || count >= RUN_DECENT || (want > RUN_SMALL && count * 4 >= want) ||
+	       (free_pages >= want && free_pages >= space->map.page_count / 8);
+}
+
+/* Free pages that the open transaction may have. */
+static uint64_t usable(const struct space *space)
+{
+	uint64_t reserve = space->open.frugal ? 0 : space->reserve;
+	uint64_t free_pages = space->map.counts[SPACE_FREE];
+
+	return free_pages > reserve ? free_pages - reserve : 0;
+}
+
+/* The lowest run of free pages, however short. */
+static bool find_lowest(struct space *space, uint64_t want, struct run *ret_run)
+{
+	const struct spacemap *map = &space->map;
+	size_t *at = &space->open.low_region;
+
+	while (*at < spacemap_regions(map) && map->regions[*at].free == 0)
+		(*at)++;
+	if (*at == spacemap_regions(map) ||
+		!spacemap_next(&map->regions[*at], SPACE_FREE, 0, ret_run))
+		return false;
+	ret_run->start += (uint64_t)*at * REGION_PAGES;
+	if (ret_run->count > want)
+		ret_run->count = want;
+	return true;
+}
+
+/* Look for free pages, taking over pending ones only as far as they are needed. */
+static bool find(struct space *space, uint64_t want, struct run *ret_run)
+{
+	bool drained = false;
+
+	for (;;) {
+		uint64_t most = usable(space);
+		bool found = most > 0 && spacemap_find(&space->map, space->cursor, want, ret_run);
+
+		if (found && ret_run->count > most)
+			ret_run->count = most;
+
+		if (found && (drained || is_decent(space, ret_run->count, want)))
+			return true;
+		if (!drain_some(space))
+			return found;
+		drained = true;
+	}
+}
+
+int space_alloc(struct space *space, uint64_t want, struct run *ret_run)
+{
+	struct run run = {0};
+	bool found;
+	int r;
+
+	assert(space->open.open && !space->log.pending.ready && want > 0);
+	found = space->open.low ? find_lowest(space, want, &run) : find(space, want, &run);
+	if (!found || (!space->open.frugal && !is_decent(space, run.count, want))) {
+		r = extend(space, want, ret_run);
+		if (r == 0 && space->map.counts[SPACE_FREE] > 0)
+			space->cursor = (space->cursor + SPACEMAP_WINDOW) % space->map.page_count;
+		if (r != -ENOSPC || !found)
+			return r;
+	}
+	r = reserve_touched(&space->open, run);
+	if (r < 0)
+		return r;
+	take(space, run, SPACE_FREE);
+	space->cursor = run.start + run.count;
+	*ret_run = run;
+	return 0;
+}
+
+int space_alloc_low(struct space *space, uint64_t count, uint64_t below, struct run *ret_run)
+{
+	struct run run;
+	int r;
+
+	assert(space->open.low && !space->log.pending.ready && count > 0);
+	if (!spacemap_find_lowest(&space->map, count, &run) || run.start + count > below)
+		return -ENOSPC;
+	r = reserve_touched(&space->open, run);
+	if (r < 0)
+		return r;
+	take(space, run, SPACE_FREE);
+	*ret_run = run;
+	return 0;
+}
+
+/* ---- give back ------------------------------------------------------------------------------- */
+
+static int release_taken(struct space *space, struct run run)
+{
+	if (!spacemap_is(&space->map, run, SPACE_TAKEN))
+		return error_damaged(run.start, "freed, but not in use");
+	spacemap_set(&space->map, run, SPACE_TAKEN, SPACE_FREE);
+	space->open.low_region = 0;
+	return 0;
+}
+
+int space_release(struct space *space, struct run run, uint64_t birth)
+{
+	struct space_txn *open = &space->open;
+	struct runs *freed = &open->freed[birth > open->bounds.slot_txn ? QUEUE_YOUNG : QUEUE_OLD];
+	int r;
+
+	assert(open->open && !space->log.pending.ready);
+	if (!spacemap_contains(&space->map, run))
+		return error_damaged(run.start, "freed, but not in the file");
+	if (birth > open->txn)
+		return error_damaged(run.start, "it bears the number of a transaction to come");
+	if (birth == open->txn)
+		return release_taken(space, run);
+	if (!spacemap_is(&space->map, run, SPACE_USED))
+		return error_damaged(run.start, "freed, but not in use");
+	r = spacemap_reserve(&space->map, run);
+	if (r == 0)
+		r = runs_reserve(freed);
+	if (r < 0)
+		return r;
+	runs_add(freed, run);
+	spacemap_set(&space->map, run, SPACE_USED, SPACE_PENDING);
+	return 0;
+}
+
+bool space_is_taken(const struct space *space, uint64_t page)
+{
+	struct run run = {page, 1};
+
+	return spacemap_contains(&space->map, run) && spacemap_is(&space->map, run, SPACE_TAKEN);
+}
+
+/* ---- end ------------------------------------------------------------------------------------- */
+
+/* All pages that the transaction took get another state. */
+static void settle_taken(struct space *space, enum space_state to)
+{
+	struct space_txn *open = &space->open;
+
+	for (size_t i = 0; i < open->touched_count; i++) {
+		size_t index = open->touched[i];
+		uint64_t base = (uint64_t)index * REGION_PAGES;
+		struct region *region = &space->map.regions[index];
+		struct run run = {0};
+
+		while (spacemap_next(region, SPACE_TAKEN, run.start + run.count, &run))
+			spacemap_set(&space->map, (struct run){base + run.start, run.count},
+				SPACE_TAKEN, to);
+		region->touched = false;
+		spacemap_trim(&space->map, (struct run){base, 1});
+	}
+	open->touched_count = 0;
+}
+
+static void forget_freed(struct space_txn *open)
+{
+	for (int i = 0; i < QUEUES; i++) {
+		/* A list that one large transaction made long is not kept for ever. */
+		if (open->freed[i].capacity > 4096)
+			runs_fini(&open->freed[i]);
+		open->freed[i].count = 0;
+	}
+	open->open = false;
+}
+
+void space_commit(struct space *space)
+{
+	assert(space->open.open && space->log.pending.ready);
+	settle_taken(space, SPACE_USED);
+	space_forget_cut(space);
+	forget_freed(&space->open);
+	space->txn = space->open.txn;
+	spacelog_commit(space);
+}
+
+/* The pages that the transaction gave back are in use as before. */
+static void take_back(struct space *space, const struct runs *freed)
+{
+	for (size_t i = 0; i < freed->count; i++) {
+		spacemap_set(&space->map, freed->at[i], SPACE_PENDING, SPACE_USED);
+		spacemap_trim(&space->map, freed->at[i]);
+	}
+}
+
+/* The file is as long as before. */
+static void cut_off(struct space *space, uint64_t page_count)
+{
+	size_t last = spacemap_regions(&space->map);
+
+	for (size_t i = (size_t)(page_count / REGION_PAGES); i < last; i++) {
+		uint64_t base = (uint64_t)i * REGION_PAGES;
+		size_t offset = page_count > base ? (size_t)(page_count - base) : 0;
+		struct run run;
+
+		while (spacemap_next(&space->map.regions[i], SPACE_FREE, offset, &run))
+			spacemap_set(&space->map, (struct run){base + run.start, run.count},
+				SPACE_FREE, SPACE_USED);
+		spacemap_trim(&space->map, (struct run){base, 1});
+	}
+	spacemap_shrink(&space->map, page_count);
+}
+
+void space_abort(struct space *space)
+{
+	struct space_txn *open = &space->open;
+
+	if (!open->open)
+		return;
+	spacelog_abort(space);
+	space_lengthen(space);
+	settle_taken(space, SPACE_FREE);
+	for (int i = 0; i < QUEUES; i++)
+		take_back(space, &open->freed[i]);
+	cut_off(space, open->page_count);
+	space->cursor = open->cursor;
+	forget_freed(open);
+}
+
+/* ---- facts ----------------------------------------------------------------------------------- */
+
+uint64_t space_page_count(const struct space *space)
+{
+	return space->map.page_count;
+}
+
+void space_count(const struct space *space, struct space_counts *ret_counts)
+{
+	const uint64_t *counts = space->map.counts;
+
+	*ret_counts = (struct space_counts){
+		.total = space->map.page_count,
+		.free = counts[SPACE_FREE],
+		.pending = counts[SPACE_PENDING],
+		.taken = counts[SPACE_TAKEN],
+	};
+}
+
+/* Free and pending runs of one region, in order. */
+static int each_in(const struct region *region, uint64_t base, space_each_fn *each, void *arg)
+{
+	struct run next[2]; /* free, pending */
+	bool there[2];
+	size_t offset = 0;
+
+	for (;;) {
+		int which, r;
+
+		there[0] = spacemap_next(region, SPACE_FREE, offset, &next[0]);
+		there[1] = spacemap_next(region, SPACE_PENDING, offset, &next[1]);
+		if (!there[0] && !there[1])
+			return 0;
+		which = !there[0] || (there[1] && next[1].start < next[0].start);
+		r = each(arg, (struct run){base + next[which].start, next[which].count}, which);
+		if (r != 0)
+			return r;
+		offset = (size_t)(next[which].start + next[which].count);
+	}
+}
+
+int space_each(const struct space *space, space_each_fn *each, void *arg)
+{
+	assert(!space->open.open);
+	for (size_t i = 0; i < spacemap_regions(&space->map); i++) {
+		int r = each_in(&space->map.regions[i], (uint64_t)i * REGION_PAGES, each, arg);
+
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

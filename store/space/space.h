@@ -1,0 +1,139 @@
+/* Free space: which pages of the file may be written, and where the next ones come from.
+ *
+ * Every page from PAGE_FIRST to the end of the file is in one of four states:
+ *
+ *              space_alloc()            space_commit()
+ *        free ---------------> taken ------------------> in use
+ *         ^   <---------------   |                         |
+ *         |    space_release()   | (file)                  | space_release(), space_commit()
+ *         |                                                v
+ *         +------------------------------------------- pending
+ *                          space_begin()
+ *
+ * Pending pages wait until nobody can reach them any more (I2). Those that a durable slot might
+ * reach wait in the old queue for the disk and for readers; those that were born after the last
+ * durable slot, which is most of them where commits are many and flushes few, wait in the young
+ * queue for readers only. Both are first in, first out by the transaction that freed them.
+ *
+ * Allocation goes forward through the file with a cursor and looks for long runs, because one write
+ * of 110 pages is many times faster than 110 writes of one. The work of a call is bounded: it looks
+ * at a window, never at everything. The state lives in memory; space_log.h keeps it in the file.
+ *
+ * Not thread-safe: all of it belongs to the one writer.
+ */
+#ifndef STORE_SPACE_SPACE_H
+#define STORE_SPACE_SPACE_H
+
+#include "store/tree/page.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct space;
+
+/** What a transaction may reuse; see I2. */
+struct space_bounds {
+	uint64_t slot_txn; /* the last transaction for which a durable slot was written, or is being
+			      written: pages born later are young when they are freed */
+	uint64_t old;	   /* old pages freed up to this transaction are free: the smaller of the
+			      last durable transaction and the oldest reader's */
+	uint64_t young;	   /* young pages freed up to this transaction are free: the oldest
+			      reader's, or the last transaction if there is no reader */
+};
+
+/** Pages by state. */
+struct space_counts {
+	uint64_t total;	  /* pages of the file, up to the last one in use */
+	uint64_t free;	  /* may be allocated now */
+	uint64_t pending; /* freed, but still seen by a reader or the disk */
+	uint64_t taken;	  /* by the transaction that is open */
+};
+
+/** @param space  taken, also in the middle of a transaction; NULL is allowed */
+void space_close(struct space *space);
+
+/** Let the file grow to so many pages at most; PAGE_MAX to begin with. A store that is larger
+ * already keeps its size.
+ *  @param frugal_pages  the same for a transaction that has the reserve */
+void space_set_limit(struct space *space, uint64_t pages, uint64_t frugal_pages);
+
+/** Set free pages aside that ordinary transactions leave alone, so that there is room to delete
+ * when there is none to grow. 0 to begin with. */
+void space_set_reserve(struct space *space, uint64_t pages);
+
+/** Let the open transaction have the reserve too, and the file grow only when nothing is free. */
+void space_use_reserve(struct space *space);
+
+/** Let the open transaction take the lowest free pages, in runs of any length, and the reserve too;
+ *  the file grows only when nothing is free. All pending pages within its bounds become free. */
+void space_use_lowest(struct space *space);
+
+/** Take a run of pages as low as possible, never by letting the file grow. Only after
+ *  space_use_lowest().
+ *  @param count    its length
+ *  @param below    the page that it may reach up to
+ *  @param ret_run  the pages; they belong to the transaction
+ *  @return 0; -ENOSPC there is no such run; -ENOMEM */
+int space_alloc_low(struct space *space, uint64_t count, uint64_t below, struct run *ret_run);
+
+/** Free pages below a page. */
+uint64_t space_free_below(const struct space *space, uint64_t page);
+
+/** Free pages at the end of the file that space_cut() would give up now. */
+uint64_t space_spare(const struct space *space);
+
+/** Let the open transaction give up the free pages at the end of the file, but for the reserve, and
+ *  write the free-space log anew, whole: its old pages become free, and none tells of a file that
+ *  was longer. Nobody can reach what was free, so that the file may be cut to space_page_count()
+ *  pages once no slot tells of more. */
+void space_cut(struct space *space);
+
+/** Begin a transaction: pending pages within the bounds become free. A large number of them is
+ *  taken over step by step, in later calls and as allocation needs them.
+ *  @param txn  number of the transaction: one more than that of the last commit */
+void space_begin(struct space *space, uint64_t txn, const struct space_bounds *bounds);
+
+/** Take pages: one run of 1 to want, as near to want as a bounded search finds. What is short is
+ *  had by further calls. The file grows only where no decent run is found.
+ *  @param want     at least 1
+ *  @param ret_run  the pages; they belong to the transaction
+ *  @return 0; -ENOSPC the limit is reached and nothing is free; -ENOMEM */
+int space_alloc(struct space *space, uint64_t want, struct run *ret_run);
+
+/** Give pages back. Those that this transaction took are free again at once, others when it has
+ *  been committed and nobody sees them any more. Run and birth come from the file and are checked.
+ *  @param run    pages of one birth
+ *  @param birth  the transaction that wrote them; this one, for pages it took
+ *  @return 0; -EUCLEAN they are not in use, outside the file, or born later; -ENOMEM */
+int space_release(struct space *space, struct run run, uint64_t birth);
+
+/** Was the page taken by the transaction that is open, and not given back? */
+bool space_is_taken(const struct space *space, uint64_t page);
+
+/** Make what the transaction did permanent, in memory. Cannot fail: spacelog_prepare() has done
+ *  all that could. To be called when the commit it prepared is written. */
+void space_commit(struct space *space);
+
+/** Forget what the transaction did: every page it took or gave back, the size of the file and the
+ *  cursor are as before. (What has become free within the bounds stays so: that was nobody's
+ *  doing.) Also after spacelog_prepare(), and where no transaction is open. */
+void space_abort(struct space *space);
+
+/** Pages of the file now, up to the last one in use or taken. */
+uint64_t space_page_count(const struct space *space);
+
+/** Count the pages by state. */
+void space_count(const struct space *space, struct space_counts *ret_counts);
+
+/** Receives runs of pages that are not in use.
+ *  @param arg      what was given to space_each()
+ *  @param run      never crosses a multiple of 4096 pages
+ *  @param pending  freed, but perhaps still seen; else free
+ *  @return 0 to go on; else space_each() ends and returns it */
+typedef int space_each_fn(void *arg, struct run run, bool pending);
+
+/** Visit every free and every pending page once, in ascending order. No transaction may be open.
+ *  @return 0 or what the callback returned */
+int space_each(const struct space *space, space_each_fn *each, void *arg);
+
+#endif

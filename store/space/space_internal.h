@@ -1,0 +1,108 @@
+/* What is inside struct space, for the modules that make it up: space.c (transactions), space_log.c
+ * and space_log_record.c (writing the log), space_log_load.c and space_log_replay.c (reading it). */
+#ifndef STORE_SPACE_SPACE_INTERNAL_H
+#define STORE_SPACE_SPACE_INTERNAL_H
+
+#include "store/format.h"
+#include "store/space/run_list.h"
+#include "store/space/space.h"
+#include "store/space/space_log.h"
+#include "store/space/space_map.h"
+#include "store/space/space_queue.h"
+
+#include <stddef.h>
+
+/* The two kinds of pending pages. */
+enum {
+	QUEUE_OLD = 0,
+	QUEUE_YOUNG = 1,
+	QUEUES = 2,
+};
+
+/* The open transaction. */
+struct space_txn {
+	bool open;
+	bool frugal;	   /* it may have the reserve */
+	bool low;	   /* it takes the lowest pages */
+	bool cut;	   /* it gives up the free pages at the end of the file */
+	size_t low_region; /* regions before it have no free page */
+	uint64_t cut_from; /* pages of the file before the cut; 0: not cut yet */
+	uint64_t txn;
+	struct space_bounds bounds;
+	uint64_t page_count;	   /* as it was */
+	uint64_t cursor;	   /* as it was */
+	size_t *touched;	   /* regions in which it took pages */
+	size_t touched_count;	   /* of regions */
+	size_t touched_capacity;   /* of regions */
+	struct runs freed[QUEUES]; /* pages it gave back, pending already */
+};
+
+/* A page of the log. */
+struct log_page {
+	uint64_t page;
+	uint64_t txn; /* its birth */
+};
+
+/* What spacelog_prepare() made, for space_commit() to move into its place. */
+struct spacelog_pending {
+	bool ready;
+	struct format_space end;
+	uint8_t tail[SLOT_TAIL];
+	struct chunk *freed[QUEUES];
+	struct chunk *carry[QUEUES]; /* where the carrying stopped */
+	size_t dropped;		     /* of the oldest log pages */
+	struct log_page *pages;	     /* new ones; room for them is reserved in struct spacelog */
+	struct spacelog_page *sealed;
+	uint8_t *data;
+	size_t count; /* of new log pages */
+};
+
+struct spacelog {
+	struct format_space end;
+	uint8_t tail[SLOT_TAIL];
+	struct log_page *pages; /* of the file, from the oldest (end.tail_seq) on */
+	size_t count;		/* of pages */
+	size_t capacity;	/* of pages */
+	struct spacelog_pending pending;
+};
+
+struct space {
+	struct spacemap map;
+	struct spacequeue queues[QUEUES];
+	uint64_t cursor;
+	uint64_t limit;	       /* pages */
+	uint64_t frugal_limit; /* the same for one that has the reserve */
+	uint64_t reserve;      /* pages */
+	uint64_t txn;	       /* the last commit */
+	struct space_txn open;
+	struct spacelog log;
+};
+
+/** Make a set in which every page is in use. @return 0; -ENOMEM */
+int space_new(struct space **ret_space);
+
+/** Give up the free pages at the end of the file; part of spacelog_prepare(). */
+void space_shorten(struct space *space);
+
+/** Take that back; part of space_abort(). */
+void space_lengthen(struct space *space);
+
+/** Free the memory of what was given up; part of space_commit(). */
+void space_forget_cut(struct space *space);
+
+/** A pending chunk becomes free. */
+void space_drain(struct space *space, struct spacequeue *queue);
+
+/** Move what was prepared into its place; part of space_commit(). */
+void spacelog_commit(struct space *space);
+
+/** Drop what was prepared; part of space_abort(). */
+void spacelog_abort(struct space *space);
+
+/** Free the memory. */
+void spacelog_fini(struct spacelog *log);
+
+/** Have room for more log pages. @return 0; -ENOMEM */
+int spacelog_reserve(struct spacelog *log, size_t more);
+
+#endif

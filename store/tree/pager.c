@@ -1,0 +1,319 @@
+#include "store/tree/pager.h"
+
+#include "store/error.h"
+#include "store/io/io.h"
+#include "store/tree/node.h"
+#include "store/tree/overflow.h"
+#include "store/space/space.h"
+#include "store/commit/digest.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pager_fini(struct pager *pager)
+{
+	for (uint32_t i = 0; i < pager->dirty_count; i++)
+		free(pager->dirty[i]);
+	free(pager->dirty);
+	free(pager->unused);
+	free(pager->dead);
+	pager->dirty = NULL;
+	pager->dead = NULL;
+	pager->dead_count = 0;
+	pager->dead_capacity = 0;
+	pager->unused = NULL;
+	pager->dirty_count = 0;
+	pager->dirty_capacity = 0;
+	pager->dirty_live = 0;
+	pager->unused_count = 0;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* Last cache line that is fetched ahead, of a branch above leaves and of other nodes. */
+#define FETCH_BRANCH 1216 /* heads and slots of 200 cells */
+#define FETCH_NODE 192
+
+/* Pages that are read from the disk together. */
+#define CLUSTER 16
+
+/* The entry of the seen table for a page; NULL without memory, which only costs time. */
+static _Atomic uint32_t *seen_entry(struct pager *pager, uint64_t page)
+{
+	_Atomic(_Atomic uint32_t *) *slot = &pager->seen->chunks[page >> SEEN_CHUNK_BITS];
+	_Atomic uint32_t *chunk = atomic_load_explicit(slot, memory_order_acquire);
+
+	if (chunk == NULL) {
+		_Atomic uint32_t *fresh = calloc(1U << SEEN_CHUNK_BITS, sizeof(*fresh));
+
+		if (fresh == NULL)
+			return NULL;
+		if (atomic_compare_exchange_strong(slot, &chunk, fresh))
+			chunk = fresh;
+		else
+			free((void *)fresh);
+	}
+	return &chunk[page & ((1U << SEEN_CHUNK_BITS) - 1)];
+}
+
+void pager_saw(struct pager *pager, uint64_t ref)
+{
+	bool doubt = atomic_load_explicit(&pager->seen->doubt, memory_order_relaxed);
+	_Atomic uint32_t *entry = doubt ? NULL : seen_entry(pager, ref_page(ref));
+
+	if (entry != NULL)
+		atomic_store_explicit(entry, ref_tag(ref) + 1, memory_order_relaxed);
+}
+
+void pager_doubt(struct seen *seen)
+{
+	atomic_store(&seen->doubt, true);
+	for (size_t i = 0; i < SEEN_CHUNKS; i++) {
+		_Atomic uint32_t *chunk = atomic_load(&seen->chunks[i]);
+
+		for (size_t page = 0; chunk != NULL && page < 1U << SEEN_CHUNK_BITS; page++)
+			atomic_store_explicit(&chunk[page], 0, memory_order_relaxed);
+	}
+}
+
+static int verify_content(const uint8_t *page, uint64_t ref)
+{
+	const struct page_header *header = node_header(page);
+	const char *wrong = NULL;
+
+	switch (header->kind) {
+	case PAGE_LEAF:
+	case PAGE_BRANCH:
+		wrong = node_validate(page);
+		break;
+	case PAGE_OVERFLOW:
+		if (header->count > OVERFLOW_PAYLOAD ||
+			(overflow_next(page) != 0 && !ref_is_placed(overflow_next(page))))
+			wrong = "malformed overflow page";
+		break;
+	case PAGE_LOG:
+		if (header->count > LOG_PAYLOAD)
+			wrong = "malformed page of the free-space log";
+		break;
+	default:
+		wrong = "a page of no known kind";
+	}
+	return wrong != NULL ? error_damaged(ref_page(ref), wrong) : 0;
+}
+
+/* Bring a page to memory before it is touched in the map. A page fault would bring in all that is
+ * around it, which can be many MiB. What lies close by costs little more than the page, and is
+ * often wanted next; but not among the blocks of values, where read(2) of a byte in no sequence
+ * brings in its page alone. */
+static int fetch(struct pager *pager, uint64_t number)
+{
+	uint8_t byte;
+
+	if (pager->alone)
+		return io_read(pager->io, number << PAGE_SHIFT, &byte, sizeof(byte));
+	if (pager->io != NULL && !io_cached(pager->io, number << PAGE_SHIFT))
+		io_prefetch(pager->io, (number - number % CLUSTER) << PAGE_SHIFT,
+			(uint64_t)CLUSTER << PAGE_SHIFT);
+	return 0;
+}
+
+int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
+{
+	uint64_t number = ref_page(ref);
+	const uint8_t *page;
+	int err;
+
+	if (number & REF_DIRTY) {
+		uint64_t index = number & ~REF_DIRTY;
+
+		if (index >= pager->dirty_count || pager->dirty[index] == NULL)
+			return error_damaged(number, "a reference to a page that cannot be");
+		*ret_page = pager->dirty[index];
+		return 0;
+	}
+	if (number < PAGE_FIRST || number >= pager->page_count)
+		return error_damaged(number, "referred to, but not in the file");
+	page = pager->map + (number << PAGE_SHIFT);
+	err = fetch(pager, number);
+	if (err == 0)
+		err = page_verify(page, ref, pager->seed);
+	if (err == 0)
+		err = verify_content(page, ref);
+	if (err != 0)
+		return err;
+	pager_saw(pager, ref);
+	*ret_page = page;
+	return 0;
+}
+
+int pager_node(struct pager *pager, uint64_t ref, unsigned level, const uint8_t **ret_page)
+{
+	const struct page_header *header;
+	int err = pager_page(pager, ref, ret_page);
+
+	if (err != 0)
+		return err;
+	/* A search is soon in the heads and slots. Fetched together they cost one miss, not four.
+	 * Leaves have few of them, and the upper branches are in the cache. */
+	for (unsigned at = 64; at <= (level == 1 ? FETCH_BRANCH : FETCH_NODE); at += 64)
+		__builtin_prefetch(*ret_page + at);
+	header = node_header(*ret_page);
+	if (header->level != level || header->kind != (level == 0 ? PAGE_LEAF : PAGE_BRANCH))
+		return error_damaged(ref_page(ref), "a node on the wrong level");
+	return 0;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static int grow_tables(struct pager *pager)
+{
+	uint32_t capacity = pager->dirty_capacity == 0 ? 32 : pager->dirty_capacity * 2;
+	uint8_t **dirty = realloc(pager->dirty, capacity * sizeof(*dirty));
+	uint32_t *unused;
+
+	if (dirty == NULL)
+		return -ENOMEM;
+	pager->dirty = dirty;
+	unused = realloc(pager->unused, capacity * sizeof(*unused));
+	if (unused == NULL)
+		return -ENOMEM;
+	pager->unused = unused;
+	pager->dirty_capacity = capacity;
+	return 0;
+}
+
+/* Uninitialized memory for a page. */
+static int new_page(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_page)
+{
+	uint8_t *page;
+	uint32_t index;
+
+	assert(pager->space != NULL);
+	if (pager->unused_count == 0 && pager->dirty_count == pager->dirty_capacity) {
+		int err = grow_tables(pager);
+
+		if (err != 0)
+			return err;
+	}
+	page = malloc(PAGE_SIZE);
+	if (page == NULL)
+		return -ENOMEM;
+	if (pager->unused_count > 0)
+		index = pager->unused[--pager->unused_count];
+	else
+		index = pager->dirty_count++;
+	pager->dirty[index] = page;
+	pager->dirty_live++;
+	pager->changed = true;
+	*ret_ref = REF_DIRTY | index;
+	*ret_page = page;
+	return 0;
+}
+
+int pager_new(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_page)
+{
+	int err = new_page(pager, ret_ref, ret_page);
+
+	if (err == 0)
+		memset(*ret_page, 0, PAGE_SIZE);
+	return err;
+}
+
+int pager_touch(struct pager *pager, uint64_t *ref, uint8_t **ret_page)
+{
+	const uint8_t *old;
+	uint64_t new_ref;
+	int err = pager_page(pager, *ref, &old);
+
+	if (err != 0)
+		return err;
+	if (*ref & REF_DIRTY) {
+		*ret_page = pager->dirty[*ref & ~REF_DIRTY];
+		return 0;
+	}
+	err = new_page(pager, &new_ref, ret_page);
+	if (err != 0)
+		return err;
+	memcpy(*ret_page, old, PAGE_SIZE);
+	err = pager_free(pager, *ref);
+	if (err == 0)
+		*ref = new_ref;
+	return err;
+}
+
+void pager_drop(struct pager *pager, uint64_t ref)
+{
+	uint32_t index = (uint32_t)(ref & ~REF_DIRTY);
+
+	assert(ref & REF_DIRTY && index < pager->dirty_count);
+	free(pager->dirty[index]);
+	pager->edge.depth = 0; /* it may have led there */
+	pager->dirty[index] = NULL;
+	pager->unused[pager->unused_count++] = index;
+	pager->dirty_live--;
+}
+
+int pager_free(struct pager *pager, uint64_t ref)
+{
+	const uint8_t *page;
+	int err;
+
+	if (ref & REF_DIRTY) {
+		pager_drop(pager, ref);
+		return 0;
+	}
+	err = pager_page(pager, ref, &page);
+	return err != 0 ? err : pager_release(pager, ref_page(ref), 1, node_header(page)->txn);
+}
+
+int pager_alloc(struct pager *pager, uint64_t want, struct run *ret_run)
+{
+	pager->changed = true;
+	return space_alloc(pager->space, want, ret_run);
+}
+
+void pager_wrote(struct pager *pager, const struct run *run)
+{
+	if (run->start + run->count > pager->page_count)
+		pager->page_count = run->start + run->count;
+}
+
+/* Note that a run was freed which a snapshot sees. */
+static int keep(struct pager *pager, const struct run *run, uint64_t birth)
+{
+	struct dead *last = pager->dead_count > 0 ? &pager->dead[pager->dead_count - 1] : NULL;
+
+	if (last != NULL && last->birth == birth &&
+		last->run.start + last->run.count == run->start &&
+		last->run.count + run->count <= RUN_COUNT_MAX) {
+		last->run.count += run->count;
+		return 0;
+	}
+	if (pager->dead_count == pager->dead_capacity) {
+		size_t capacity = pager->dead_capacity * 2 + 16;
+		struct dead *dead = realloc(pager->dead, capacity * sizeof(*dead));
+
+		if (dead == NULL)
+			return -ENOMEM;
+		pager->dead = dead;
+		pager->dead_capacity = capacity;
+	}
+	pager->dead[pager->dead_count++] = (struct dead){*run, birth};
+	return 0;
+}
+
+int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t birth)
+{
+	struct run run = {page, count};
+	int err;
+
+	pager->changed = true;
+	if (birth <= pager->snapshot && !pager->internal)
+		return keep(pager, &run, birth);
+	err = space_release(pager->space, run, birth);
+	if (err == 0)
+		written_remove(pager->written, &run);
+	return err;
+}

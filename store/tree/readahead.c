@@ -1,0 +1,102 @@
+#include "store/tree/readahead.h"
+
+#include "store/io/io.h"
+#include "store/tree/node.h"
+#include "store/tree/pager.h"
+
+#include <stdlib.h>
+
+/* Leaves asked for: first, and at most. Twice as many each time. */
+#define WINDOW_FIRST 8
+#define WINDOW_MAX 64
+
+/* Asking for so many, a cursor looks whether what was met before is in memory still. */
+#define WINDOW_LONG 16
+
+void readahead_reset(struct readahead *ahead)
+{
+	*ahead = (struct readahead){0};
+}
+
+static int by_page(const void *one, const void *two)
+{
+	const uint64_t *a = one, *b = two;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* Ask for some pages; those that lie in a row at once. */
+static void fetch(struct io *io, uint64_t *pages, unsigned count)
+{
+	unsigned from = 0;
+
+	qsort(pages, count, sizeof(*pages), by_page);
+	for (unsigned i = 1; i <= count; i++) {
+		if (i < count && pages[i] == pages[i - 1] + 1)
+			continue;
+		io_prefetch(io, pages[from] * PAGE_SIZE, (i - from) * (uint64_t)PAGE_SIZE);
+		from = i;
+	}
+}
+
+/* Is a leaf in memory? One that was met before is, most times.
+ * sure: that is not enough */
+static bool is_there(struct pager *pager, uint64_t ref, bool sure)
+{
+	return ref_page(ref) >= pager->page_count || (!sure && pager_has_seen(pager, ref)) ||
+	       io_cached(pager->io, ref_page(ref) * PAGE_SIZE);
+}
+
+/* Ask for children of a branch, some in one direction, unless the first, the last and one between
+ * are in memory: to ask in vain for all costs as much as to walk them. */
+static void fetch_children(
+	struct pager *pager, const uint8_t *branch, unsigned index, bool forward, unsigned count)
+{
+	unsigned middle = forward ? index + count / 2 : index - count / 2;
+	unsigned last = forward ? index + count - 1 : index - count + 1;
+	uint64_t pages[WINDOW_MAX];
+	unsigned wanted = 0;
+
+	if (is_there(pager, node_child(branch, index), false) &&
+		is_there(pager, node_child(branch, middle), false) &&
+		is_there(pager, node_child(branch, last), count >= WINDOW_LONG))
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t page = ref_page(node_child(branch, forward ? index + i : index - i));
+
+		if (page < pager->page_count)
+			pages[wanted++] = page;
+	}
+	fetch(pager->io, pages, wanted);
+}
+
+void readahead_step(
+	struct readahead *ahead, struct pager *pager, const struct path *path, bool forward)
+{
+	const uint8_t *branch;
+	unsigned index, left;
+
+	if (path->depth < 2)
+		return;
+	branch = path->level[1].node;
+	index = path->level[1].index;
+	if (ahead->branch != path->level[1].ref || ahead->forward != forward)
+		ahead->asked = 0;
+	else if (ahead->asked > 0)
+		ahead->asked--;
+	ahead->branch = path->level[1].ref;
+	ahead->forward = forward;
+	if (ahead->asked > ahead->window / 2)
+		return;
+	left = forward ? node_header(branch)->count - 1U - index : index;
+	ahead->window = ahead->window == 0 ? WINDOW_FIRST : ahead->window * 2;
+	if (ahead->window > WINDOW_MAX)
+		ahead->window = WINDOW_MAX;
+	if (left > ahead->window)
+		left = ahead->window;
+	if (left <= ahead->asked)
+		return;
+	index = forward ? index + 1 + ahead->asked : index - 1 - ahead->asked;
+	fetch_children(pager, branch, index, forward, left - ahead->asked);
+	ahead->asked = left;
+}

@@ -1,0 +1,165 @@
+#include "store/value/block_write.h"
+
+#include "store/value/extent.h"
+#include "store/io/io.h"
+#include "store/tree/pager.h"
+#include "store/value/value.h"
+#include "store/commit/digest.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+
+static const uint8_t *block_at(const struct blocks *blocks, uint64_t block)
+{
+	if (block == blocks->first && blocks->own_first)
+		return blocks->first_block;
+	if (block + 1 == blocks->end && blocks->own_last)
+		return blocks->last_block;
+	return blocks->data + (block * PAGE_SIZE - blocks->offset);
+}
+
+/* Blocks that are summed up, then written: few enough to be in the processor's cache still. */
+#define WRITE_BLOCKS 32
+
+static int write_part(struct pager *pager, const struct blocks *blocks, uint64_t first,
+	const struct run *run, uint32_t *sums)
+{
+	struct iovec parts[3];
+	size_t count = 0;
+
+	for (uint64_t i = 0; i < run->count; i++) {
+		const uint8_t *block = block_at(blocks, first + i);
+		struct iovec *last = count > 0 ? &parts[count - 1] : NULL;
+		uint64_t sum = block_checksum(block, pager->seed);
+
+		sums[i] = (uint32_t)sum;
+		written_add(pager->written, run->start + i, true, sum);
+		if (last != NULL && (const uint8_t *)last->iov_base + last->iov_len == block)
+			last->iov_len += PAGE_SIZE;
+		else
+			parts[count++] = (struct iovec){(void *)block, PAGE_SIZE};
+	}
+	return io_write(pager->io, run->start * PAGE_SIZE, parts, count);
+}
+
+int blocks_write_run(struct pager *pager, const struct blocks *blocks, uint64_t first,
+	const struct run *run, uint32_t *sums)
+{
+	int err = 0;
+
+	for (uint64_t done = 0; err == 0 && done < run->count; done += WRITE_BLOCKS) {
+		uint64_t left = run->count - done;
+		struct run part = {run->start + done, left < WRITE_BLOCKS ? left : WRITE_BLOCKS};
+
+		err = write_part(pager, blocks, first + done, &part, sums + done);
+	}
+	if (err == 0)
+		pager_wrote(pager, run);
+	return err;
+}
+
+/* Complete the first or last block by what the value holds there now. */
+static int complete(struct pager *pager, const struct value *value, struct blocks *blocks,
+	uint64_t block, uint64_t size, uint8_t *buf)
+{
+	uint64_t begin = block * PAGE_SIZE;
+	uint64_t from = blocks->offset > begin ? blocks->offset : begin;
+	uint64_t end = blocks->offset + size;
+	uint64_t to = end < begin + PAGE_SIZE ? end : begin + PAGE_SIZE;
+	size_t got = 0;
+	int err = value_verify(pager, value, block, block + 1);
+
+	if (err == 0)
+		err = value_read(pager, value, begin, buf, PAGE_SIZE, &got);
+	if (err != 0)
+		return err;
+	memset(buf + got, 0, PAGE_SIZE - got);
+	memcpy(buf + (from - begin), blocks->data + (from - blocks->offset), to - from);
+	return 0;
+}
+
+int blocks_init(struct pager *pager, const struct value *value, uint64_t offset, const void *data,
+	uint64_t size, struct blocks *blocks)
+{
+	uint64_t end = offset + size;
+	int err = 0;
+
+	blocks->data = data;
+	blocks->offset = offset;
+	blocks->first = offset / PAGE_SIZE;
+	blocks->end = value_blocks(end);
+	blocks->own_last = end % PAGE_SIZE != 0;
+	blocks->own_first =
+		offset % PAGE_SIZE != 0 && !(blocks->own_last && blocks->first + 1 == blocks->end);
+	if (offset % PAGE_SIZE != 0 && blocks->first + 1 == blocks->end)
+		blocks->own_last = true;
+	if (blocks->own_first)
+		err = complete(pager, value, blocks, blocks->first, size, blocks->first_block);
+	if (err == 0 && blocks->own_last)
+		err = complete(pager, value, blocks, blocks->end - 1, size, blocks->last_block);
+	return err;
+}
+
+/* Blocks written by one call of extent_add_run(): bounds its checksums. */
+#define RUN_MAX 1024
+
+int blocks_write_new(struct pager *pager, struct value *value, const struct blocks *blocks,
+	uint64_t first, uint64_t end)
+{
+	uint32_t sums[RUN_MAX];
+
+	while (first < end) {
+		struct run run;
+		uint64_t want = end - first < RUN_MAX ? end - first : RUN_MAX;
+		int err = pager_alloc(pager, want, &run);
+
+		if (err == 0)
+			err = blocks_write_run(pager, blocks, first, &run, sums);
+		if (err == 0)
+			err = extent_remove(pager, value, first, first + run.count);
+		if (err == 0)
+			err = extent_add_run(pager, value, first, &run, sums);
+		if (err != 0)
+			return err;
+		first += run.count;
+	}
+	return 0;
+}
+
+int blocks_write(struct pager *pager, struct value *value, const struct blocks *blocks)
+{
+	uint64_t block = blocks->first;
+
+	while (block < blocks->end) {
+		uint64_t end = blocks->end;
+		struct extent extent;
+		int err = extent_find(pager, value, block, &extent);
+		bool found = err == 0 && extent.birth == pager->txn;
+
+		if (err != 0 && err != -ENOENT)
+			return err;
+		if (found && extent.block <= block) {
+			struct run run = {extent.page + (block - extent.block), 0};
+
+			if (extent.block + extent.count < end)
+				end = extent.block + extent.count;
+			run.count = end - block;
+			err = blocks_write_run(
+				pager, blocks, block, &run, extent.sums + (block - extent.block));
+			if (err == 0)
+				err = extent_update(pager, value, &extent);
+		} else {
+			if (found && extent.block < end)
+				end = extent.block;
+			else if (err == 0 && extent.birth != pager->txn &&
+				 extent.block + extent.count < end)
+				end = extent.block + extent.count;
+			err = blocks_write_new(pager, value, blocks, block, end);
+		}
+		if (err != 0)
+			return err;
+		block = end;
+	}
+	return 0;
+}
