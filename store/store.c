@@ -127,7 +127,7 @@ int store_open(struct io *io, const char *kind, const char *name, unsigned flags
 	store->io = io;
 	store->mark = io->mark != NULL ? io->mark : &no_mark;
 	store->readonly = (flags & KT_READONLY) != 0;
-	if (err == 0)
+	if (!err)
 		err = load(store, (flags & KT_ALONE) != 0);
 	if (err != 0) {
 		free_store(store);
@@ -153,7 +153,7 @@ int kt_open_memory(const char *name, struct kt_store **ret_store)
 	struct io *io = NULL;
 	int err = io_memory_open(name, &io);
 
-	if (err == 0)
+	if (!err)
 		err = store_format(io);
 	if (err != 0) {
 		io_close(io);
@@ -175,9 +175,9 @@ static int flush_own(struct kt_store *store)
 	if (err != 0)
 		return err;
 	err = commit_flush(store);
-	if (err == 0 && atomic_load(&store->area->cut_txn) != 0)
+	if (!err && atomic_load(&store->area->cut_txn) != 0)
 		err = commit_trim(store, &early);
-	if (err == 0)
+	if (!err)
 		commit_witness(store);
 	turn_give(store);
 	return err;
@@ -316,7 +316,7 @@ int kt_info(struct kt_store *store, struct kt_info *info)
 	memcpy(info->id, store->id, sizeof(info->id));
 	info->persistent = store->io->durable;
 	err = io_statfs(store->io, &info->disk_free, &info->disk_size);
-	if (err == 0)
+	if (!err)
 		info_limit(store, info);
 	return err;
 }

@@ -194,7 +194,7 @@ int flusher_start(struct fs *fs)
 	err = pthread_create(&fs->flusher.thread, NULL, run, fs);
 	if (err)
 		pthread_cond_destroy(&fs->flusher.wake);
-	fs->flusher.running = err == 0;
+	fs->flusher.running = !err;
 	return -err;
 }
 

@@ -437,7 +437,7 @@ int fs_readdir(
 			err = list(&l);
 		kt_abort(l.txn);
 	}
-	if (err == 0 || err == 1) {
+	if (!err || err == 1) {
 		dir->offset = l.offset;
 		position_copy(&dir->position, &l.position);
 	}

@@ -28,7 +28,7 @@ static int keep_value(
 	err = changes_leaving(fs, removal->node);
 	if (!err && removal->node->content == NULL) {
 		err = content_begin(fs, removal->node, &removal->node->content);
-		removal->begun = err == 0;
+		removal->begun = !err;
 	}
 	if (!err)
 		err = kt_nameless_take(txn, at->key.bytes, at->key.size, &removal->nameless);

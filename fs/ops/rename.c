@@ -261,7 +261,7 @@ static int rename_found(struct renaming *r, unsigned flags)
 
 	if (err && err != -ENOENT)
 		return err;
-	r->replaces = err == 0;
+	r->replaces = !err;
 	if (r->replaces && (flags & RENAME_NOREPLACE))
 		return -EEXIST;
 	r->same =

@@ -31,7 +31,7 @@ static int cursor_open(struct walk *walk, enum kt_tree_id tree, struct kt_cursor
 /* Take the result of a cursor's move. */
 static int landed(int err, bool *ret_on)
 {
-	*ret_on = err == 0;
+	*ret_on = !err;
 	return err == -ENOENT ? 0 : err;
 }
 

@@ -148,7 +148,7 @@ static int find_piece(struct fs *fs, struct kt_txn *txn, const struct place *pla
 	struct walk walk;
 	int err = kt_stat(kt_tree(txn, KT_DIRECTORIES), key->bytes, key->size, &stat);
 
-	ret_found->recorded = err == 0;
+	ret_found->recorded = !err;
 	if (err != -ENOENT)
 		return err ? err : stat_known(&stat, &ret_found->known);
 	err = walk_open(txn, fs->separator, place, key, &walk);

@@ -45,7 +45,7 @@ static int copy(struct backup *backup, struct kt_txn *txn, struct kt_txn *since)
 	progress_init(&backup->progress, 0, !to_stdout);
 	err = write_copy(backup, txn, since, to_stdout);
 	progress_fini(&backup->progress);
-	if (err == 0)
+	if (!err)
 		return COMMAND_DONE;
 	if (to_stdout)
 		return command_fail_errno("standard output", "backup", err);
@@ -60,7 +60,7 @@ static int begin(
 	int err = name != NULL ? kt_snapshot_open(store, name, ret_txn)
 			       : kt_begin(store, KT_READ, ret_txn);
 
-	if (err == 0)
+	if (!err)
 		return COMMAND_DONE;
 	if (err != -ENOENT)
 		return command_fail_errno(backup->path, "begin", err);

@@ -53,7 +53,7 @@ static int create(const char *path, const char *name)
 	if (status != COMMAND_DONE)
 		return status;
 	err = kt_collection_open(store, key.bytes, key.size, KT_CREATE | KT_EXCLUSIVE, &collection);
-	if (err == 0) {
+	if (!err) {
 		kt_collection_close(collection);
 		err = kt_flush(store);
 	}

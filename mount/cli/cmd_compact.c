@@ -47,7 +47,7 @@ static int compact_store(const char *path)
 		return status;
 	err = kt_info(store, &compacting.before);
 	progress_init(&compacting.progress, 0, true); /* a signal ends the work between two steps */
-	if (err == 0)
+	if (!err)
 		err = kt_compact(store, step, &compacting);
 	progress_fini(&compacting.progress);
 	if (err == -EINTR)

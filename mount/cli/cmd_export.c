@@ -37,9 +37,9 @@ static int write_file(struct exchange_run *export)
 		return err;
 	}
 	err = export->format->write(exchange);
-	if (err == 0 && fsync(exchange->fd) != 0)
+	if (!err && fsync(exchange->fd) != 0)
 		err = -errno;
-	if (err == 0 && rename(temporary, exchange->path) != 0)
+	if (!err && rename(temporary, exchange->path) != 0)
 		err = -errno;
 	if (err != 0)
 		unlink(temporary);

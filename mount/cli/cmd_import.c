@@ -71,7 +71,7 @@ static int read_all(struct exchange_run *import)
 	err = import->format->read(exchange);
 	progress_fini(&exchange->progress);
 	txn = exchange->txn;
-	if (err == 0)
+	if (!err)
 		return kt_commit(txn, KT_FLUSH);
 	kt_abort(txn);
 	return err;

@@ -64,7 +64,7 @@ static int print_name(const struct ls *ls, const char *name, enum show_style sty
 	if (ls->line_end == '\0')
 		return command_wrote(fputs(name, stdout) >= 0);
 	err = command_wrote(fputs(show_style(style), stdout) >= 0);
-	if (err == 0)
+	if (!err)
 		err = line_write_name(name);
 	return err != 0 ? err : command_wrote(fputs(show_end(style), stdout) >= 0);
 }
@@ -83,20 +83,20 @@ static int print_json(const char *name, const struct fs_entry *entry, const char
 	json_t *object = json_object();
 	int err = line_json_bytes(object, "name", (struct kt_slice){name, strlen(name)});
 
-	if (err == 0)
+	if (!err)
 		err = line_json_bytes(object, "type", (struct kt_slice){&type, 1});
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "mode", stat->st_mode & 07777);
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "uid", stat->st_uid);
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "gid", stat->st_gid);
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "size", stat->st_size);
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "mtime_ns",
 			stat->st_mtim.tv_sec * 1000000000 + stat->st_mtim.tv_nsec);
-	if (err == 0 && target != NULL)
+	if (!err && target != NULL)
 		err = line_json_bytes(object, "target", (struct kt_slice){target, strlen(target)});
 	return line_json_print(err, object);
 }
@@ -106,11 +106,11 @@ static int print_line(
 {
 	int err = ls->form == LS_DETAILS ? print_details(&entry->stat) : 0;
 
-	if (err == 0)
+	if (!err)
 		err = print_name(ls, name, style_of(entry));
-	if (err == 0 && target != NULL)
+	if (!err && target != NULL)
 		err = command_wrote(fputs(" -> ", stdout) >= 0);
-	if (err == 0 && target != NULL)
+	if (!err && target != NULL)
 		err = print_name(ls, target, SHOW_PLAIN);
 	return err != 0 ? err : command_wrote(putchar(ls->line_end) != EOF);
 }
@@ -122,7 +122,7 @@ static int print_entry(const struct ls *ls, const char *name, const struct fs_en
 
 	if (ls->form >= LS_DETAILS && S_ISLNK(entry->stat.st_mode))
 		err = fs_readlink(ls->fs, entry->node, &target);
-	if (err == 0)
+	if (!err)
 		err = ls->form == LS_JSON ? print_json(name, entry, target)
 					  : print_line(ls, name, entry, target);
 	free(target);
@@ -169,7 +169,7 @@ static int print_columns(const struct batch *batch)
 		names[i].text = texts[i];
 		names[i].style = style_of(&batch->entries[i].entry);
 	}
-	if (err == 0)
+	if (!err)
 		err = columns_print(names, batch->count);
 	for (size_t i = 0; i < batch->count; i++)
 		free(texts[i]);
@@ -182,7 +182,7 @@ static int print_batch(const struct ls *ls, const struct batch *batch)
 	int err = ls->form == LS_COLUMNS ? print_columns(batch) : 0;
 
 	for (size_t i = 0; i < batch->count; i++) {
-		if (err == 0 && ls->form != LS_COLUMNS)
+		if (!err && ls->form != LS_COLUMNS)
 			err = print_entry(ls, batch->entries[i].name, &batch->entries[i].entry);
 		fs_forget(ls->fs, batch->entries[i].entry.node, 1);
 	}
@@ -197,9 +197,9 @@ static int list_batches(const struct ls *ls, struct fs_dir *dir, struct batch *b
 	do {
 		batch->count = 0;
 		err = fs_readdir(ls->fs, dir, batch->offset, true, keep_entry, batch);
-		if (err == 0)
+		if (!err)
 			err = print_batch(ls, batch);
-	} while (err == 0 && batch->count > 0);
+	} while (!err && batch->count > 0);
 	return err;
 }
 
@@ -209,7 +209,7 @@ static int list_directory(const struct ls *ls, uint64_t node)
 	struct fs_dir *dir;
 	int err = batch != NULL ? fs_opendir(ls->fs, node, &dir) : -ENOMEM;
 
-	if (err == 0) {
+	if (!err) {
 		err = list_batches(ls, dir, batch);
 		fs_releasedir(ls->fs, dir);
 	}
@@ -225,7 +225,7 @@ static int find_path(struct fs *fs, char *path, struct fs_entry *ret_entry, cons
 	int err = fs_getattr(fs, FS_ROOT, &entry.stat);
 
 	*ret_name = "";
-	for (char *name = strtok_r(path, "/", &rest); name != NULL && err == 0;
+	for (char *name = strtok_r(path, "/", &rest); name != NULL && !err;
 		name = strtok_r(NULL, "/", &rest)) {
 		err = fs_lookup(fs, entry.node, name, &entry);
 		*ret_name = name;
@@ -265,7 +265,7 @@ static int list_store(struct ls *ls, const char *store_path, const char *path)
 		return status;
 	}
 	err = copy != NULL ? fs_open(store, &options, &ls->fs) : -ENOMEM;
-	if (err == 0) {
+	if (!err) {
 		line_read_name(copy);
 		err = list_path(ls, copy);
 		fs_close(ls->fs);

@@ -85,7 +85,7 @@ static int serve_coherently(struct mount *mount, const struct attach_options *at
 	struct view_node root;
 	int err = views_node(views, FS_ROOT, &root), status;
 
-	if (err == 0)
+	if (!err)
 		err = coherence_open(changes ? store : NULL, root.fs, &coherence);
 	if (err != 0)
 		return complain(mount, mount->store_path, "mount", kt_strerror(store, err));

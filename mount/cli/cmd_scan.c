@@ -34,17 +34,17 @@ static int print_json(struct kt_cursor *cursor)
 	int err;
 
 	err = kt_cursor_stat(cursor, &stat);
-	if (err == 0)
+	if (!err)
 		err = kt_cursor_value(cursor, &value);
 	if (err != 0)
 		return err;
 	object = json_object();
 	err = line_json_bytes(object, "key", kt_cursor_key(cursor));
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "mtime_ns", stat.mtime_ns);
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "version", (int64_t)stat.version);
-	if (err == 0)
+	if (!err)
 		err = line_json_bytes(object, "value", value);
 	return line_json_print(err, object);
 }
@@ -70,9 +70,9 @@ static int print_all(struct kt_cursor *cursor, const struct scan *scan)
 {
 	int err = confine(cursor, scan);
 
-	for (uint64_t count = 0; err == 0 && count < scan->limit; count++) {
+	for (uint64_t count = 0; !err && count < scan->limit; count++) {
 		err = kt_cursor_next(cursor);
-		if (err == 0)
+		if (!err)
 			err = print_entry(scan->format, cursor);
 	}
 	return err == -ENOENT ? 0 : err;
@@ -89,7 +89,7 @@ static int scan_store(const char *path, const struct scan *scan)
 	if (status != COMMAND_DONE)
 		return status;
 	err = kt_cursor_open(txn, &cursor);
-	if (err == 0)
+	if (!err)
 		err = print_all(cursor, scan);
 	if (err != 0)
 		status = command_fail_output(path, "scan", err);

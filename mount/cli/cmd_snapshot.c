@@ -63,7 +63,7 @@ static int create(const struct use *use, struct kt_store *store)
 	} else {
 		err = kt_snapshot_create(store, named.name);
 	}
-	if (err == 0)
+	if (!err)
 		err = kt_flush(store);
 	if (err != 0)
 		return fail(&named, "snapshot", err);
@@ -76,7 +76,7 @@ static int forget(const struct use *use, struct kt_store *store)
 {
 	int err = kt_snapshot_delete(store, use->name);
 
-	if (err == 0)
+	if (!err)
 		err = kt_flush(store);
 	return err != 0 ? fail(use, "delete", err) : COMMAND_DONE;
 }
@@ -90,7 +90,7 @@ static int restore(const struct use *use, struct kt_store *store)
 		return fail(use, "restore", err);
 	err = kt_restore(store, point);
 	kt_abort(point);
-	if (err == 0)
+	if (!err)
 		err = kt_flush(store);
 	return err != 0 ? fail(use, "restore", err) : COMMAND_DONE;
 }
@@ -101,13 +101,13 @@ static int print_json(const struct kt_snapshot *snapshot)
 	struct kt_slice name = {snapshot->name, strlen(snapshot->name)};
 	int err = line_json_bytes(object, "name", name);
 
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "time_ns", snapshot->time_ns);
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "transaction", (int64_t)snapshot->txn);
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "entries", (int64_t)snapshot->entries);
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, "kept_bytes", (int64_t)snapshot->kept_bytes);
 	return line_json_print(err, object);
 }

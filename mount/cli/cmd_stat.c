@@ -107,12 +107,12 @@ static int print_json(const struct facts *facts)
 	list_facts(facts, list);
 	format_id(&facts->info, id);
 	err = json_object_set_new(object, "id", json_string(id)) != 0 ? -ENOMEM : 0;
-	for (size_t i = 0; err == 0 && i < FACT_COUNT; i++)
+	for (size_t i = 0; !err && i < FACT_COUNT; i++)
 		err = line_json_number(object, list[i].name, (int64_t)list[i].number);
-	if (err == 0 && json_object_set_new(
-				object, "fragmentation", json_real(facts->info.fragmentation)) != 0)
+	if (!err && json_object_set_new(
+			    object, "fragmentation", json_real(facts->info.fragmentation)) != 0)
 		err = -ENOMEM;
-	if (err == 0)
+	if (!err)
 		err = stat_mounts_json(&facts->mounts, object);
 	return line_json_print(err, object);
 }
@@ -166,11 +166,11 @@ static int show_facts(const char *path, struct kt_store *store, enum stat_format
 	struct facts facts = {0};
 	int err = kt_info(store, &facts.info);
 
-	if (err == 0)
+	if (!err)
 		err = kt_snapshot_list(store, add_snapshot, &facts);
-	if (err == 0)
+	if (!err)
 		err = stat_mounts_read(path, &facts.mounts);
-	if (err == 0)
+	if (!err)
 		err = print_facts(path, &facts, format);
 	stat_mounts_fini(&facts.mounts);
 	return err;

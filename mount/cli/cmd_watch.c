@@ -42,7 +42,7 @@ static int tell(struct watch *watch)
 	err = kt_diff(changed->from, changed->to, print_in_prefix, watch);
 	kt_abort(changed->from);
 	changed->from = changed->to;
-	if (err == 0)
+	if (!err)
 		err = command_wrote(fflush(stdout) == 0);
 	return err;
 }
@@ -57,13 +57,13 @@ static int watch_until_end(struct watch *watch, struct kt_waiter *waiter, int si
 	};
 	int err = 0;
 
-	while (err == 0) {
+	while (!err) {
 		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			return command_fail_errno(watch->path, "watch", -errno);
 		if (fds[1].revents != 0 || fds[2].revents & POLLERR)
 			return COMMAND_NO;
 		err = kt_waiter_clear(waiter, NULL);
-		if (err == 0)
+		if (!err)
 			err = tell(watch);
 	}
 	return command_fail_output(watch->path, "watch", err);
@@ -85,14 +85,14 @@ static int watch_store(struct watch *watch)
 	if (status != COMMAND_DONE)
 		return status;
 	err = kt_waiter_open(watch->store, 0, &waiter);
-	if (err == 0)
+	if (!err)
 		err = kt_begin(watch->store, KT_READ, &watch->changed.from);
-	if (err == 0) {
+	if (!err) {
 		signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
 		err = signal_fd < 0 ? -errno : 0;
 	}
-	status = err == 0 ? watch_until_end(watch, waiter, signal_fd)
-			  : command_fail_errno(watch->path, "watch", err);
+	status = !err ? watch_until_end(watch, waiter, signal_fd)
+		      : command_fail_errno(watch->path, "watch", err);
 	if (signal_fd >= 0)
 		close(signal_fd);
 	kt_abort(watch->changed.from);

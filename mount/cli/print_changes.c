@@ -48,11 +48,11 @@ static int compare_values(const struct changed *changed, const struct kt_slice *
 	int err = buf != NULL ? 0 : -ENOMEM;
 
 	*ret_same = true;
-	while (err == 0 && *ret_same && size == PIECE_SIZE) {
+	while (!err && *ret_same && size == PIECE_SIZE) {
 		err = read_piece(changed->from, key, offset, buf, &size);
-		if (err == 0)
+		if (!err)
 			err = read_piece(changed->to, key, offset, buf + PIECE_SIZE, &size_to);
-		if (err == 0)
+		if (!err)
 			*ret_same = size == size_to && memcmp(buf, buf + PIECE_SIZE, size) == 0;
 		offset += size;
 	}
@@ -85,7 +85,7 @@ static int add_stat(json_t *object, const char *prefix, const struct kt_stat *st
 	snprintf(name, sizeof(name), "%s_size", prefix);
 	err = line_json_number(object, name, (int64_t)stat->size);
 	snprintf(name, sizeof(name), "%s_mtime_ns", prefix);
-	if (err == 0)
+	if (!err)
 		err = line_json_number(object, name, stat->mtime_ns);
 	snprintf(name, sizeof(name), "%s_version", prefix);
 	return err != 0 ? err : line_json_number(object, name, (int64_t)stat->version);
@@ -97,11 +97,11 @@ static int print_json(const char *sign, const struct kt_slice *key, const struct
 	json_t *object = json_object();
 	int err = line_json_bytes(object, "change", (struct kt_slice){sign, 1});
 
-	if (err == 0)
+	if (!err)
 		err = line_json_bytes(object, "key", *key);
-	if (err == 0)
+	if (!err)
 		err = add_stat(object, "from", from);
-	if (err == 0)
+	if (!err)
 		err = add_stat(object, "to", to);
 	return line_json_print(err, object);
 }

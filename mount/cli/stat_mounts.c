@@ -62,7 +62,7 @@ static int begin_asking(const struct mountinfo *info, pid_t *ret_pid)
 	}
 	err = *ret_pid < 0 ? -errno : 0;
 	close(fds[1]);
-	if (err == 0)
+	if (!err)
 		return fds[0];
 	close(fds[0]);
 	return err;
@@ -200,7 +200,7 @@ int stat_mounts_print(const struct stat_mounts *mounts)
 	char name[sizeof(number.group) + sizeof(number.kind)];
 	int err = 0;
 
-	for (size_t i = 0; err == 0 && i < mounts->count; i++) {
+	for (size_t i = 0; !err && i < mounts->count; i++) {
 		const char *text = mounts->list[i].text;
 
 		printf("%-20s ", "mount");
@@ -224,16 +224,16 @@ static json_t *mount_json(const struct stat_mount *mount)
 	const char *text = mount->text;
 	struct number number;
 
-	while (err == 0 && next_number(&text, &number)) {
+	while (!err && next_number(&text, &number)) {
 		group = json_object_get(object, number.group);
 		if (group == NULL) {
 			err = json_object_set_new(object, number.group, json_object());
 			group = json_object_get(object, number.group);
 		}
-		if (err == 0)
+		if (!err)
 			err = line_json_number(group, number.kind, (int64_t)number.value);
 	}
-	if (err == 0)
+	if (!err)
 		return object;
 	json_decref(object);
 	return NULL;

@@ -132,9 +132,9 @@ static int visit(struct exchange *exchange, struct kt_cursor *cursor, bool is_di
 	struct attr_blob blob;
 	int err = kt_cursor_stat(cursor, &record.stat);
 
-	if (err == 0)
+	if (!err)
 		err = find_link(exchange, &record);
-	if (err == 0)
+	if (!err)
 		err = portable(&record.stat.attr, &blob);
 	if (err != 0)
 		return err;
@@ -156,7 +156,7 @@ static int step(struct merge *merge, int tree)
 {
 	int err = kt_cursor_next(merge->cursors[tree]);
 
-	merge->on[tree] = err == 0;
+	merge->on[tree] = !err;
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -165,9 +165,9 @@ static int merge_open(struct exchange *exchange, struct merge *merge)
 	static const enum kt_tree_id trees[] = {KT_DIRECTORIES, KT_ENTRIES};
 	int err = 0;
 
-	for (int i = 0; i < 2 && err == 0; i++) {
+	for (int i = 0; i < 2 && !err; i++) {
 		err = kt_cursor_open(kt_tree(exchange->txn, trees[i]), &merge->cursors[i]);
-		if (err == 0)
+		if (!err)
 			err = step(merge, i);
 	}
 	return err;
@@ -194,13 +194,13 @@ int exchange_each(struct exchange *exchange, exchange_fn *each, void *arg)
 	struct merge merge = {0};
 	int err = merge_open(exchange, &merge);
 
-	while (err == 0 && (merge.on[0] || merge.on[1])) {
+	while (!err && (merge.on[0] || merge.on[1])) {
 		int tree = first_tree(&merge);
 
 		err = visit(exchange, merge.cursors[tree], tree == 0, each, arg);
-		if (err == 0)
+		if (!err)
 			err = progress_step(&exchange->progress, exchange->done);
-		if (err == 0)
+		if (!err)
 			err = step(&merge, tree);
 	}
 	for (int i = 0; i < 2; i++)
@@ -215,14 +215,14 @@ static int each_in_range(struct exchange *exchange, const struct kt_slice *key, 
 {
 	int err = 0;
 
-	while (err == 0 && begin < end) {
+	while (!err && begin < end) {
 		size_t size = end - begin < EXCHANGE_PIECE ? (size_t)(end - begin) : EXCHANGE_PIECE;
 
 		err = kt_read(exchange->txn, key->data, key->size, begin, buf, size, &size);
-		if (err == 0)
+		if (!err)
 			err = each(arg, begin, buf, size);
 		begin += size;
-		if (err == 0) /* one value may take long */
+		if (!err) /* one value may take long */
 			err = progress_step(&exchange->progress, exchange->done + begin);
 	}
 	return err;
@@ -236,9 +236,9 @@ int exchange_each_piece(
 	uint64_t begin, end = 0;
 	int err = buf != NULL ? 0 : -ENOMEM;
 
-	while (err == 0) {
+	while (!err) {
 		err = kt_next_data(exchange->txn, key->data, key->size, end, &begin, &end);
-		if (err == 0)
+		if (!err)
 			err = each_in_range(exchange, key, begin, end, buf, each, arg);
 	}
 	free(buf);
@@ -298,7 +298,7 @@ int exchange_next(struct exchange *exchange, uint64_t done)
 	if (exchange->batch != 0 && exchange->records % exchange->batch == 0) {
 		exchange->txn = NULL;
 		err = kt_commit(txn, 0);
-		if (err == 0)
+		if (!err)
 			err = kt_begin(exchange->store, KT_WRITE, &exchange->txn);
 	}
 	return err != 0 ? err : progress_step(&exchange->progress, done);

@@ -65,16 +65,16 @@ static int write_record(void *arg, struct exchange *exchange, const struct recor
 		jsonline_number(line, "size", (int64_t)record->stat.size);
 	} else if (!record->is_directory) {
 		err = kt_cursor_value(record->cursor, &value);
-		if (err == 0)
+		if (!err)
 			jsonline_bytes(line, "value", value);
 	}
 	jsonline_number(line, "mtime_ns", record->stat.mtime_ns);
 	if (record->stat.attr.size > 0)
 		jsonline_base64(line, "attr", record->stat.attr);
-	if (err == 0)
+	if (!err)
 		err = jsonline_end(line, writer->file);
 	writer->record = record;
-	return err == 0 && large ? exchange_each_piece(exchange, record, write_piece, writer) : err;
+	return !err && large ? exchange_each_piece(exchange, record, write_piece, writer) : err;
 }
 
 static int write_jsonl(struct exchange *exchange)
@@ -85,7 +85,7 @@ static int write_jsonl(struct exchange *exchange)
 	if (writer.file == NULL)
 		return -errno;
 	err = exchange_each(exchange, write_record, &writer);
-	if (fclose(writer.file) != 0 && err == 0)
+	if (fclose(writer.file) != 0 && !err)
 		err = -errno;
 	jsonline_fini(&writer.line);
 	return err;
@@ -166,7 +166,7 @@ struct said {
 
 static int optional(int err, bool *ret_has)
 {
-	*ret_has = err == 0;
+	*ret_has = !err;
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -182,27 +182,27 @@ static int read_said(struct reader *reader, struct said *said)
 	}
 	if (err == -ENOENT)
 		return bad(reader, "neither a key nor a directory");
-	if (err == 0)
+	if (!err)
 		err = optional(read_bytes(reader, "value", "value_base64", &said->value),
 			&said->has_value);
-	if (err == 0)
+	if (!err)
 		err = optional(
 			read_bytes(reader, "link", "link_base64", &said->link), &said->has_link);
-	if (err == 0)
+	if (!err)
 		err = optional(
 			read_bytes(reader, "attr", "attr_base64", &record->stat.attr), &has_attr);
-	if (err == 0)
+	if (!err)
 		err = optional(read_number(reader, "size", &said->size), &said->has_size);
-	if (err == 0)
+	if (!err)
 		err = optional(read_number(reader, "offset", &said->offset), &said->has_offset);
-	if (err == 0)
+	if (!err)
 		err = optional(
 			read_number(reader, "mtime_ns", &record->stat.mtime_ns), &said->has_mtime);
-	if (err == 0 && !said->has_mtime)
+	if (!err && !said->has_mtime)
 		record->stat.mtime_ns = (int64_t)time(NULL) * 1000000000;
-	if (err == 0 && (said->size < 0 || said->offset < 0))
+	if (!err && (said->size < 0 || said->offset < 0))
 		return bad(reader, "a size or offset below zero");
-	if (err == 0 && record->key.size > KT_KEY_MAX)
+	if (!err && record->key.size > KT_KEY_MAX)
 		return bad(reader, "the key is longer than 4096 bytes");
 	return err;
 }
@@ -233,10 +233,10 @@ static int put_said(struct reader *reader, const struct said *said)
 	if (!said->has_mtime && !said->has_size)
 		return exchange_put_value(exchange, &record->key, &said->value);
 	err = exchange_put(exchange, record, &said->value);
-	if (err == 0 && said->has_size)
+	if (!err && said->has_size)
 		err = kt_truncate(
 			exchange->txn, record->key.data, record->key.size, (uint64_t)said->size);
-	if (err == 0 && said->has_size)
+	if (!err && said->has_size)
 		err = kt_set_mtime(
 			exchange->txn, record->key.data, record->key.size, record->stat.mtime_ns);
 	return err;
@@ -257,7 +257,7 @@ static int read_line(struct reader *reader, const char *line, size_t size)
 		err = bad(reader, "not a JSON object");
 	else
 		err = read_said(reader, &said);
-	if (err == 0)
+	if (!err)
 		err = put_said(reader, &said);
 	json_decref(reader->object);
 	while (reader->decoded_count > 0)
@@ -278,15 +278,15 @@ static int read_jsonl(struct exchange *exchange)
 	if (file == NULL)
 		return -errno;
 	errno = 0;
-	while (err == 0 && (size = getline(&line, &capacity, file)) >= 0) {
+	while (!err && (size = getline(&line, &capacity, file)) >= 0) {
 		reader.line++;
 		done += (uint64_t)size;
 		err = read_line(&reader, line, (size_t)size);
-		if (err == 0)
+		if (!err)
 			err = exchange_next(exchange, done);
 		errno = 0;
 	}
-	if (err == 0 && !feof(file))
+	if (!err && !feof(file))
 		err = errno != 0 ? -errno : -EIO;
 	free(line);
 	fclose(file);

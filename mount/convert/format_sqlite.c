@@ -48,7 +48,7 @@ static int run(struct exchange *exchange, sqlite3 *db, char *sql)
 {
 	int err = sql == NULL ? -ENOMEM : 0;
 
-	if (err == 0 && sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+	if (!err && sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		err = fail(exchange, db);
 	sqlite3_free(sql);
 	return err;
@@ -59,7 +59,7 @@ static int prepare(struct exchange *exchange, sqlite3 *db, char *sql, sqlite3_st
 	int err = sql == NULL ? -ENOMEM : 0;
 
 	*ret_statement = NULL;
-	if (err == 0 && sqlite3_prepare_v2(db, sql, -1, ret_statement, NULL) != SQLITE_OK)
+	if (!err && sqlite3_prepare_v2(db, sql, -1, ret_statement, NULL) != SQLITE_OK)
 		err = fail(exchange, db);
 	sqlite3_free(sql);
 	return err;
@@ -102,7 +102,7 @@ static int write_large(
 		    sqlite3_last_insert_rowid(writer->db), 1, &writer->blob) != SQLITE_OK)
 		return fail(exchange, writer->db);
 	err = exchange_each_piece(exchange, record, write_piece, writer);
-	if (sqlite3_blob_close(writer->blob) != SQLITE_OK && err == 0)
+	if (sqlite3_blob_close(writer->blob) != SQLITE_OK && !err)
 		err = fail(exchange, writer->db);
 	return err;
 }
@@ -129,7 +129,7 @@ static int write_record(void *arg, struct exchange *exchange, const struct recor
 	if (code != SQLITE_OK || sqlite3_step(writer->insert) != SQLITE_DONE)
 		err = fail(exchange, writer->db);
 	sqlite3_reset(writer->insert);
-	return err == 0 && large ? write_large(writer, exchange, record) : err;
+	return !err && large ? write_large(writer, exchange, record) : err;
 }
 
 /* A new file needs no journal: it is thrown away unless it becomes complete. */
@@ -142,12 +142,12 @@ static int write_table(struct exchange *exchange, struct writer *writer)
 				"BLOB NOT NULL)",
 			writer->table, key, writer->value_column));
 
-	if (err == 0)
+	if (!err)
 		err = prepare(exchange, writer->db,
 			sqlite3_mprintf("INSERT INTO \"%w\" (\"%w\", \"%w\") VALUES (?, ?)",
 				writer->table, key, writer->value_column),
 			&writer->insert);
-	if (err == 0)
+	if (!err)
 		err = exchange_each(exchange, write_record, writer);
 	sqlite3_finalize(writer->insert);
 	return err != 0 ? err : run(exchange, writer->db, sqlite3_mprintf("COMMIT"));
@@ -161,9 +161,9 @@ static int write_sqlite(struct exchange *exchange)
 	};
 	int err = open_db(exchange, SQLITE_OPEN_READWRITE, &writer.db);
 
-	if (err == 0)
+	if (!err)
 		err = write_table(exchange, &writer);
-	if (sqlite3_close(writer.db) != SQLITE_OK && err == 0)
+	if (sqlite3_close(writer.db) != SQLITE_OK && !err)
 		err = -EIO;
 	return err;
 }
@@ -193,7 +193,7 @@ static int query_name(
 		err = fail(exchange, db);
 	else if (*ret_name == NULL)
 		err = -ENOMEM;
-	if (err == 0 && sqlite3_step(statement) == SQLITE_ROW)
+	if (!err && sqlite3_step(statement) == SQLITE_ROW)
 		err = exchange_bad(exchange, "%s", what);
 	sqlite3_finalize(statement);
 	return err;
@@ -228,11 +228,11 @@ static int find_names(struct exchange *exchange, sqlite3 *db, struct names *name
 {
 	int err = find_table(exchange, db, &names->table);
 
-	if (err == 0)
+	if (!err)
 		err = find_column(exchange, db, names->table, exchange->key_column,
 			" key k name path id ",
 			"no column is called like a key: which is it? (--key)", &names->key);
-	if (err == 0)
+	if (!err)
 		err = find_column(exchange, db, names->table, exchange->value_column,
 			" value val v data content ",
 			"no column is called like a value: which is it? "
@@ -266,10 +266,10 @@ static int read_row(struct exchange *exchange, sqlite3_stmt *select)
 	if (err == -ENOENT)
 		return exchange_bad(
 			exchange, "row %" PRIu64 ": the key is NULL", exchange->records + 1);
-	if (err == 0 && key.size > KT_KEY_MAX)
+	if (!err && key.size > KT_KEY_MAX)
 		return exchange_bad(exchange, "row %" PRIu64 ": the key is longer than %d bytes",
 			exchange->records + 1, KT_KEY_MAX);
-	if (err == 0)
+	if (!err)
 		err = read_column(select, 1, &value);
 	if (err == -ENOENT)
 		return exchange_bad(
@@ -287,14 +287,14 @@ static int read_rows(struct exchange *exchange, sqlite3 *db, const struct names 
 			names->value, names->table),
 		&select);
 
-	while (err == 0 && (code = sqlite3_step(select)) == SQLITE_ROW) {
+	while (!err && (code = sqlite3_step(select)) == SQLITE_ROW) {
 		err = read_row(exchange, select);
 		done += (uint64_t)sqlite3_column_bytes(select, 0);
 		done += (uint64_t)sqlite3_column_bytes(select, 1);
-		if (err == 0)
+		if (!err)
 			err = exchange_next(exchange, done);
 	}
-	if (err == 0 && code != SQLITE_DONE)
+	if (!err && code != SQLITE_DONE)
 		err = fail(exchange, db);
 	sqlite3_finalize(select);
 	return err;
@@ -306,9 +306,9 @@ static int read_sqlite(struct exchange *exchange)
 	sqlite3 *db = NULL;
 	int err = open_db(exchange, SQLITE_OPEN_READONLY, &db);
 
-	if (err == 0)
+	if (!err)
 		err = find_names(exchange, db, &names);
-	if (err == 0)
+	if (!err)
 		err = read_rows(exchange, db, &names);
 	sqlite3_free(names.table);
 	sqlite3_free(names.key);

@@ -66,11 +66,11 @@ static int find_key(struct reader *reader, const char *path, unsigned char *key,
 	bool value;
 	int err = path != NULL ? make_plain(path, reader->path) : -EINVAL;
 
-	if (err == 0 && reader->path[0] == '\0') /* the root, which is a directory only */
+	if (!err && reader->path[0] == '\0') /* the root, which is a directory only */
 		err = -EISDIR;
-	if (err == 0)
+	if (!err)
 		err = names_key_of_path(TAR_SEPARATOR, reader->path, key, ret_size, &value);
-	if (err == 0 && value && archive_entry_filetype(reader->entry) == S_IFDIR)
+	if (!err && value && archive_entry_filetype(reader->entry) == S_IFDIR)
 		err = -EINVAL;
 	return err;
 }
@@ -98,13 +98,13 @@ static int get_xattrs(struct reader *reader)
 	int err = 0;
 
 	archive_entry_xattr_reset(reader->entry);
-	while (err == 0 &&
+	while (!err &&
 		archive_entry_xattr_next(reader->entry, &name, &data, &value.size) == ARCHIVE_OK) {
 		value.data = data;
 		if (strlen(name) == 0 || strlen(name) > 255)
 			return bad(reader, "an extended attribute with such a name");
 		err = xattrs_set(reader->xattrs, name, &value, &list);
-		if (err == 0) {
+		if (!err) {
 			free((void *)reader->xattrs.data);
 			reader->xattrs = list;
 		}
@@ -179,7 +179,7 @@ static int gather(struct reader *reader, const unsigned char *data, size_t size,
 		err = flush_piece(reader);
 		reader->offset = offset;
 	}
-	while (err == 0 && size > 0) {
+	while (!err && size > 0) {
 		size_t room = sizeof(reader->piece) - reader->gathered;
 		size_t part = size < room ? size : room;
 
@@ -200,8 +200,8 @@ static int read_blocks(struct reader *reader)
 	size_t size;
 	int code, err = 0;
 
-	while (err == 0 && (code = archive_read_data_block(
-				    reader->archive, &data, &size, &offset)) != ARCHIVE_EOF) {
+	while (!err && (code = archive_read_data_block(reader->archive, &data, &size, &offset)) !=
+			       ARCHIVE_EOF) {
 		if (code != ARCHIVE_OK)
 			return bad(reader, archive_error_string(reader->archive));
 		err = gather(reader, data, size, (uint64_t)offset);
@@ -218,13 +218,13 @@ static int read_file(struct reader *reader)
 	int err = whole ? 0 : put(reader, NULL, 0);
 
 	reader->offset = reader->gathered = 0;
-	if (err == 0)
+	if (!err)
 		err = read_blocks(reader);
-	if (err == 0 && whole)
+	if (!err && whole)
 		return put(reader, reader->piece, reader->gathered);
-	if (err == 0)
+	if (!err)
 		err = flush_piece(reader);
-	if (err == 0)
+	if (!err)
 		err = kt_truncate(txn, reader->key, reader->key_size, size);
 	return err != 0 ? err
 			: kt_set_mtime(
@@ -239,7 +239,7 @@ static int read_link(struct reader *reader, const char *path)
 	struct kt_slice from = {.data = key};
 	int err = find_key(reader, path, key, &from.size);
 
-	if (err == 0)
+	if (!err)
 		err = exchange_put_link(reader->exchange, &from, &to);
 	if (err == -ENOENT || err == -EINVAL || err == -EISDIR || err == -ENAMETOOLONG)
 		return bad(reader, "a link to a file that is not there");
@@ -296,9 +296,9 @@ static int read_entry(struct reader *reader)
 	if (err == -EINVAL || err == -EISDIR)
 		return bad(reader, "no key has such a path");
 	reader->record = (struct record){.is_directory = is_directory};
-	if (err == 0)
+	if (!err)
 		err = get_attributes(reader);
-	if (err == 0)
+	if (!err)
 		err = read_by_type(reader);
 	free((void *)reader->xattrs.data);
 	reader->xattrs = (struct kt_slice){NULL, 0};
@@ -315,12 +315,11 @@ static int read_archive(struct reader *reader)
 	archive_read_support_format_empty(archive);
 	if (archive_read_open_fd(archive, reader->exchange->fd, 256 * 1024) != ARCHIVE_OK)
 		return tar_fail(reader->exchange, archive);
-	while (err == 0 &&
-		(code = archive_read_next_header(archive, &reader->entry)) != ARCHIVE_EOF) {
+	while (!err && (code = archive_read_next_header(archive, &reader->entry)) != ARCHIVE_EOF) {
 		if (code < ARCHIVE_WARN)
 			return tar_fail(reader->exchange, archive);
 		err = read_entry(reader);
-		if (err == 0)
+		if (!err)
 			err = exchange_next(
 				reader->exchange, (uint64_t)archive_filter_bytes(archive, -1));
 	}

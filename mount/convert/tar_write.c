@@ -63,7 +63,7 @@ static int find_path(struct writer *writer, bool is_directory, const struct kt_s
 		strcat(writer->path, "/");
 		return err;
 	}
-	for (int i = 0; i < 2 && err == 0 && !has; i++)
+	for (int i = 0; i < 2 && !err && !has; i++)
 		err = has_below(writer->below[i], key, &has);
 	return err != 0 ? err
 			: names_path_of_key(TAR_SEPARATOR, key->data, key->size, has, writer->path);
@@ -76,11 +76,11 @@ static int add_ranges(struct writer *writer, const struct record *record)
 	uint64_t begin, end = 0;
 	int err = 0;
 
-	while (err == 0) {
+	while (!err) {
 		err = kt_next_data(writer->exchange->txn, key->data, key->size, end, &begin, &end);
-		if (err == 0 && begin == 0 && end == record->stat.size)
+		if (!err && begin == 0 && end == record->stat.size)
 			return 0;
-		if (err == 0)
+		if (!err)
 			archive_entry_sparse_add_entry(
 				writer->entry, (int64_t)begin, (int64_t)(end - begin));
 	}
@@ -196,12 +196,12 @@ static int write_hole(struct writer *writer, uint64_t end)
 	static const char zeros[65536];
 	int err = 0;
 
-	while (err == 0 && writer->written < end) {
+	while (!err && writer->written < end) {
 		uint64_t left = end - writer->written;
 
 		err = write_bytes(
 			writer, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros));
-		if (err == 0)
+		if (!err)
 			err = progress_step(&writer->exchange->progress,
 				writer->exchange->done + writer->written);
 	}
@@ -223,18 +223,18 @@ static int write_record(void *arg, struct exchange *exchange, const struct recor
 
 	archive_entry_clear(writer->entry);
 	err = set_attributes(writer, record);
-	if (err == 0 && record->is_link) {
+	if (!err && record->is_link) {
 		err = find_path(writer, false, &record->link);
 		archive_entry_set_hardlink(writer->entry, writer->path);
-	} else if (err == 0 && !record->is_directory) {
+	} else if (!err && !record->is_directory) {
 		err = set_value(writer, record);
 	}
-	if (err == 0)
+	if (!err)
 		err = find_path(writer, record->is_directory, &record->key);
 	if (err != 0)
 		return err == -ENOENT ? 0 : err;
 	archive_entry_set_pathname(writer->entry, writer->path);
-	if (err == 0 && archive_write_header(writer->archive, writer->entry) < ARCHIVE_WARN)
+	if (!err && archive_write_header(writer->archive, writer->entry) < ARCHIVE_WARN)
 		err = tar_fail(exchange, writer->archive);
 	if (err != 0 || record->is_link || archive_entry_filetype(writer->entry) != S_IFREG)
 		return err;
@@ -311,9 +311,9 @@ int tar_write(struct exchange *exchange)
 	writer->entry = archive_entry_new();
 	if (writer->archive != NULL && writer->entry != NULL)
 		err = kt_cursor_open(exchange->txn, &writer->below[0]);
-	if (err == 0)
+	if (!err)
 		err = kt_cursor_open(kt_tree(exchange->txn, KT_DIRECTORIES), &writer->below[1]);
-	if (err == 0)
+	if (!err)
 		err = write_archive(writer);
 	kt_cursor_close(writer->below[0]);
 	kt_cursor_close(writer->below[1]);

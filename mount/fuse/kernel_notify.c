@@ -140,9 +140,9 @@ int coherence_open(struct kt_store *store, struct fs *fs, struct coherence **ret
 	coherence->stop_fd = eventfd(0, EFD_CLOEXEC);
 	coherence->due_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = coherence->stop_fd < 0 || coherence->due_fd < 0 ? -errno : 0;
-	if (err == 0 && store != NULL)
+	if (!err && store != NULL)
 		err = kt_waiter_open(store, KT_OTHERS, &coherence->waiter);
-	if (err == 0 && store != NULL)
+	if (!err && store != NULL)
 		err = fs_watch(fs, &coherence->revived_fd);
 	if (err != 0) {
 		coherence_close(coherence);
@@ -160,7 +160,7 @@ int coherence_start(
 	coherence->fuse = fuse;
 	coherence->context = context;
 	err = pthread_create(&coherence->thread, NULL, run, coherence);
-	coherence->started = err == 0;
+	coherence->started = !err;
 	return -err;
 }
 

@@ -77,7 +77,7 @@ static int list_unopened(struct listing *listing, fuse_ino_t node, off_t offset)
 	if (err != 0)
 		return err;
 	err = list_opened(listing, offset, dir);
-	if (err == 0 && listing->used > 0)
+	if (!err && listing->used > 0)
 		dircache_put(context->dirs, fs, node, listing->offset, dir);
 	else
 		fs_releasedir(fs, dir);

@@ -69,7 +69,7 @@ void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 
 	if (!ops_context(req)->read_only)
 		err = fs_open_ahead(at.fs, at.node, fi->flags, send_ahead, &ahead, &file);
-	if (err == 0 && (fi->flags & O_TRUNC))
+	if (!err && (fi->flags & O_TRUNC))
 		fs_drop_privileges(at.fs, at.node, wire_now()->drop_suid);
 	if (err != 0) {
 		ops_reply(req, err);
@@ -104,7 +104,7 @@ void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct
 	err = read_buffer != NULL ? 0 : -ENOMEM;
 	if (size > OPS_MAX_WRITE)
 		size = OPS_MAX_WRITE;
-	if (err == 0)
+	if (!err)
 		err = file != NULL
 			      ? fs_read(at.fs, file, offset, read_buffer, size, &got)
 			      : fs_read_node(at.fs, at.node, offset, read_buffer, size, &got, &due);
@@ -125,7 +125,7 @@ void ops_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, o
 	struct view_node at = ops_at(req, node);
 	int err = fs_drop_privileges(at.fs, at.node, wire_now()->drop_suid);
 
-	if (err == 0)
+	if (!err)
 		err = append ? fs_append(at.fs, file_of(fi), data, size)
 			     : fs_write(at.fs, file_of(fi), offset, data, size);
 	if (err != 0)
@@ -157,7 +157,7 @@ void ops_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence, struct
 
 	if (file == NULL)
 		err = fs_open_file(at.fs, at.node, O_RDONLY, &file);
-	if (err == 0)
+	if (!err)
 		err = fs_lseek(at.fs, file, offset, whence, &found);
 	if (err != 0)
 		ops_reply(req, err);

@@ -186,13 +186,13 @@ static int open_epoll(const struct session *session)
 
 	if (epoll_fd < 0)
 		return -errno;
-	for (int i = 0; i < 2 && err == 0; i++) {
+	for (int i = 0; i < 2 && !err; i++) {
 		struct epoll_event event = {.events = EPOLLIN, .data.fd = fds[i]};
 
 		if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fds[i], &event) < 0)
 			err = -errno;
 	}
-	if (err == 0)
+	if (!err)
 		return epoll_fd;
 	close(epoll_fd);
 	return err;
@@ -241,7 +241,7 @@ static int start_threads(struct session *session)
 	int count = cpu_count < THREADS_MIN ? THREADS_MIN : cpu_count;
 	int err = 0;
 
-	for (int i = 0; i < count && err == 0; i++)
+	for (int i = 0; i < count && !err; i++)
 		err = start_thread(session, cpu_count > 0 ? cpus[i % cpu_count] : -1);
 	return err;
 }
@@ -352,11 +352,11 @@ static int begin(struct session *session, struct attach_why *ret_why)
 		close(session->fuse_fd);
 	else
 		err = find_device(session);
-	if (err == 0)
+	if (!err)
 		err = serve_first(session);
-	if (err == 0)
+	if (!err)
 		raise_readahead(session);
-	if (err == 0)
+	if (!err)
 		err = start_threads(session);
 	if (err != 0) {
 		snprintf(ret_why->text, sizeof(ret_why->text), "cannot serve the mount: %s",

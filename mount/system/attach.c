@@ -84,7 +84,7 @@ static int run_fusermount(char **argv, struct attach_why *ret_why)
 		return fail(ret_why, -errno, "%s", strerror(errno));
 	err = spawn(argv, pipe_fds[1], &pid);
 	close(pipe_fds[1]);
-	if (err == 0) {
+	if (!err) {
 		read_complaint(pipe_fds[0], ret_why);
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
@@ -158,7 +158,7 @@ static int mount_by_fusermount(
 	setenv("_FUSE_COMMFD", number, 1);
 	err = run_fusermount(argv, ret_why);
 	unsetenv("_FUSE_COMMFD");
-	fd = err == 0 ? receive_fd(sockets[0]) : err;
+	fd = !err ? receive_fd(sockets[0]) : err;
 	close(sockets[0]);
 	close(sockets[1]);
 	if (fd < 0)
@@ -198,7 +198,7 @@ int attach_mount(const struct attach_options *options, int *ret_fd, struct attac
 
 	if (err == -EPERM)
 		err = mount_by_fusermount(options, ret_fd, ret_why);
-	if (err == 0 && fcntl(*ret_fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
+	if (!err && fcntl(*ret_fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
 		err = fail(ret_why, -errno, "%s", strerror(errno));
 	return err;
 }

@@ -85,7 +85,7 @@ int mountinfo_each(mountinfo_fn *fn, void *arg)
 
 	if (file == NULL)
 		return -errno;
-	while (err == 0 && getline(&line, &size, file) >= 0) {
+	while (!err && getline(&line, &size, file) >= 0) {
 		if (parse_line(line, &info))
 			err = fn(arg, &info);
 	}
@@ -124,7 +124,7 @@ int mountinfo_find(const char *dir, struct mountinfo *ret_info)
 	struct search search = {.dir = dir};
 	int err = mountinfo_each(keep_last, &search);
 
-	if (err == 0 && search.found.dir == NULL)
+	if (!err && search.found.dir == NULL)
 		err = -ENOENT;
 	if (err != 0)
 		mountinfo_fini(&search.found);

@@ -55,7 +55,7 @@ static int clear_dead(const char *dir, struct attach_why *ret_why)
 	char *path = resolve_by_parent(dir);
 	int err = path != NULL ? mountinfo_find(path, &info) : -ENOMEM;
 
-	if (err == 0 && is_ours(&info))
+	if (!err && is_ours(&info))
 		err = attach_unmount(path, true, ret_why);
 	else
 		err = fail(ret_why, -ENOTCONN, "a dead mount of another kind is there");
@@ -155,7 +155,7 @@ static int unmount_path(const char *path, struct attach_why *ret_why)
 	else
 		err = fail(ret_why, -EINVAL, "not a keytree mount");
 	mountinfo_fini(&info);
-	if (err == 0)
+	if (!err)
 		wait_until_unlocked(path);
 	return err;
 }

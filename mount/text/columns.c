@@ -58,7 +58,7 @@ static int print_row(const struct column_name *names, size_t count, size_t rows,
 {
 	int err = 0;
 
-	for (size_t i = row; err == 0 && i < count; i += rows) {
+	for (size_t i = row; !err && i < count; i += rows) {
 		size_t width = widest(names + i - row, rest(i - row, count, rows)) + GAP;
 		size_t blank = i + rows < count ? width - width_of(names[i].text) : 0;
 
@@ -75,7 +75,7 @@ int columns_print(const struct column_name *names, size_t count)
 
 	while (rows < count && !fits(names, count, rows, width))
 		rows++;
-	for (size_t row = 0; err == 0 && row < rows && row < count; row++)
+	for (size_t row = 0; !err && row < rows && row < count; row++)
 		err = print_row(names, count, rows, row);
 	return err;
 }

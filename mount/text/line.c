@@ -116,9 +116,9 @@ int line_json_number(json_t *object, const char *name, int64_t number)
 
 int line_json_print(int err, json_t *object)
 {
-	if (err == 0 && object == NULL)
+	if (!err && object == NULL)
 		err = -ENOMEM;
-	if (err == 0)
+	if (!err)
 		err = command_wrote(
 			json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF);
 	json_decref(object);

@@ -61,7 +61,7 @@ static int check_kept(struct checker *checker, const struct format_snapshot *kep
 	if (err != 0)
 		return err;
 	err = txn_show(txn->txn, kept);
-	if (err == 0)
+	if (!err)
 		err = shared_check(txn, links, report_shared, checker);
 	kt_abort(txn);
 	return err;
@@ -186,7 +186,7 @@ static int check_snapshot(void *arg, struct kt_txn *txn, const struct format_sna
 		return -ENOMEM;
 	checker->newest = kept->txn;
 	err = check_kept(checker, kept);
-	if (err == 0)
+	if (!err)
 		err = snapshot_each_dead(txn, kept->txn, find_dead, checker);
 	free(checker->walked);
 	return err;
@@ -198,7 +198,7 @@ static int check_snapshots(struct checker *checker)
 {
 	int err = snapshot_each(checker->txn, mark_dead_of, checker);
 
-	if (err == 0)
+	if (!err)
 		err = snapshot_each(checker->txn, check_snapshot, checker);
 	if (err == -EUCLEAN) {
 		check_report(checker, 0, "%s", error_detail(err));
@@ -225,9 +225,9 @@ static int check_store(struct checker *checker)
 	checker->newest = slot->txn;
 	err = check_current(checker);
 	check_log(checker, &slot->space);
-	if (err == 0)
+	if (!err)
 		err = check_dropped(checker);
-	if (err == 0)
+	if (!err)
 		err = check_snapshots(checker);
 	return err != 0 ? err : check_space(checker);
 }
@@ -280,7 +280,7 @@ static int check_one(struct checker *checker)
 		checker->slot = store->slot;
 		err = kt_begin(store, KT_READ, &checker->txn);
 	}
-	if (err == 0) {
+	if (!err) {
 		err = check_store(checker);
 		kt_abort(checker->txn);
 	}
@@ -300,10 +300,10 @@ int kt_check_steps(struct kt_store *store, kt_check_fn *found, kt_check_step_fn 
 	struct checker checker = {.store = store, .found = found, .step = step, .arg = arg};
 	int err = check_one(&checker);
 
-	if (err == 0)
+	if (!err)
 		err = checker.stopped;
 	free(checker.marked);
-	if (err == 0)
+	if (!err)
 		*ret_findings = checker.findings;
 	return err;
 }

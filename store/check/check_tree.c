@@ -249,10 +249,10 @@ static bool load_cell_key(
 {
 	int err = node_key(&walk->checker->pager, node, index, key->bytes, &key->size);
 
-	key->set = err == 0;
+	key->set = !err;
 	if (err != 0)
 		check_report(walk->checker, node_header(node)->page, "%s", error_detail(err));
-	return err == 0;
+	return !err;
 }
 
 /* Check a node and all below it, whose keys must be in [low, high). */

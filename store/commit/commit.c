@@ -27,7 +27,7 @@ static int read_log_page(void *arg, uint64_t ref, const struct page_header **ret
 	const uint8_t *page;
 	int err = pager_page(arg, ref, &page);
 
-	if (err == 0)
+	if (!err)
 		*ret_page = (const struct page_header *)(const void *)page;
 	return err;
 }
@@ -108,11 +108,11 @@ int commit_prepare_store(struct kt_store *store)
 	if (store->space == NULL && store->io->durable)
 		err = slot_wipe_newer(store->io, store->map, store->slot.txn, store->seed, &wiped);
 	/* The digest proved that the newest durable commit is there, but perhaps only in memory. */
-	if (err == 0 && (wiped || !current_is_proved(store)))
+	if (!err && (wiped || !current_is_proved(store)))
 		err = sync_store(store);
-	if (err == 0 && store->behind) {
+	if (!err && store->behind) {
 		err = snapshot_newest(store, &store->snapshot);
-		if (err == 0)
+		if (!err)
 			err = prepare_space(store);
 	}
 	if (err != 0)
@@ -144,7 +144,7 @@ static int batch_write(struct batch *batch)
 		return 0;
 	err = io_write(
 		batch->pager->io, batch->run.start * PAGE_SIZE, batch->parts, batch->run.count);
-	if (err == 0)
+	if (!err)
 		pager_wrote(batch->pager, &batch->run);
 	batch->run.start += batch->run.count;
 	batch->run.count = 0;
@@ -174,11 +174,11 @@ static int write_pages(struct pager *pager, const struct placed *placed, size_t 
 	struct batch batch = {.pager = pager, .run = {0, 0}};
 	int err = 0;
 
-	for (size_t i = 0; err == 0 && i < count; i++)
+	for (size_t i = 0; !err && i < count; i++)
 		err = batch_add(&batch, placed[i].ref, placed[i].data);
 	if (delta == NULL)
 		return err != 0 ? err : batch_write(&batch);
-	for (size_t i = 0; err == 0 && i < delta->count; i++)
+	for (size_t i = 0; !err && i < delta->count; i++)
 		err = batch_add(&batch, delta->pages[i].ref, delta->pages[i].data);
 	return err != 0 ? err : batch_write(&batch);
 }
@@ -193,7 +193,7 @@ static int extend_file(struct kt_store *store, uint64_t pages)
 	if (pages <= atomic_load(&store->root)->page_count)
 		return 0;
 	err = io_size(store->io, &size);
-	if (err == 0 && size < pages * PAGE_SIZE)
+	if (!err && size < pages * PAGE_SIZE)
 		err = io_truncate(store->io, pages * PAGE_SIZE);
 	return err;
 }
@@ -215,7 +215,7 @@ int commit_spill(struct txn *txn)
 	if (err != 0)
 		return err;
 	err = write_pages(&txn->pager, placed, count, NULL);
-	for (size_t i = 0; err == 0 && i < count; i++) {
+	for (size_t i = 0; !err && i < count; i++) {
 		pager_saw(&txn->pager, placed[i].ref);
 		pager_drop(&txn->pager, placed[i].dirty);
 	}
@@ -287,7 +287,7 @@ static int write_weak(struct kt_store *store, struct format_slot *slot)
 	STEP("weak");
 	err = slot_write(store->io, slot, page, store->seed);
 	STEP("weak-written");
-	if (err == 0)
+	if (!err)
 		store->witnessed_txn = slot->durable_txn;
 	else if (slot_erase(store->io, page) != 0) /* all of it that counts may be there */
 		poison(store);
@@ -340,7 +340,7 @@ int commit_trim(struct kt_store *store, bool *ret_early)
 	if (cut == 0) /* before the lock area was made */
 		cut = root->txn;
 
-	if (err == 0)
+	if (!err)
 		err = io_size(store->io, &size);
 	if (err != 0)
 		return err;
@@ -383,7 +383,7 @@ static int fill_reserve(struct txn *txn)
 	for (unsigned i = 0; i < RESERVE_PAGES; i++)
 		parts[i] = (struct iovec){(void *)zeros, PAGE_SIZE};
 	err = pager_alloc(pager, RESERVE_PAGES, &run);
-	if (err == 0)
+	if (!err)
 		err = io_write(pager->io, run.start * PAGE_SIZE, parts, run.count);
 	return err != 0 ? err : pager_release(pager, run.start, run.count, pager->txn);
 }
@@ -425,21 +425,21 @@ int commit_txn(struct txn *txn, bool flush)
 	} else {
 		err = fill_reserve(txn);
 	}
-	if (err == 0 && (frugal || !txn->cleared))
+	if (!err && (frugal || !txn->cleared))
 		err = reclaim_step(txn);
-	if (err == 0)
+	if (!err)
 		err = snapshot_store_dead(txn);
-	if (err == 0)
+	if (!err)
 		err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
 	STEP("commit-placed");
-	if (err == 0)
+	if (!err)
 		err = spacelog_prepare(store->space, store->seed, &delta);
-	if (err == 0)
+	if (!err)
 		err = write_pages(&txn->pager, placed, count, &delta);
-	if (err == 0)
+	if (!err)
 		err = extend_file(store, delta.page_count);
 	STEP("commit-pages");
-	if (err == 0) {
+	if (!err) {
 		txn->own->page_count = delta.page_count;
 		fill_slot(store, txn->own, &delta, &slot);
 		err = write_slot(store, &slot, flush);

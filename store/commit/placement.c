@@ -105,7 +105,7 @@ static int place_leaf_cell(struct placing *placing, uint8_t *at, const struct ce
 	} else if (cell->flags & CELL_ATTR) {
 		value += 2;
 	}
-	if (err == 0 && cell->value.kind == CELL_TREE)
+	if (!err && cell->value.kind == CELL_TREE)
 		err = place_at(placing, value + 16);
 	return err;
 }
@@ -116,7 +116,7 @@ static int place_children(struct placing *placing, uint8_t *node)
 	bool leaf = node_header(node)->kind == PAGE_LEAF;
 	int err = 0;
 
-	for (unsigned i = next_unplaced(node, 0); err == 0 && i < count;
+	for (unsigned i = next_unplaced(node, 0); !err && i < count;
 		i = next_unplaced(node, i + 1)) {
 		uint8_t *at = node + node_slots(node)[i];
 		struct cell cell;
@@ -124,7 +124,7 @@ static int place_children(struct placing *placing, uint8_t *node)
 		if (!node_cell(node, i, &cell))
 			return -EUCLEAN;
 		err = leaf ? place_leaf_cell(placing, at, &cell) : place_at(placing, at);
-		if (err == 0 && cell.spilled)
+		if (!err && cell.spilled)
 			err = place_at(placing, (uint8_t *)cell.rest + rest_size(cell.suffix) + 2);
 	}
 	return err;
@@ -144,7 +144,7 @@ static int place_page(struct placing *placing, uint64_t *ref)
 		err = place_at(placing, page + sizeof(struct page_header));
 	else
 		err = place_children(placing, page);
-	if (err == 0)
+	if (!err)
 		err = next_place(placing, page, &number);
 	if (err != 0)
 		return err;
@@ -177,7 +177,7 @@ int place_pages(struct pager *pager, struct format_tree *trees, struct placed **
 	for (uint32_t i = 0; i < pager->dirty_count; i++)
 		if (pager->dirty[i] != NULL)
 			placing.sorts[sort_of(pager->dirty[i])].wanted++;
-	for (unsigned i = 0; err == 0 && i < TREE_COUNT; i++)
+	for (unsigned i = 0; !err && i < TREE_COUNT; i++)
 		if (trees[i].root & REF_DIRTY)
 			err = place_page(&placing, &trees[i].root);
 	if (err != 0) {

@@ -149,7 +149,7 @@ int slot_wipe_newer(struct io *io, const uint8_t *map, uint64_t txn, uint64_t se
 	bool wiped = false;
 	int err = 0;
 
-	for (uint64_t page = PAGE_DURABLE; err == 0 && page < PAGE_WEAK; page++) {
+	for (uint64_t page = PAGE_DURABLE; !err && page < PAGE_WEAK; page++) {
 		struct format_slot slot;
 
 		memcpy(&slot, map + page * PAGE_SIZE, sizeof(slot));
@@ -158,7 +158,7 @@ int slot_wipe_newer(struct io *io, const uint8_t *map, uint64_t txn, uint64_t se
 		wiped = true;
 		err = slot_erase(io, page);
 	}
-	if (err == 0)
+	if (!err)
 		*ret_wiped = wiped;
 	return err;
 }
@@ -295,7 +295,7 @@ int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t
 	int judged = 0;
 	int err = io_read(io, PAGE_DURABLE * PAGE_SIZE, slots, size);
 
-	while (err == 0) {
+	while (!err) {
 		err = io_size(io, &file_size);
 		if (err != 0)
 			break;
@@ -305,7 +305,7 @@ int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t
 		/* If a slot was written, it was perhaps read in part, or what it lists was not
 		 * there any more. */
 		err = io_read(io, PAGE_DURABLE * PAGE_SIZE, again, size);
-		if (err == 0 && memcmp(slots, again, size) == 0)
+		if (!err && memcmp(slots, again, size) == 0)
 			break;
 		memcpy(slots, again, size);
 	}

@@ -139,7 +139,7 @@ static int begin_write(struct kt_store *store, bool try, struct txn **ret_txn)
 	txn->writing = true;
 	txn->own = malloc(sizeof(*txn->own));
 	err = txn->own == NULL ? -ENOMEM : turn_take(store, try);
-	if (err == 0) {
+	if (!err) {
 		err = start_write(store, txn);
 		if (err != 0)
 			turn_give(store);
@@ -253,17 +253,17 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");
 	}
-	if (err == 0 && txn->generation > 0)
+	if (!err && txn->generation > 0)
 		err = commit_txn(txn, flush);
 	else
 		space_abort(txn->store->space);
-	if (err == 0 && txn->owner != 0)
+	if (!err && txn->owner != 0)
 		txn->store->owner = txn->owner;
 	if (txn->failed != 0 && txn->pager.changed)
 		txn->store->area->written.overflow = true;
-	if (err == 0 && txn->generation == 0 && flush)
+	if (!err && txn->generation == 0 && flush)
 		err = commit_flush(txn->store);
-	if (err == 0 && reader != NULL)
+	if (!err && reader != NULL)
 		advance(reader->txn);
 	end_write(txn);
 	return err;

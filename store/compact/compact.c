@@ -106,13 +106,13 @@ static int drain(struct compaction *compaction)
 	bool changed = true;
 	int err = 0;
 
-	while (err == 0 && changed) {
+	while (!err && changed) {
 		struct txn *txn;
 
 		err = begin_step(compaction, &txn);
 		if (err != 0)
 			return err;
-		for (unsigned i = 0; err == 0 && i < DRAIN_PORTIONS; i++)
+		for (unsigned i = 0; !err && i < DRAIN_PORTIONS; i++)
 			err = reclaim_step(txn);
 		err = end_step(compaction, txn, err, &changed);
 	}
@@ -132,13 +132,13 @@ static int pack_branch(struct txn *txn, unsigned tree, unsigned level, uint64_t 
 	int err = tree_find(
 		&txn->pager, &txn->trees[tree], position->key, position->size, &path, &exact);
 
-	if (err == 0 && path.depth <= level) {
+	if (!err && path.depth <= level) {
 		position->end = true;
 		return 0;
 	}
-	if (err == 0)
+	if (!err)
 		err = tree_bound(&txn->pager, &path, level, key, &size, &end);
-	if (err == 0)
+	if (!err)
 		err = pack_children(&txn->pager, &txn->trees[tree], &path, level, room, ret_fit);
 	if (err != 0 || !*ret_fit)
 		return err;
@@ -174,7 +174,7 @@ static int pack_step(struct compaction *compaction, unsigned tree, unsigned leve
 	if (err != 0)
 		return err;
 	txn->pager.internal = tree >= SNAPSHOT_TREES;
-	for (unsigned i = 0; err == 0 && fit && i < STEP_PAGES && !position->end &&
+	for (unsigned i = 0; !err && fit && i < STEP_PAGES && !position->end &&
 			     txn->pager.dirty_live < STEP_PAGES;
 		i++) {
 		err = pack_branch(txn, tree, level, room_to_pack(compaction, txn), position, &fit);
@@ -194,11 +194,11 @@ static int pack_trees(struct compaction *compaction)
 	for (unsigned tree = 0; tree < TREE_COUNT; tree++) {
 		bool stuck = false, higher = true;
 
-		for (unsigned level = 1; err == 0 && higher && !stuck; level++) {
+		for (unsigned level = 1; !err && higher && !stuck; level++) {
 			struct move_position position = {.size = 0};
 
 			higher = false;
-			while (err == 0 && !position.end && !stuck) {
+			while (!err && !position.end && !stuck) {
 				err = pack_step(compaction, tree, level, &position, &stuck);
 				higher = higher || position.size > 0;
 			}
@@ -213,7 +213,7 @@ static int pack(struct compaction *compaction)
 {
 	int err = 0;
 
-	for (unsigned round = 0; err == 0 && round < ROUNDS; round++) {
+	for (unsigned round = 0; !err && round < ROUNDS; round++) {
 		uint64_t stored = compaction->stored;
 
 		err = pack_trees(compaction);
@@ -257,10 +257,10 @@ static int walk(struct compaction *compaction, enum move_how how, uint64_t ceili
 	int err = 0;
 
 	compaction->seen = 0;
-	for (unsigned tree = 0; err == 0 && tree < TREE_COUNT; tree++) {
+	for (unsigned tree = 0; !err && tree < TREE_COUNT; tree++) {
 		struct move_position position = {.size = 0};
 
-		while (err == 0 && !position.end && !stuck && compaction->seen < most)
+		while (!err && !position.end && !stuck && compaction->seen < most)
 			err = walk_step(compaction, tree, how, ceiling, &position, &stuck);
 	}
 	compaction->walks++;
@@ -288,7 +288,7 @@ static int trim(struct kt_store *store)
 	bool early = true;
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && early && i < TRIM_TRIES; i++, pause.tv_nsec *= 2) {
+	for (unsigned i = 0; !err && early && i < TRIM_TRIES; i++, pause.tv_nsec *= 2) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		err = try_trim(store, &early);
@@ -303,7 +303,7 @@ static int cut(struct compaction *compaction)
 	bool changed = true;
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && changed && i < 3; i++) {
+	for (unsigned i = 0; !err && changed && i < 3; i++) {
 		struct space *space;
 		struct txn *txn;
 
@@ -337,11 +337,11 @@ static int lower(struct compaction *compaction)
 {
 	int err = 0;
 
-	for (unsigned round = 0; err == 0 && round < ROUNDS && is_loose(compaction); round++) {
+	for (unsigned round = 0; !err && round < ROUNDS && is_loose(compaction); round++) {
 		err = walk(compaction, MOVE_WHOLE, compaction->goal);
-		if (err == 0)
+		if (!err)
 			err = lower_pieces(compaction);
-		if (err == 0)
+		if (!err)
 			err = cut(compaction);
 	}
 	return err;
@@ -353,11 +353,11 @@ int kt_compact(struct kt_store *store, kt_compact_fn *progress, void *arg)
 	int err = drain(&compaction);
 
 	compaction.first_pages = compaction.pages;
-	if (err == 0)
+	if (!err)
 		err = pack(&compaction);
-	if (err == 0)
+	if (!err)
 		err = walk(&compaction, MOVE_GATHER, UINT64_MAX);
-	if (err == 0)
+	if (!err)
 		err = lower(&compaction);
 	return err != 0 ? err : cut(&compaction);
 }

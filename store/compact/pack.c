@@ -121,9 +121,9 @@ static int make_node(struct packer *packer, unsigned count)
 	packer->new ++;
 	if (packer->write) {
 		err = pager_new(packer->pager, &ref, &page);
-		if (err == 0)
+		if (!err)
 			err = add_cell(packer, ref);
-		if (err == 0)
+		if (!err)
 			err = list_spill(packer->pager, list, count);
 		if (err != 0)
 			return err;
@@ -144,7 +144,7 @@ static int take_cells(struct packer *packer, unsigned index, const uint8_t *chil
 	bool keyless = packer->level == 0 || index == 0;
 	int err = node_key(packer->pager, packer->branch, index, key, &first.key_size);
 
-	if (err == 0 && packer->list->count == 0) {
+	if (!err && packer->list->count == 0) {
 		memcpy(packer->start, key, first.key_size);
 		packer->start_size = first.key_size;
 		packer->within = false;
@@ -167,7 +167,7 @@ static int is_full(struct packer *packer, unsigned index, const uint8_t *child, 
 	if (err != 0 || is_shared(packer, next))
 		return err;
 	err = take_cells(packer, index, child, node_header(child)->count);
-	if (err == 0)
+	if (!err)
 		err = take_cells(packer, index + 1, next, 1);
 	*ret_full = list_fill(packer->list) < packer->list->count;
 	list_drop(packer->list, packer->list->count);
@@ -197,12 +197,12 @@ static int pack_child(struct packer *packer, unsigned index)
 	keep = is_shared(packer, child);
 	if (!keep && packer->list->count == 0)
 		err = is_full(packer, index, child, &keep);
-	if (err == 0 && keep)
+	if (!err && keep)
 		return keep_child(packer, index);
 	packer->kept[index] = false;
-	if (err == 0)
+	if (!err)
 		err = take_cells(packer, index, child, node_header(child)->count);
-	while (err == 0) {
+	while (!err) {
 		unsigned count = list_fill(packer->list);
 
 		if (count == packer->list->count)
@@ -220,9 +220,9 @@ static int pack_all(struct packer *packer, bool write)
 	packer->write = write;
 	packer->made = 0;
 	packer->new = 0;
-	for (unsigned i = 0; err == 0 && i < packer->count; i++)
+	for (unsigned i = 0; !err && i < packer->count; i++)
 		err = pack_child(packer, i);
-	if (err == 0 && packer->list->count > 0)
+	if (!err && packer->list->count > 0)
 		err = make_node(packer, packer->list->count);
 	return err;
 }
@@ -232,7 +232,7 @@ static int free_children(struct packer *packer)
 {
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && i < packer->count; i++) {
+	for (unsigned i = 0; !err && i < packer->count; i++) {
 		struct cell cell;
 
 		if (packer->kept[i])
@@ -241,7 +241,7 @@ static int free_children(struct packer *packer)
 			return error_damaged(node_header(packer->branch)->page, "malformed cell");
 		if (cell.spilled)
 			err = overflow_free(packer->pager, cell.key_overflow, cell.key_size);
-		if (err == 0)
+		if (!err)
 			err = pager_free(packer->pager, cell.value.root);
 	}
 	return err;
@@ -263,7 +263,7 @@ static int rewrite(struct packer *packer, struct format_tree *tree, struct path 
 	list_init(packer->cells, level);
 	packer->cells->append = true;
 	err = pack_all(packer, true);
-	if (err == 0)
+	if (!err)
 		err = free_children(packer);
 	return err != 0 ? err : tree_rebuild(packer->pager, tree, path, level, packer->cells);
 }
@@ -283,7 +283,7 @@ int pack_children(struct pager *pager, struct format_tree *tree, struct path *pa
 	packer->level = level - 1;
 	packer->count = node_header(packer->branch)->count;
 	err = is_shared(packer, packer->branch) ? 0 : pack_all(packer, false);
-	if (err == 0 && packer->made < packer->count &&
+	if (!err && packer->made < packer->count &&
 		(packer->count - packer->made) * SHARE >= packer->count) {
 		*ret_fit = packer->new + path->depth <= room;
 		if (*ret_fit)

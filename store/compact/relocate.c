@@ -82,9 +82,9 @@ static int move_chain(struct mover *mover, uint64_t ref, size_t size, uint64_t *
 	if (bytes == NULL)
 		return -ENOMEM;
 	err = overflow_read(mover->pager, ref, bytes, size);
-	if (err == 0)
+	if (!err)
 		err = overflow_free(mover->pager, ref, size);
-	if (err == 0)
+	if (!err)
 		err = overflow_write(mover->pager, bytes, size, ret_ref);
 	free(bytes);
 	return err;
@@ -138,11 +138,11 @@ static int move_cell(
 	int err = move_key(mover, path, 0);
 
 	*ret_stored = false;
-	if (err == 0)
+	if (!err)
 		err = tree_cell(path, &cell);
-	if (err == 0 && (cell.flags & CELL_ATTR_SPILLED)) {
+	if (!err && (cell.flags & CELL_ATTR_SPILLED)) {
 		err = move_chain(mover, cell.attr_overflow, cell.attr_size, &attr);
-		*ret_stored = err == 0 && attr != cell.attr_overflow;
+		*ret_stored = !err && attr != cell.attr_overflow;
 		cell.attr_overflow = attr;
 	}
 	if (err != 0)
@@ -158,7 +158,7 @@ static int move_cell(
 		if (mover->full)
 			position->block = 0;
 	}
-	if (err == 0 && *ret_stored)
+	if (!err && *ret_stored)
 		err = store_cell(mover, path, &cell, position);
 	return err;
 }
@@ -208,17 +208,17 @@ static int step(struct mover *mover, struct move_position *position)
 	int err =
 		tree_find(mover->pager, mover->tree, position->key, position->size, &path, &exact);
 
-	if (err == 0 && path.depth == 0) {
+	if (!err && path.depth == 0) {
 		position->end = true;
 		return 0;
 	}
-	if (err == 0 && !exact)
+	if (!err && !exact)
 		position->block = 0;
-	if (err == 0)
+	if (!err)
 		err = tree_bound(mover->pager, &path, 0, key, &size, &end);
-	if (err == 0 && mover->how != MOVE_GATHER)
+	if (!err && mover->how != MOVE_GATHER)
 		err = mover_lower_nodes(mover, mover->tree, &path);
-	for (unsigned level = 1; err == 0 && level < path.depth; level++)
+	for (unsigned level = 1; !err && level < path.depth; level++)
 		err = mover->how != MOVE_GATHER ? move_key(mover, &path, level) : 0;
 	if (err != 0 || mover->full)
 		return err;
@@ -240,8 +240,7 @@ int move_on(struct mover *mover, struct move_position *position)
 {
 	int err = 0;
 
-	while (err == 0 && !position->end && !mover->full &&
-		mover->budget > mover->pager->dirty_live)
+	while (!err && !position->end && !mover->full && mover->budget > mover->pager->dirty_live)
 		err = step(mover, position);
 	return err;
 }

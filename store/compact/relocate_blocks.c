@@ -60,9 +60,9 @@ static int move_extent(struct mover *mover, struct value *value, const struct ex
 
 	if (err == -ENOSPC && (mover->how != MOVE_PIECES || mover->full))
 		return 0;
-	if (err == 0) {
+	if (!err) {
 		err = copy_blocks(mover, extent, 0, &run);
-		if (err == 0)
+		if (!err)
 			err = extent_remove(mover->pager, value, extent->block, end);
 		return err != 0 ? err
 				: extent_add_run(
@@ -72,11 +72,11 @@ static int move_extent(struct mover *mover, struct value *value, const struct ex
 		uint64_t block = extent->block + done;
 
 		err = pager_alloc(mover->pager, extent->count - done, &run);
-		if (err == 0)
+		if (!err)
 			err = copy_blocks(mover, extent, done, &run);
-		if (err == 0)
+		if (!err)
 			err = extent_remove(mover->pager, value, block, block + run.count);
-		if (err == 0)
+		if (!err)
 			err = extent_add_run(mover->pager, value, block, &run, extent->sums + done);
 		if (err != 0)
 			return err;
@@ -108,9 +108,9 @@ int moveblocks_single(struct mover *mover, struct path *path, const struct cell 
 	if (err != 0)
 		return err == -ENOSPC ? 0 : err;
 	err = copy_blocks(mover, &extent, 0, &run);
-	if (err == 0)
+	if (!err)
 		err = tree_touch(mover->pager, mover->tree, path, 0);
-	if (err == 0) {
+	if (!err) {
 		struct cell writable;
 		uint8_t *record;
 
@@ -142,7 +142,7 @@ static int find_stretch(
 	int err = extent_find(mover->pager, value, block, &extent);
 
 	*stretch = (struct stretch){.block = extent.block, .mine = true};
-	while (err == 0 && extent.block == stretch->block + stretch->count &&
+	while (!err && extent.block == stretch->block + stretch->count &&
 		stretch->count + extent.count <= GATHER_MAX) {
 		if (stretch->records > 0 && extent.page != page)
 			stretch->breaks++;
@@ -169,7 +169,7 @@ static int replace_stretch(struct mover *mover, struct value *value, const struc
 	uint32_t sums[GATHER_MAX];
 	int err = 0;
 
-	for (uint64_t done = 0; err == 0 && done < stretch->count;) {
+	for (uint64_t done = 0; !err && done < stretch->count;) {
 		struct extent extent;
 
 		err = extent_find(mover->pager, value, stretch->block + done, &extent);
@@ -234,7 +234,7 @@ static int lower(struct mover *mover, struct value *value, uint64_t block, uint6
 	*ret_next = extent.block + extent.count;
 	mover->seen += extent.count;
 	err = mover_lower_nodes(mover, &tree, &path);
-	if (err == 0 && tree.root != value->root) {
+	if (!err && tree.root != value->root) {
 		value->root = tree.root;
 		*ret_changed = true;
 	}
@@ -249,7 +249,7 @@ int moveblocks_tree(struct mover *mover, struct value *value, struct value_buffe
 {
 	int err = 0;
 
-	while (err == 0 && mover->budget > mover->pager->dirty_live && !mover->full) {
+	while (!err && mover->budget > mover->pager->dirty_live && !mover->full) {
 		uint64_t next;
 
 		if (value->kind != CELL_TREE || value->depth == 0)
@@ -258,7 +258,7 @@ int moveblocks_tree(struct mover *mover, struct value *value, struct value_buffe
 			err = gather(mover, value, position->block, buffer, &next, ret_changed);
 		else
 			err = lower(mover, value, position->block, &next, ret_changed);
-		if (err == 0 && !mover->full)
+		if (!err && !mover->full)
 			position->block = next;
 	}
 	if (err != -ENOENT)

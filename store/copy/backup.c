@@ -110,7 +110,7 @@ static int make_log(struct backup *backup)
 		return err;
 	space_begin(backup->space, txn, &(struct space_bounds){.slot_txn = txn - 1});
 	err = take_all(backup, end);
-	if (err == 0)
+	if (!err)
 		err = give_back(backup, end);
 	return err != 0 ? err
 			: spacelog_prepare(backup->space, backup->txn->pager.seed, &backup->log);
@@ -149,9 +149,9 @@ static int copy_run(struct backup *backup, uint64_t first, uint64_t count)
 	int err =
 		io_read(backup->txn->store->io, first * PAGE_SIZE, backup->buf, count * PAGE_SIZE);
 
-	for (uint64_t i = 0; err == 0 && i < count; i++)
+	for (uint64_t i = 0; !err && i < count; i++)
 		err = reach_verify(&backup->reach, first + i, backup->buf + i * PAGE_SIZE);
-	if (err == 0)
+	if (!err)
 		err = put_pages(backup, first, backup->buf, count);
 	backup->copied += count;
 	return err != 0 ? err : tell(backup, backup->reach.pages);
@@ -164,7 +164,7 @@ static int copy_between(struct backup *backup, uint64_t from, uint64_t to)
 
 	if (to > backup->reach.page_count)
 		to = backup->reach.page_count;
-	while (err == 0 && from < to) {
+	while (!err && from < to) {
 		uint64_t end = from;
 
 		while (end < to && end - from < PART_PAGES && reach_has(&backup->reach, end))
@@ -182,11 +182,11 @@ static int put_all(struct backup *backup)
 	uint64_t page = PAGE_FIRST;
 	int err = put_head(backup);
 
-	for (size_t i = 0; err == 0 && i < backup->log.count; i++) {
+	for (size_t i = 0; !err && i < backup->log.count; i++) {
 		uint64_t place = ref_page(backup->log.pages[i].ref);
 
 		err = copy_between(backup, page, place);
-		if (err == 0)
+		if (!err)
 			err = put_pages(backup, place, backup->log.pages[i].data, 1);
 		page = place + 1;
 	}
@@ -201,7 +201,7 @@ static int check_source(const struct txn *txn)
 	bool unknown;
 	int err = txn->writing ? -EINVAL : slot_read_header(txn->store->io, id, &unknown);
 
-	if (err == 0 && unknown)
+	if (!err && unknown)
 		err = error_set(-ENOTSUP, "the store has features that cannot be copied");
 	return err;
 }
@@ -220,7 +220,7 @@ static int check_target(const char *path)
 	err = slot_read_header(old, id, &unknown);
 	if (err == -EUCLEAN) /* a damaged one may go */
 		err = 0;
-	if (err == 0 && io_locked(old, &all, NULL))
+	if (!err && io_locked(old, &all, NULL))
 		err = error_set(-EBUSY, "%s is open", path);
 	io_close(old);
 	return err;
@@ -232,11 +232,11 @@ static int fill(void *arg, struct io *io)
 	int err = reach_walk(backup->handle, tell_walking, backup, &backup->reach);
 
 	backup->to = io;
-	if (err == 0)
+	if (!err)
 		err = make_log(backup);
-	if (err == 0)
+	if (!err)
 		err = tell(backup, backup->reach.pages);
-	if (err == 0) {
+	if (!err) {
 		backup->buf = malloc(PART_PAGES * PAGE_SIZE);
 		err = backup->buf == NULL ? -ENOMEM : put_all(backup);
 	}
@@ -255,11 +255,11 @@ int kt_backup(
 	struct io *io = NULL;
 	int err = check_source(txn->txn);
 
-	if (err == 0 && replace)
+	if (!err && replace)
 		err = check_target(path);
-	if (err == 0)
+	if (!err)
 		err = (replace ? io_file_replace : io_file_create)(path, fill, &backup, &io);
-	if (err == 0)
+	if (!err)
 		io_close(io);
 	return err;
 }
@@ -274,7 +274,7 @@ int kt_backup_fd(struct kt_txn *txn, int fd, kt_backup_fn *progress, void *arg)
 	struct io *io;
 	int err = check_source(txn->txn);
 
-	if (err == 0)
+	if (!err)
 		err = io_stream_open(fd, &io);
 	if (err != 0)
 		return err;

@@ -172,7 +172,7 @@ int frames_in_end(struct frames_in *in)
 	size_t n;
 	int err = read_some(in->fd, &byte, 1, &n);
 
-	if (err == 0 && n > 0)
+	if (!err && n > 0)
 		err = error_set(-EILSEQ, "something follows after %llu bytes",
 			(unsigned long long)in->done);
 	return err;

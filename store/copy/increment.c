@@ -32,9 +32,9 @@ int increment_sum(struct kt_txn *txn, struct increment_sums *ret_sums)
 	struct kt_count entries, directories;
 	int err = kt_count(kt_tree(txn, KT_ENTRIES), &entries);
 
-	if (err == 0)
+	if (!err)
 		err = kt_count(kt_tree(txn, KT_DIRECTORIES), &directories);
-	if (err == 0)
+	if (!err)
 		*ret_sums = (struct increment_sums){entries.entries, entries.key_bytes,
 			entries.value_bytes, directories.entries};
 	return err;
@@ -59,13 +59,13 @@ static int put_head(struct increment *increment)
 	char names[2][KT_NAME_MAX + 1];
 	int err = origin_point(increment->since, &head.base.at, names[0]);
 
-	if (err == 0)
+	if (!err)
 		err = origin_point(increment->txn, &head.end.at, names[1]);
-	if (err == 0 && head.base.at.txn > head.end.at.txn)
+	if (!err && head.base.at.txn > head.end.at.txn)
 		err = error_set(-EINVAL, "what is to be backed up is older than the base");
-	if (err == 0)
+	if (!err)
 		err = increment_sum(increment->since, &head.base.sums);
-	if (err == 0)
+	if (!err)
 		err = increment_sum(increment->txn, &head.end.sums);
 	if (err != 0)
 		return err;
@@ -93,7 +93,7 @@ static int put_data(
 	struct pager *pager = &increment->txn->txn->pager;
 	int err = 0;
 
-	while (err == 0 && at < end) {
+	while (!err && at < end) {
 		size_t part =
 			end - at < INCREMENT_DATA_MAX ? (size_t)(end - at) : INCREMENT_DATA_MAX;
 		bool verify = pager->verify;
@@ -107,7 +107,7 @@ static int put_data(
 		err = kt_read(increment->txn, key->data, key->size, at,
 			frame_room(&increment->out, part), part, &got);
 		pager->verify = verify;
-		if (err == 0)
+		if (!err)
 			frame_end(&increment->out);
 		at += part;
 	}
@@ -120,9 +120,9 @@ static int put_ranges(struct increment *increment, const struct kt_slice *key)
 	uint64_t at, end = 0;
 	int err = 0;
 
-	while (err == 0) {
+	while (!err) {
 		err = kt_next_data(increment->txn, key->data, key->size, end, &at, &end);
-		if (err == 0)
+		if (!err)
 			err = put_data(increment, key, at, end);
 	}
 	return err == -ENXIO ? 0 : err;
@@ -147,14 +147,14 @@ static int put_changes(struct increment *increment, const struct kt_slice *key)
 	struct entry before, after;
 	int err = entry_find(increment->since, key->data, key->size, &before);
 
-	if (err == 0)
+	if (!err)
 		err = entry_find(increment->txn, key->data, key->size, &after);
-	while (err == 0) {
+	while (!err) {
 		err = value_next_change(&increment->since->txn->pager, &before.cell.value,
 			&increment->txn->txn->pager, &after.cell.value, change.end, &change);
-		if (err == 0 && change.stored)
+		if (!err && change.stored)
 			err = put_data(increment, key, change.begin, change.end);
-		else if (err == 0)
+		else if (!err)
 			err = put_hole(increment, change.begin, change.end);
 	}
 	return err == -ENXIO ? 0 : err;
@@ -187,7 +187,7 @@ static int put_entry_frame(struct increment *increment, const struct kt_slice *k
 		err = kt_read(kt_tree(increment->txn, increment->tree), key->data, key->size, 0,
 			frame_room(&increment->out, value), value, &got);
 	pager->verify = verify;
-	if (err == 0)
+	if (!err)
 		frame_end(&increment->out);
 	return err;
 }
@@ -280,14 +280,14 @@ static int fill(void *arg, struct io *io)
 	struct increment *increment = arg;
 	int err = frames_out_init(&increment->out, io);
 
-	if (err == 0)
+	if (!err)
 		err = put_head(increment);
-	for (unsigned tree = KT_ENTRIES; err == 0 && tree <= KT_DIRECTORIES; tree++) {
+	for (unsigned tree = KT_ENTRIES; !err && tree <= KT_DIRECTORIES; tree++) {
 		increment->tree = tree;
 		err = kt_diff(kt_tree(increment->since, tree), kt_tree(increment->txn, tree),
 			put_key, increment);
 	}
-	if (err == 0)
+	if (!err)
 		err = put_end(increment);
 	frames_out_fini(&increment->out);
 	firsts_fini(&increment->firsts);
@@ -310,7 +310,7 @@ static int check_target(const char *path)
 		return err == -ENOENT ? 0 : err;
 	err = io_read(old, 0, magic, sizeof(magic));
 	io_close(old);
-	if (err == -EUCLEAN || (err == 0 && memcmp(magic, KT_INCREMENT_MAGIC, sizeof(magic)) != 0))
+	if (err == -EUCLEAN || (!err && memcmp(magic, KT_INCREMENT_MAGIC, sizeof(magic)) != 0))
 		err = error_set(-EILSEQ, "%s is there, and no increment", path);
 	return err;
 }
@@ -326,11 +326,11 @@ int kt_backup_since(struct kt_txn *txn, struct kt_txn *since, const char *path, 
 	struct io *io = NULL;
 	int err = check_points(since->txn, txn->txn);
 
-	if (err == 0 && replace)
+	if (!err && replace)
 		err = check_target(path);
-	if (err == 0)
+	if (!err)
 		err = (replace ? io_file_replace : io_file_create)(path, fill, &increment, &io);
-	if (err == 0)
+	if (!err)
 		io_close(io);
 	return err;
 }
@@ -345,7 +345,7 @@ int kt_backup_since_fd(
 	struct io *io;
 	int err = check_points(since->txn, txn->txn);
 
-	if (err == 0)
+	if (!err)
 		err = io_stream_open(fd, &io);
 	if (err != 0)
 		return err;

@@ -63,9 +63,9 @@ static int read_head(struct apply *apply)
 	struct frame frame;
 	int err = frames_in_raw(&apply->in, magic, sizeof(magic));
 
-	if (err == 0 && memcmp(magic, KT_INCREMENT_MAGIC, sizeof(magic)) != 0)
+	if (!err && memcmp(magic, KT_INCREMENT_MAGIC, sizeof(magic)) != 0)
 		err = error_set(-EILSEQ, "it is no increment");
-	if (err == 0)
+	if (!err)
 		err = frame_read(&apply->in, &frame);
 	if (err != 0)
 		return err;
@@ -109,7 +109,7 @@ static int go_back(struct apply *apply, const struct format_snapshot *kept)
 	if (err != 0)
 		return err;
 	err = txn_show(point->txn, kept);
-	if (err == 0)
+	if (!err)
 		err = restore_into(apply->last, point, apply->txn);
 	kt_abort(point);
 	return err;
@@ -142,7 +142,7 @@ static int go_to_base(struct apply *apply)
 	if (err == -ENOENT)
 		return error_set(-ESTALE, "it begins at %s, which the store does not have",
 			base_words(apply, words));
-	if (err == 0 && !(apply->flags & KT_APPLY_REPLACE))
+	if (!err && !(apply->flags & KT_APPLY_REPLACE))
 		err = error_set(
 			-ENOTEMPTY, "the store has changed since %s", base_words(apply, words));
 	return err != 0 ? err : go_back(apply, &kept);
@@ -153,7 +153,7 @@ static int compare_sums(struct apply *apply, const struct increment_sums *expect
 	struct increment_sums sums;
 	int err = increment_sum(apply->txn, &sums);
 
-	if (err == 0 && memcmp(&sums, expected, sizeof(sums)) != 0)
+	if (!err && memcmp(&sums, expected, sizeof(sums)) != 0)
 		err = error_set(-ESTALE, "what the store has is not what the increment counts on");
 	return err;
 }
@@ -165,7 +165,7 @@ static int look_for_end(struct apply *apply)
 	struct kt_txn *named;
 	int err = origin_find(apply->last, &apply->head.end.at, &kept);
 
-	apply->is_kept = err == 0;
+	apply->is_kept = !err;
 	if ((err != 0 && err != -ENOENT) || apply->is_kept || apply->end_name[0] == '\0')
 		return err == -ENOENT ? 0 : err;
 	err = kt_snapshot_open(apply->store, apply->end_name, &named);
@@ -182,15 +182,15 @@ static int begin(struct apply *apply)
 	if (memcmp(apply->head.id, apply->store->id, sizeof(apply->head.id)) != 0)
 		return error_set(-EXDEV, "the increment is of another store");
 	err = kt_begin(apply->store, KT_WRITE, &apply->txn);
-	if (err == 0)
+	if (!err)
 		err = kt_begin(apply->store, KT_READ, &apply->last);
-	if (err == 0)
+	if (!err)
 		apply->last_commit = kt_txn_id(apply->last);
-	if (err == 0)
+	if (!err)
 		err = look_for_end(apply);
-	if (err == 0)
+	if (!err)
 		err = origin_is(apply->last, &apply->head.end.at, &apply->is_there);
-	if (err == 0 && apply->is_there)
+	if (!err && apply->is_there)
 		return compare_sums(apply, &apply->head.end.sums);
 	if (err != 0)
 		return err;
@@ -211,7 +211,7 @@ static int check_kept(struct apply *apply, struct kt_txn *tree)
 	struct kt_stat stat;
 	int err = kt_stat(tree, apply->key, apply->entry.key_size, &stat);
 
-	if (err == -ENOENT || (err == 0 && stat.keys > 1))
+	if (err == -ENOENT || (!err && stat.keys > 1))
 		err = malformed(apply, "a change of an entry that cannot be changed");
 	return err;
 }
@@ -225,23 +225,23 @@ static int start_entry(
 
 	if (entry->flags & INCREMENT_KEEP) {
 		err = check_kept(apply, tree);
-		if (err == 0)
+		if (!err)
 			err = kt_set_attr(tree, apply->key, size, attr, entry->attr_size);
 	} else {
 		/* not to be shared by then with keys that were not told yet */
 		if (entry->shared != 0)
 			err = kt_delete(tree, apply->key, size, KT_MISSING_OK);
-		if (err == 0)
+		if (!err)
 			err = kt_put_entry(tree, apply->key, size, value->data, value->size, attr,
 				entry->attr_size, entry->mtime_ns);
-		if (err == 0 && entry->shared != 0)
+		if (!err && entry->shared != 0)
 			err = firsts_add(&apply->firsts, entry->shared, apply->key, size);
 	}
-	if (err == 0 && entry->flags & INCREMENT_COPIED)
+	if (!err && entry->flags & INCREMENT_COPIED)
 		err = entry_mark_copied(tree, apply->key, size);
-	if (err == 0 && !(entry->flags & INCREMENT_WHOLE))
+	if (!err && !(entry->flags & INCREMENT_WHOLE))
 		err = kt_truncate(tree, apply->key, size, entry->size);
-	apply->open = err == 0 && !(entry->flags & INCREMENT_WHOLE);
+	apply->open = !err && !(entry->flags & INCREMENT_WHOLE);
 	return err;
 }
 
@@ -319,7 +319,7 @@ static int link_key(struct apply *apply, const struct frame *frame)
 	if (first == NULL)
 		return malformed(apply, "a link to no entry");
 	err = kt_delete(tree, key, size, KT_MISSING_OK);
-	if (err == 0)
+	if (!err)
 		err = kt_link(tree, first->key, first->size, tree, key, size);
 	return err == -ENOENT ? malformed(apply, "a link to itself") : err;
 }
@@ -404,12 +404,12 @@ static int read_records(struct apply *apply)
 
 	do {
 		err = frame_read(&apply->in, &frame);
-		if (err == 0)
+		if (!err)
 			err = take_frame(apply, &frame);
 		apply->frames++;
-		if (err == 0 && apply->progress != NULL)
+		if (!err && apply->progress != NULL)
 			err = apply->progress(apply->arg, apply->in.done, 0);
-	} while (err == 0 && frame.kind != INCREMENT_END);
+	} while (!err && frame.kind != INCREMENT_END);
 	return err;
 }
 
@@ -436,7 +436,7 @@ static int commit(struct apply *apply)
 
 	apply->txn = NULL;
 	err = kt_commit(txn, KT_FLUSH);
-	if (err == 0 && keep)
+	if (!err && keep)
 		err = snapshot_create(apply->store, apply->end_name, commit, KT_FLUSH);
 	if (err == -EAGAIN)
 		err = error_set(err,
@@ -454,16 +454,16 @@ int kt_apply(struct kt_store *store, int fd, unsigned flags, kt_backup_fn *progr
 		return -ENOMEM;
 	*apply = (struct apply){.store = store, .flags = flags, .progress = progress, .arg = arg};
 	err = frames_in_init(&apply->in, fd);
-	if (err == 0)
+	if (!err)
 		err = read_head(apply);
-	if (err == 0)
+	if (!err)
 		err = begin(apply);
-	if (err == 0)
+	if (!err)
 		err = read_records(apply);
-	if (err == 0 && !apply->is_there)
+	if (!err && !apply->is_there)
 		err = finish(apply);
 	kt_abort(apply->last);
-	if (err == 0)
+	if (!err)
 		err = commit(apply);
 	kt_abort(apply->txn);
 	frames_in_fini(&apply->in);

@@ -44,11 +44,11 @@ static int matches(
 
 	origin_key(own->txn, key);
 	err = kt_get(&tree, key, sizeof(key), &value);
-	if (err == 0 && value.size != sizeof(origin))
+	if (!err && value.size != sizeof(origin))
 		err = error_damaged(0, "malformed origin of a commit");
 	if (err != 0 && err != -ENOENT)
 		return err;
-	if (err == 0)
+	if (!err)
 		memcpy(&origin, value.data, sizeof(origin));
 	*ret_is = origin.txn == point->txn && origin.digest == point->digest;
 	return 0;
@@ -95,7 +95,7 @@ int origin_find(struct kt_txn *txn, const struct point *point, struct format_sna
 	struct search search = {point, ret_kept};
 	int err = snapshot_each(txn, compare, &search);
 
-	return err == 0 ? -ENOENT : err > 0 ? 0 : err;
+	return !err ? -ENOENT : err > 0 ? 0 : err;
 }
 
 static bool same_trees(const struct format_tree *a, const struct format_tree *b)
@@ -117,7 +117,7 @@ int origin_is(struct kt_txn *txn, const struct point *point, bool *ret_is)
 	if (err != 0 || *ret_is)
 		return err;
 	err = origin_find(txn, point, &kept);
-	if (err == 0)
+	if (!err)
 		*ret_is = same_trees(root->trees, kept.trees);
 	return err == -ENOENT ? 0 : err;
 }
@@ -143,7 +143,7 @@ static int forget_others(struct kt_txn *txn)
 	if (err != 0)
 		return err;
 	err = kt_cursor_set_prefix(cursor, (uint8_t[]){SNAPSHOT_ORIGIN}, 1);
-	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor);
 		struct format_snapshot kept;
 		char name[KT_NAME_MAX + 1];
@@ -172,7 +172,7 @@ int origin_note(struct kt_txn *txn, const struct point *point)
 	txn->txn->pager.internal = true;
 	err = forget_others(txn);
 	origin_key(txn->txn->number, key);
-	if (err == 0)
+	if (!err)
 		err = kt_put(&tree, key, sizeof(key), &origin, sizeof(origin));
 	txn->txn->pager.internal = false;
 	return err;

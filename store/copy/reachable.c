@@ -33,7 +33,7 @@ static int reach_page(struct reach *reach, uint64_t ref, const uint8_t **ret_pag
 	if (ref_page(ref) < reach->page_count && reach_has(reach, ref_page(ref)))
 		return 0;
 	err = reach->step(reach->arg);
-	if (err == 0)
+	if (!err)
 		err = pager_verify(reach->pager, ref, &page);
 	if (err != 0)
 		return err;
@@ -79,7 +79,7 @@ static int reach_extent(struct reach *reach, const uint8_t *record, size_t size)
 	struct extent extent;
 	int err = extent_parse(reach->pager, 0, record, size, &extent);
 
-	for (uint64_t i = 0; err == 0 && i < extent.count; i++)
+	for (uint64_t i = 0; !err && i < extent.count; i++)
 		if (!reach_has(reach, extent.page + i))
 			note(reach, extent.page + i, true, extent.sums[i]);
 	return err;
@@ -101,9 +101,9 @@ static int reach_content(struct reach *reach, const struct cell *cell)
 
 	if (cell->flags & CELL_ATTR_SPILLED)
 		err = reach_overflow(reach, cell->attr_overflow, cell->attr_size);
-	if (err == 0 && value->kind == CELL_EXTENT)
+	if (!err && value->kind == CELL_EXTENT)
 		err = reach_extent(reach, value->data, EXTENT_SIZE(value->blocks));
-	else if (err == 0 && value->kind == CELL_TREE)
+	else if (!err && value->kind == CELL_TREE)
 		err = reach_tree(reach, value->root, value->depth, true);
 	return err;
 }
@@ -137,7 +137,7 @@ static int reach_node(struct reach *reach, uint64_t ref, unsigned level, bool ex
 	if (node_header(node)->level != level ||
 		node_header(node)->kind != (level == 0 ? PAGE_LEAF : PAGE_BRANCH))
 		return error_damaged(ref_page(ref), "a node on the wrong level");
-	for (unsigned i = 0; err == 0 && i < node_header(node)->count; i++)
+	for (unsigned i = 0; !err && i < node_header(node)->count; i++)
 		err = reach_cell(reach, node, i, extents);
 	return err;
 }
@@ -154,7 +154,7 @@ static int reach_snapshot(void *arg, struct kt_txn *txn, const struct format_sna
 	int err = 0;
 
 	(void)txn;
-	for (unsigned i = 0; err == 0 && i < SNAPSHOT_TREES; i++)
+	for (unsigned i = 0; !err && i < SNAPSHOT_TREES; i++)
 		err = reach_tree(arg, kept->trees[i].root, kept->trees[i].depth, false);
 	return err;
 }
@@ -191,11 +191,11 @@ int reach_walk(struct kt_txn *handle, reach_step_fn *step, void *arg, struct rea
 	reach->sums = calloc(count, sizeof(*reach->sums));
 	if (reach->marked == NULL || reach->blocks == NULL || reach->sums == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; err == 0 && i < TREE_COUNT; i++)
+	for (unsigned i = 0; !err && i < TREE_COUNT; i++)
 		err = reach_tree(reach, reach->trees[i].root, reach->trees[i].depth, false);
-	if (err == 0 && reach->trees[TREE_RECLAIM].root != 0)
+	if (!err && reach->trees[TREE_RECLAIM].root != 0)
 		err = reclaim_each(txn, reach_dropped, reach);
-	if (err == 0)
+	if (!err)
 		err = snapshot_each(handle, reach_snapshot, reach);
 	return err != 0 ? err : snapshot_each(handle, check_dead_of, reach);
 }

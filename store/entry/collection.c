@@ -100,7 +100,7 @@ static int has_keys(struct kt_txn *part, bool *ret_has)
 	kt_cursor_close(cursor);
 	if (err != 0 && err != -ENOENT)
 		return err;
-	*ret_has = err == 0;
+	*ret_has = !err;
 	return 0;
 }
 
@@ -112,9 +112,9 @@ static int find(const struct kt_collection *collection, struct kt_txn *txn, bool
 	struct kt_txn entries = part_of(collection, txn, KT_ENTRIES);
 	int err = kt_contains(&records, "", 0, ret_made);
 
-	if (err == 0)
+	if (!err)
 		err = has_keys(&records, ret_exists);
-	if (err == 0 && !*ret_exists)
+	if (!err && !*ret_exists)
 		err = has_keys(&entries, ret_exists);
 	return err;
 }
@@ -129,11 +129,11 @@ static int make(struct kt_collection *collection, bool exclusive)
 		return err;
 	records = part_of(collection, txn, KT_DIRECTORIES);
 	err = find(collection, txn, &made, &exists);
-	if (err == 0 && exists && exclusive)
+	if (!err && exists && exclusive)
 		err = -EEXIST;
-	if (err == 0 && !made)
+	if (!err && !made)
 		err = kt_put(&records, "", 0, "", 0);
-	if (err == 0)
+	if (!err)
 		return kt_commit(txn, 0);
 	kt_abort(txn);
 	return err;
@@ -192,11 +192,11 @@ int kt_collection_delete(struct kt_txn *txn, const void *name, size_t name_size)
 	entries = part_of(collection, txn, KT_ENTRIES);
 	records = part_of(collection, txn, KT_DIRECTORIES);
 	err = find(collection, txn, &made, &exists);
-	if (err == 0 && !exists)
+	if (!err && !exists)
 		err = -ENOENT;
-	if (err == 0)
+	if (!err)
 		err = kt_clear(&entries);
-	if (err == 0)
+	if (!err)
 		err = kt_clear(&records);
 	free(collection);
 	return err;
@@ -216,7 +216,7 @@ static const uint8_t behind_separator[] = {KT_SEPARATOR + 1};
 /* Keys without a separator are in no collection, nor are those that begin with one. */
 static int settle(struct names *names, int err)
 {
-	while (err == 0) {
+	while (!err) {
 		struct kt_slice key = kt_cursor_key(names->cursor);
 		const uint8_t *end = key.size > 0 ? memchr(key.data, KT_SEPARATOR, key.size) : NULL;
 
@@ -263,7 +263,7 @@ static int names_skip(struct names *names)
 	memcpy(behind, names->name.data, before.name.size);
 	behind[before.name.size - 1] = behind_separator[0];
 	err = settle(names, kt_cursor_seek(names->cursor, behind, before.name.size));
-	if (err == 0 && compare(names, &before) < 0)
+	if (!err && compare(names, &before) < 0)
 		err = error_damaged(0, "keys out of order");
 	return err;
 }
@@ -276,9 +276,9 @@ static int list_next(struct names *made, struct names *implied, kt_collection_fn
 
 	name.size--;
 	err = each(arg, &name);
-	if (err == 0 && order <= 0)
+	if (!err && order <= 0)
 		err = names_skip(made);
-	if (err == 0 && order >= 0)
+	if (!err && order >= 0)
 		err = names_skip(implied);
 	return err;
 }
@@ -288,9 +288,9 @@ int kt_collection_list(struct kt_txn *txn, kt_collection_fn *each, void *arg)
 	struct names made = {.done = false}, implied = {.done = false};
 	int err = names_open(txn, KT_DIRECTORIES, &made);
 
-	if (err == 0)
+	if (!err)
 		err = names_open(txn, KT_ENTRIES, &implied);
-	while (err == 0 && !(made.done && implied.done))
+	while (!err && !(made.done && implied.done))
 		err = list_next(&made, &implied, each, arg);
 	kt_cursor_close(made.cursor);
 	kt_cursor_close(implied.cursor);
@@ -307,7 +307,7 @@ static int count_part(struct kt_txn *part, struct kt_count *count)
 
 	if (err != 0)
 		return err;
-	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		err = kt_cursor_stat(cursor, &stat);
 		count->entries++;
 		count->key_bytes += kt_cursor_key(cursor).size;
@@ -329,7 +329,7 @@ int kt_count(struct kt_txn *txn, struct kt_count *ret_count)
 		count = (struct kt_count){tree->entries, tree->key_bytes, tree->value_bytes};
 	if (txn->prefix_size == 0 && txn->tree == TREE_ENTRIES)
 		count.value_bytes += txn->txn->trees[TREE_SHARED].value_bytes;
-	if (err == 0)
+	if (!err)
 		*ret_count = count;
 	return err;
 }

@@ -40,7 +40,7 @@ int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct e
 {
 	int err = find_place(handle, key, key_size, entry);
 
-	return err == 0 && entry->exists ? tree_cell(&entry->path, &entry->cell) : err;
+	return !err && entry->exists ? tree_cell(&entry->path, &entry->cell) : err;
 }
 
 /* Find an entry to read it. */
@@ -48,7 +48,7 @@ static int entry_read(struct kt_txn *handle, const void *key, size_t key_size, s
 {
 	int err = entry_find(handle, key, key_size, entry);
 
-	return err == 0 && !entry->exists ? -ENOENT : err;
+	return !err && !entry->exists ? -ENOENT : err;
 }
 
 /* Find an entry to read a part of it. */
@@ -56,7 +56,7 @@ static int read_part(struct kt_txn *handle, const void *key, size_t key_size, st
 {
 	int err = entry_read(handle, key, key_size, entry);
 
-	if (err == 0 && entry->cell.value.kind == CELL_LINK)
+	if (!err && entry->cell.value.kind == CELL_LINK)
 		err = shared_follow(handle->txn, &entry->cell, &entry->cell);
 	return err;
 }
@@ -72,7 +72,7 @@ int entry_open(struct kt_txn *handle, const void *key, size_t key_size, struct e
 {
 	int err = entry_find(handle, key, key_size, entry);
 
-	if (err == 0 && !entry->exists) {
+	if (!err && !entry->exists) {
 		memset(&entry->cell, 0, sizeof(entry->cell));
 		entry->cell.flags = CELL_STAMPED;
 	}
@@ -95,7 +95,7 @@ int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct e
 	if (txn->failed != 0)
 		return txn->failed;
 	err = entry_open(handle, key, key_size, entry);
-	if (err == 0 && handle->tree == TREE_SHARED &&
+	if (!err && handle->tree == TREE_SHARED &&
 		(!entry->exists || entry->key_size != sizeof(uint64_t)))
 		err = -ENOENT;
 	return err;
@@ -106,7 +106,7 @@ static int edit_part(struct kt_txn *handle, const void *key, size_t key_size, st
 {
 	int err = entry_edit(handle, key, key_size, entry);
 
-	if (err == 0 && entry->exists && entry->cell.value.kind == CELL_LINK)
+	if (!err && entry->exists && entry->cell.value.kind == CELL_LINK)
 		err = entry_fail(
 			handle->txn, shared_open(handle->txn, entry->cell.value.root, entry));
 	return err;
@@ -118,7 +118,7 @@ static int edit_whole(struct kt_txn *handle, const void *key, size_t key_size, b
 {
 	int err = entry_edit(handle, key, key_size, entry);
 
-	if (err == 0 && entry->exists && entry->cell.value.kind == CELL_LINK)
+	if (!err && entry->exists && entry->cell.value.kind == CELL_LINK)
 		err = entry_fail(handle->txn, shared_part(entry, keep_attr));
 	return err;
 }
@@ -170,7 +170,7 @@ int entry_free(struct txn *txn, const struct cell *cell)
 	int err = cell->value.kind == CELL_LINK ? shared_leave(txn, cell)
 						: value_free(&txn->pager, &cell->value);
 
-	if (err == 0 && (cell->flags & CELL_ATTR_SPILLED))
+	if (!err && (cell->flags & CELL_ATTR_SPILLED))
 		err = overflow_free(&txn->pager, cell->attr_overflow, cell->attr_size);
 	return err;
 }
@@ -197,7 +197,7 @@ int entry_set_attr(struct entry *entry, const void *attr, size_t size)
 	cell->attr = attr;
 	if (size > ATTR_INLINE_MAX) {
 		cell->flags |= CELL_ATTR_SPILLED;
-		if (err == 0)
+		if (!err)
 			err = overflow_write(pager, attr, size, &cell->attr_overflow);
 	} else if (size > 0) {
 		cell->flags |= CELL_ATTR;
@@ -251,14 +251,14 @@ int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_v
 		return err != 0 ? err : entry_value(txn, &shared, ret_value);
 	}
 	err = value_view(&txn->pager, value, &view);
-	if (err == 0 && view == NULL) {
+	if (!err && view == NULL) {
 		bytes = txn_gather(txn, value->size);
 		if (bytes == NULL)
 			return -ENOMEM;
 		err = value_read(&txn->pager, value, 0, bytes, value->size, &got);
 		view = bytes;
 	}
-	if (err == 0) {
+	if (!err) {
 		ret_value->data = view;
 		ret_value->size = value->size;
 	}
@@ -278,14 +278,14 @@ int entry_stat(struct txn *txn, const struct cell *cell, struct kt_stat *ret_sta
 
 	if (cell->value.kind == CELL_LINK) {
 		err = shared_follow(txn, cell, &shared);
-		if (err == 0)
+		if (!err)
 			err = entry_stat(txn, &shared, ret_stat);
-		if (err == 0)
+		if (!err)
 			ret_stat->shared = cell->value.root;
 		return err;
 	}
 	err = entry_attr(txn, cell, &stat.attr);
-	if (err == 0)
+	if (!err)
 		*ret_stat = stat;
 	return err;
 }
@@ -312,7 +312,7 @@ int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_
 	struct entry entry;
 	int err = find_place(txn, key, key_size, &entry);
 
-	if (err == 0)
+	if (!err)
 		*ret_contains = entry.exists;
 	return err;
 }
@@ -322,9 +322,9 @@ int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct kt_stat
 	struct entry entry;
 	int err = entry_read(txn, key, key_size, &entry);
 
-	if (err == 0)
+	if (!err)
 		err = entry_stat(txn->txn, &entry.cell, ret_stat);
-	if (err == 0 && txn->tree == TREE_SHARED && entry.key_size == sizeof(uint64_t))
+	if (!err && txn->tree == TREE_SHARED && entry.key_size == sizeof(uint64_t))
 		ret_stat->shared = __builtin_bswap64(load64(entry.key));
 	return err;
 }
@@ -360,7 +360,7 @@ static int put_value(struct entry *entry, const void *value, size_t size)
 	int err = value_make(&entry->txn->pager, value, size, inline_room(entry), &entry->buffer,
 		&entry->cell.value);
 
-	if (err == 0 && entry->exists)
+	if (!err && entry->exists)
 		err = value_free(&entry->txn->pager, &old);
 	return err != 0 ? err : entry_store(entry, entry->exists ? old.size : 0);
 }
@@ -390,7 +390,7 @@ int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const voi
 		return err;
 	entry.cell.mtime_ns = mtime_ns;
 	err = entry_set_attr(&entry, attr, attr_size);
-	if (err == 0)
+	if (!err)
 		err = put_value(&entry, value, value_size);
 	return entry_fail(txn->txn, err);
 }
@@ -404,13 +404,13 @@ int kt_set_attr(
 	if (attr_size > KT_ATTR_MAX)
 		return -E2BIG;
 	err = edit_part(txn, key, key_size, &entry);
-	if (err == 0 && !entry.exists)
+	if (!err && !entry.exists)
 		return -ENOENT;
-	if (err == 0)
+	if (!err)
 		err = entry_set_attr(&entry, attr, attr_size);
-	if (err == 0)
+	if (!err)
 		err = entry_fit(&entry);
-	if (err == 0)
+	if (!err)
 		err = entry_store(&entry, entry.cell.value.size);
 	return entry_fail(txn->txn, err);
 }
@@ -420,7 +420,7 @@ int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size)
 	struct entry entry;
 	int err = edit_part(handle, key, key_size, &entry);
 
-	if (err == 0 && !entry.exists)
+	if (!err && !entry.exists)
 		return -ENOENT;
 	if (err != 0)
 		return err;
@@ -433,7 +433,7 @@ int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, int64_t m
 	struct entry entry;
 	int err = edit_part(txn, key, key_size, &entry);
 
-	if (err == 0 && !entry.exists)
+	if (!err && !entry.exists)
 		return -ENOENT;
 	if (err != 0)
 		return err;
@@ -446,7 +446,7 @@ int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned fla
 	struct entry entry;
 	int err = txn->tree == TREE_SHARED ? -EINVAL : entry_edit(txn, key, key_size, &entry);
 
-	if (err == 0 && !entry.exists)
+	if (!err && !entry.exists)
 		return flags & KT_MISSING_OK ? 0 : -ENOENT;
 	return err != 0 ? err : entry_fail(txn->txn, entry_delete(&entry));
 }
@@ -467,7 +467,7 @@ int kt_write(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offs
 	entry.cell.mtime_ns = txn->txn->now_ns;
 	err = value_write(&txn->txn->pager, &entry.cell.value, offset, data, size,
 		inline_room(&entry), &entry.buffer);
-	if (err == 0)
+	if (!err)
 		err = entry_store(&entry, old_size);
 	return entry_fail(txn->txn, err);
 }
@@ -481,7 +481,7 @@ int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t s
 	if (size > INT64_MAX)
 		return -EFBIG;
 	err = edit_part(txn, key, key_size, &entry);
-	if (err == 0 && !entry.exists)
+	if (!err && !entry.exists)
 		return -ENOENT;
 	if (err != 0)
 		return err;
@@ -489,7 +489,7 @@ int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t s
 	entry.cell.mtime_ns = txn->txn->now_ns;
 	err = value_resize(
 		&txn->txn->pager, &entry.cell.value, size, inline_room(&entry), &entry.buffer);
-	if (err == 0)
+	if (!err)
 		err = entry_store(&entry, old_size);
 	return entry_fail(txn->txn, err);
 }
@@ -499,14 +499,14 @@ int kt_punch(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offs
 	struct entry entry;
 	int err = edit_part(txn, key, key_size, &entry);
 
-	if (err == 0 && !entry.exists)
+	if (!err && !entry.exists)
 		return -ENOENT;
 	if (err != 0)
 		return err;
 	entry.cell.mtime_ns = txn->txn->now_ns;
 	err = value_punch(&txn->txn->pager, &entry.cell.value, offset, size, inline_room(&entry),
 		&entry.buffer);
-	if (err == 0)
+	if (!err)
 		err = entry_store(&entry, entry.cell.value.size);
 	return entry_fail(txn->txn, err);
 }

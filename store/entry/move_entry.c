@@ -31,7 +31,7 @@ static int arrive(struct kt_txn *to, const void *key, size_t key_size, struct ce
 	uint64_t old_size = 0;
 	int err = entry_open(to, key, key_size, &target);
 
-	if (err == 0 && target.exists) {
+	if (!err && target.exists) {
 		old_size = target.cell.value.size;
 		err = entry_free(to->txn, &target.cell);
 	}
@@ -43,9 +43,9 @@ static int arrive(struct kt_txn *to, const void *key, size_t key_size, struct ce
 	}
 	target.cell = *cell;
 	err = entry_fit(&target);
-	if (err == 0)
+	if (!err)
 		err = entry_store(&target, old_size);
-	if (err == 0 && cell->value.kind == CELL_LINK)
+	if (!err && cell->value.kind == CELL_LINK)
 		err = shared_rename(to->txn, cell, target.key, target.key_size);
 	return err;
 }
@@ -56,7 +56,7 @@ static int move(struct entry *source, struct kt_txn *to, const void *key, size_t
 	struct luggage luggage;
 	int err = luggage_pack(&luggage, &cell);
 
-	if (err == 0)
+	if (!err)
 		err = entry_remove(source);
 	return err != 0 ? err : arrive(to, key, key_size, &cell);
 }
@@ -76,7 +76,7 @@ static int prepare(struct entry *source, const struct kt_txn *from, struct kt_tx
 	if (to->tree != TREE_SHARED)
 		return 0;
 	err = entry_find(to, key, key_size, &target);
-	return err == 0 && (!target.exists || target.key_size != sizeof(uint64_t)) ? -ENOENT : err;
+	return !err && (!target.exists || target.key_size != sizeof(uint64_t)) ? -ENOENT : err;
 }
 
 static bool is_key_of(
@@ -100,7 +100,7 @@ int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 	if (entry_is_too_long(to, to_size))
 		return -ENAMETOOLONG;
 	err = entry_edit(from, from_key, from_size, &source);
-	if (err == 0 && !source.exists)
+	if (!err && !source.exists)
 		return -ENOENT;
 	if (err != 0)
 		return err;
@@ -109,7 +109,7 @@ int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 	err = prepare(&source, from, to, to_key, to_size, &luggage);
 	if (err == -EINVAL || err == -EMLINK || err == -ENOENT)
 		return err;
-	if (err == 0)
+	if (!err)
 		err = move(&source, to, to_key, to_size);
 	return entry_fail(from->txn, err);
 }

@@ -73,9 +73,9 @@ int kt_nameless_new(struct kt_txn *txn, uint64_t *ret_id)
 		return err;
 	kt_id_key(id, key);
 	err = kt_put(kt_tree(txn, KT_NAMELESS), key, sizeof(key), NULL, 0);
-	if (err == 0)
+	if (!err)
 		err = own(txn->txn, id);
-	if (err == 0)
+	if (!err)
 		*ret_id = id;
 	return err;
 }
@@ -90,9 +90,9 @@ int kt_nameless_take(struct kt_txn *txn, const void *key, size_t key_size, uint6
 		return err;
 	kt_id_key(id, nameless);
 	err = kt_move(txn, key, key_size, kt_tree(txn, KT_NAMELESS), nameless, sizeof(nameless));
-	if (err == 0)
+	if (!err)
 		err = own(txn->txn, id);
-	if (err == 0)
+	if (!err)
 		*ret_id = id;
 	return err;
 }
@@ -130,7 +130,7 @@ static int next_owner(struct kt_txn *txn, uint64_t from, uint64_t *ret_owner)
 	if (err != 0)
 		return err;
 	err = kt_cursor_seek(cursor, &key, sizeof(key));
-	if (err == 0) {
+	if (!err) {
 		struct kt_slice slice = kt_cursor_key(cursor);
 
 		if (slice.size != sizeof(key))
@@ -139,7 +139,7 @@ static int next_owner(struct kt_txn *txn, uint64_t from, uint64_t *ret_owner)
 			memcpy(&key, slice.data, sizeof(key));
 	}
 	kt_cursor_close(cursor);
-	if (err == 0)
+	if (!err)
 		*ret_owner = __builtin_bswap64(key.owner);
 	return err;
 }
@@ -150,9 +150,9 @@ static int next_dead(struct kt_txn *txn, uint64_t *ret_owner)
 	uint64_t owner = 0;
 	int err = next_owner(txn, 0, &owner);
 
-	while (err == 0 && kt_opener_is_alive(txn->txn->store, owner))
+	while (!err && kt_opener_is_alive(txn->txn->store, owner))
 		err = owner == UINT64_MAX ? -ENOENT : next_owner(txn, owner + 1, &owner);
-	if (err == 0)
+	if (!err)
 		*ret_owner = owner;
 	return err;
 }
@@ -184,7 +184,7 @@ static int drop_all_of(struct kt_txn *txn, uint64_t owner)
 	if (err != 0)
 		return err;
 	err = kt_cursor_set_prefix(cursor, &prefix, sizeof(prefix));
-	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice record = kt_cursor_key(cursor);
 
 		err = drop_one(txn, &record);
@@ -195,7 +195,7 @@ static int drop_all_of(struct kt_txn *txn, uint64_t owner)
 
 static int finish(struct kt_txn *txn, int err)
 {
-	if (err == 0 || err == -ENOENT)
+	if (!err || err == -ENOENT)
 		return kt_commit(txn, 0);
 	kt_abort(txn);
 	return err;
@@ -227,7 +227,7 @@ int nameless_drop_dead(struct kt_store *store)
 	err = kt_begin(store, KT_WRITE | KT_TRY, &txn);
 	if (err != 0)
 		return err;
-	while (err == 0 && (err = next_dead(txn, &owner)) == 0)
+	while (!err && (err = next_dead(txn, &owner)) == 0)
 		err = drop_all_of(txn, owner);
 	return finish(txn, err);
 }

@@ -48,7 +48,7 @@ int shared_follow(struct txn *txn, const struct cell *link, struct cell *ret_cel
 	struct entry entry;
 	int err = shared_open(txn, link->value.root, &entry);
 
-	if (err == 0)
+	if (!err)
 		*ret_cell = entry.cell;
 	return err;
 }
@@ -74,7 +74,7 @@ static int open_record(struct txn *txn, const struct format_link *record, struct
 	struct kt_txn tree = shared_tree(txn);
 	int err = entry_open(&tree, record, sizeof(*record), entry);
 
-	if (err == 0 && entry->exists && entry->cell.value.kind != CELL_INLINE)
+	if (!err && entry->exists && entry->cell.value.kind != CELL_INLINE)
 		err = error_damaged(0, "malformed record of a shared entry");
 	return err;
 }
@@ -86,7 +86,7 @@ static int put_record(struct txn *txn, const struct cell *link, const void *key,
 	struct entry entry;
 	int err = open_record(txn, &record, &entry);
 
-	if (err == 0)
+	if (!err)
 		err = entry_set_attr(&entry, key, key_size);
 	return err != 0 ? err : entry_store(&entry, entry.cell.value.size);
 }
@@ -97,7 +97,7 @@ static int delete_record(struct txn *txn, const struct cell *link)
 	struct entry entry;
 	int err = open_record(txn, &record, &entry);
 
-	if (err == 0 && !entry.exists)
+	if (!err && !entry.exists)
 		err = error_damaged(0, "a link without a record");
 	return err != 0 ? err : entry_delete(&entry);
 }
@@ -135,9 +135,9 @@ int shared_part(struct entry *entry, bool keep_attr)
 	uint8_t *copy;
 	int err = shared_follow(txn, &link, &cell);
 
-	if (err == 0 && cell.keys == 1)
+	if (!err && cell.keys == 1)
 		return shared_open(txn, link.value.root, entry);
-	if (err == 0 && keep_attr)
+	if (!err && keep_attr)
 		err = entry_attr(txn, &cell, &attr);
 	if (err != 0)
 		return err;
@@ -148,7 +148,7 @@ int shared_part(struct entry *entry, bool keep_attr)
 		memcpy(copy, attr.data, attr.size);
 	err = shared_leave(txn, &link);
 	entry->cell = (struct cell){.flags = CELL_STAMPED};
-	if (err == 0)
+	if (!err)
 		err = entry_set_attr(entry, copy, attr.size);
 	if (attr.size > 0)
 		entry->cell.flags |= CELL_ATTR_COPIED;
@@ -167,9 +167,9 @@ int shared_take(struct entry *entry, struct luggage *luggage)
 	if (cell.keys > 1)
 		return -EMLINK;
 	err = luggage_pack(luggage, &cell);
-	if (err == 0)
+	if (!err)
 		err = entry_remove(&shared);
-	if (err == 0)
+	if (!err)
 		err = delete_record(entry->txn, &link);
 	cell.flags &= (uint8_t)~CELL_SHARED;
 	entry->cell = cell;
@@ -190,7 +190,7 @@ static int share(struct entry *source, uint64_t *ret_id)
 	uint64_t id = txn->own->next_id++, key = __builtin_bswap64(id);
 	int err = luggage_pack(&luggage, &cell);
 
-	if (err == 0)
+	if (!err)
 		err = entry_open(&tree, &key, sizeof(key), &shared);
 	if (err != 0)
 		return err;
@@ -198,7 +198,7 @@ static int share(struct entry *source, uint64_t *ret_id)
 	cell.keys = 1;
 	shared.cell = cell;
 	err = entry_fit(&shared);
-	if (err == 0)
+	if (!err)
 		err = entry_store(&shared, 0);
 	*ret_id = id;
 	return err != 0 ? err : put_link(source, id, cell.value.size);
@@ -221,7 +221,7 @@ static int link_to(
 	struct entry target;
 	int err = count_keys(txn, id, 1);
 
-	if (err == 0)
+	if (!err)
 		err = entry_open(to, key, key_size, &target);
 	return err != 0 ? err : put_link(&target, id, 0);
 }
@@ -239,23 +239,23 @@ int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 	if (entry_is_too_long(to, to_size))
 		return -ENAMETOOLONG;
 	err = entry_edit(from, from_key, from_size, &source);
-	if (err == 0 && !source.exists)
+	if (!err && !source.exists)
 		return -ENOENT;
-	if (err == 0)
+	if (!err)
 		err = entry_open(to, to_key, to_size, &target);
-	if (err == 0 && target.exists)
+	if (!err && target.exists)
 		return -EEXIST;
-	if (err == 0)
+	if (!err)
 		id = id_of(from, &source);
-	if (err == 0 && id != 0) {
+	if (!err && id != 0) {
 		cell = link_cell(id, 0);
 		err = shared_follow(from->txn, &cell, &cell);
-		if (err == 0 && cell.keys >= KT_LINK_MAX)
+		if (!err && cell.keys >= KT_LINK_MAX)
 			return -EMLINK;
-	} else if (err == 0) {
+	} else if (!err) {
 		err = share(&source, &id);
 	}
-	if (err == 0)
+	if (!err)
 		err = link_to(from->txn, id, to, to_key, to_size);
 	return entry_fail(from->txn, err);
 }
@@ -298,7 +298,7 @@ static void check_record(
 {
 	struct entry entry;
 	int err = entry_find(kt_tree(checking->txn, KT_ENTRIES), key->data, key->size, &entry);
-	bool leads = err == 0 && entry.exists && entry.cell.value.kind == CELL_LINK &&
+	bool leads = !err && entry.exists && entry.cell.value.kind == CELL_LINK &&
 		     entry.cell.value.root == __builtin_bswap64(record->id) &&
 		     entry.cell.value.blocks == __builtin_bswap64(record->link);
 
@@ -332,12 +332,12 @@ int shared_check(struct kt_txn *txn, uint64_t links, shared_found_fn *found, voi
 
 	if (err != 0)
 		return err;
-	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor);
 		struct kt_stat stat;
 
 		err = kt_cursor_stat(cursor, &stat);
-		if (err == 0)
+		if (!err)
 			check_one(&checking, &key, &stat);
 	}
 	kt_cursor_close(cursor);

@@ -23,7 +23,7 @@ int kt_update(struct kt_txn *txn, const void *key, size_t key_size, kt_update_fn
 {
 	struct kt_slice old, new = {NULL, 0};
 	int err = kt_get(txn, key, key_size, &old);
-	bool exists = err == 0;
+	bool exists = !err;
 
 	if (err != 0 && err != -ENOENT)
 		return err;
@@ -106,7 +106,7 @@ int kt_get_double(struct kt_txn *txn, const void *key, size_t key_size, double *
 	uint64_t bits;
 	int err = get_width(txn, key, key_size, sizeof(bits), &bits);
 
-	if (err == 0)
+	if (!err)
 		memcpy(ret_number, &bits, sizeof(*ret_number));
 	return err;
 }

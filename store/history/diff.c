@@ -87,7 +87,7 @@ static int walk_begin(struct walk *walk, struct kt_txn *handle)
 	err = tree_find(&walk->txn->pager, walk->tree, handle->prefix, handle->prefix_size,
 		&walk->path, &exact);
 	walk->at = 0;
-	if (err == 0 && walk->path.level[0].index == node_header(walk->path.level[0].node)->count)
+	if (!err && walk->path.level[0].index == node_header(walk->path.level[0].node)->count)
 		walk_pass(walk);
 	return err;
 }
@@ -133,7 +133,7 @@ static int compare_low(
 	size_t sizes[2];
 	int err = walk_low(&diff->from, bytes[0], &sizes[0]);
 
-	if (err == 0)
+	if (!err)
 		err = walk_low(&diff->to, bytes[1], &sizes[1]);
 	if (err != 0)
 		return err;
@@ -160,7 +160,7 @@ static int tell_awaited(struct diff *diff, const struct awaited *awaited)
 	struct kt_stat before, after;
 	int err = kt_stat(&from, awaited->key, awaited->size, &before);
 
-	if (err == 0)
+	if (!err)
 		err = kt_stat(&to, awaited->key, awaited->size, &after);
 	if (err != 0 || before.version == after.version)
 		return err == -ENOENT ? 0 : err;
@@ -172,7 +172,7 @@ static int tell_before(struct diff *diff, const struct kt_slice *key)
 {
 	int err = 0;
 
-	while (err == 0 && diff->awaited_next < diff->awaited_count) {
+	while (!err && diff->awaited_next < diff->awaited_count) {
 		const struct awaited *awaited = diff->awaited[diff->awaited_next];
 		int order = key == NULL ? -1
 					: compare_keys(awaited->key, awaited->size, key->data,
@@ -202,11 +202,11 @@ static int tell(struct diff *diff, const struct kt_slice *whole, bool in_from, b
 	}
 	key = (struct kt_slice){(const uint8_t *)whole->data + prefix, whole->size - prefix};
 	err = tell_before(diff, whole);
-	if (err == 0 && in_from)
+	if (!err && in_from)
 		err = cell_stat(&diff->from, &from);
-	if (err == 0 && in_to)
+	if (!err && in_to)
 		err = cell_stat(&diff->to, &to);
-	if (err == 0 && !(in_from && in_to && from.version == to.version))
+	if (!err && !(in_from && in_to && from.version == to.version))
 		err = diff->each(diff->arg, &key, in_from ? &from : NULL, in_to ? &to : NULL);
 	if (in_from)
 		walk_pass(&diff->from);
@@ -239,7 +239,7 @@ static int step(struct diff *diff)
 		return tell(diff, &key, order <= 0, order >= 0);
 	if (order <= 0)
 		err = walk_enter(from);
-	return err == 0 && order >= 0 ? walk_enter(to) : err;
+	return !err && order >= 0 ? walk_enter(to) : err;
 }
 
 /* The other walk is done: all that is left of this one differs. */
@@ -247,7 +247,7 @@ static int rest(struct diff *diff, struct walk *walk)
 {
 	int err = 0;
 
-	while (err == 0 && !walk->done) {
+	while (!err && !walk->done) {
 		uint8_t bytes[KT_KEY_MAX];
 		struct kt_slice key = {bytes, 0};
 
@@ -256,7 +256,7 @@ static int rest(struct diff *diff, struct walk *walk)
 			continue;
 		}
 		err = walk_low(walk, bytes, &key.size);
-		if (err == 0)
+		if (!err)
 			err = tell(diff, &key, walk == &diff->from, walk == &diff->to);
 	}
 	return err;
@@ -273,13 +273,13 @@ static int compare_trees(struct diff *diff, struct kt_txn *from, struct kt_txn *
 {
 	int err = walk_begin(&diff->from, from);
 
-	if (err == 0)
+	if (!err)
 		err = walk_begin(&diff->to, to);
-	while (err == 0 && !diff->from.done && !diff->to.done)
+	while (!err && !diff->from.done && !diff->to.done)
 		err = step(diff);
-	if (err == 0)
+	if (!err)
 		err = rest(diff, &diff->from);
-	if (err == 0)
+	if (!err)
 		err = rest(diff, &diff->to);
 	return err != 0 ? err : tell_before(diff, NULL);
 }
@@ -336,13 +336,13 @@ static int await_keys(
 	if (err != 0)
 		return err;
 	err = kt_cursor_set_prefix(cursor, id->data, id->size);
-	if (err == 0)
+	if (!err)
 		err = kt_cursor_first(cursor); /* the entry itself */
-	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_stat stat;
 
 		err = kt_cursor_stat(cursor, &stat);
-		if (err == 0)
+		if (!err)
 			err = await(diff, &stat.attr);
 	}
 	kt_cursor_close(cursor);
@@ -376,7 +376,7 @@ int kt_diff(struct kt_txn *from, struct kt_txn *to, kt_diff_fn *each, void *arg)
 		return -EINVAL;
 	if (from->tree == TREE_ENTRIES)
 		err = await_shared(&diff, from->txn, to->txn);
-	if (err == 0)
+	if (!err)
 		err = compare_trees(&diff, from, to);
 	for (size_t i = 0; i < diff.awaited_count; i++)
 		free(diff.awaited[i]);

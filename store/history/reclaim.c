@@ -47,7 +47,7 @@ static int free_cell(void *arg, const struct cell *cell)
 	struct pager *pager = arg;
 	int err = value_free(pager, &cell->value);
 
-	if (err == 0 && (cell->flags & CELL_ATTR_SPILLED))
+	if (!err && (cell->flags & CELL_ATTR_SPILLED))
 		err = overflow_free(pager, cell->attr_overflow, cell->attr_size);
 	return err;
 }
@@ -60,7 +60,7 @@ static int clear_part(struct kt_txn *handle)
 
 	if (err != 0)
 		return err;
-	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor);
 
 		err = kt_delete(handle, key.data, key.size, 0);
@@ -101,7 +101,7 @@ int kt_clear(struct kt_txn *handle)
 	if (handle->prefix_size > 0)
 		return clear_part(handle);
 	err = drop(txn, handle->tree);
-	if (err == 0 && handle->tree == TREE_ENTRIES) /* no key is left to share anything */
+	if (!err && handle->tree == TREE_ENTRIES) /* no key is left to share anything */
 		err = drop(txn, TREE_SHARED);
 	txn->cleared = true;
 	if (err != 0)
@@ -115,7 +115,7 @@ static int divide(struct txn *txn, const struct format_reclaim *record)
 	const uint8_t *node;
 	int err = pager_node(&txn->pager, record->root, record->depth - 1, &node);
 
-	for (unsigned i = 0; err == 0 && i < node_header(node)->count; i++) {
+	for (unsigned i = 0; !err && i < node_header(node)->count; i++) {
 		struct format_reclaim child = {
 			node_child(node, i), record->snapshot, record->depth - 1, 0};
 		struct cell cell;
@@ -124,7 +124,7 @@ static int divide(struct txn *txn, const struct format_reclaim *record)
 			return error_damaged(ref_page(record->root), "malformed cell");
 		if (cell.spilled)
 			err = overflow_free(&txn->pager, cell.key_overflow, cell.key_size);
-		if (err == 0)
+		if (!err)
 			err = put_record(txn, &child);
 	}
 	return err != 0 ? err : pager_free(&txn->pager, record->root);
@@ -155,9 +155,9 @@ int reclaim_each(struct txn *txn, reclaim_each_fn *each, void *arg)
 
 	if (err != 0)
 		return err;
-	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		err = parse_record(cursor, &record);
-		if (err == 0)
+		if (!err)
 			err = each(arg, &record);
 	}
 	kt_cursor_close(cursor);
@@ -175,12 +175,12 @@ static int take_up(struct txn *txn, struct format_reclaim *record)
 	if (err != 0)
 		return err;
 	err = kt_cursor_last(cursor);
-	if (err == 0)
+	if (!err)
 		err = parse_record(cursor, record);
-	if (err == 0)
+	if (!err)
 		memcpy(key, kt_cursor_key(cursor).data, sizeof(key));
 	kt_cursor_close(cursor);
-	if (err == 0) {
+	if (!err) {
 		txn->pager.internal = true;
 		err = kt_delete(&tree, key, sizeof(key), 0);
 		txn->pager.internal = false;
@@ -194,13 +194,13 @@ static int work_off(struct txn *txn, const struct format_reclaim *record)
 	struct pager *pager = &txn->pager;
 	int err = snapshot_store_dead(txn); /* of the snapshot up to now */
 
-	if (err == 0)
+	if (!err)
 		err = snapshot_at_most(txn, record->snapshot, &pager->snapshot);
-	if (err == 0 && record->depth > 1)
+	if (!err && record->depth > 1)
 		err = divide(txn, record);
-	else if (err == 0)
+	else if (!err)
 		err = tree_free(pager, record->root, 1, free_cell, pager);
-	if (err == 0)
+	if (!err)
 		err = snapshot_store_dead(txn);
 	pager->snapshot = txn->store->snapshot;
 	return err;
@@ -210,12 +210,12 @@ int reclaim_step(struct txn *txn)
 {
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && i < STEP_RECORDS && txn->trees[TREE_RECLAIM].entries > 0;
+	for (unsigned i = 0; !err && i < STEP_RECORDS && txn->trees[TREE_RECLAIM].entries > 0;
 		i++) {
 		struct format_reclaim record;
 
 		err = take_up(txn, &record);
-		if (err == 0)
+		if (!err)
 			err = work_off(txn, &record);
 	}
 	return err;

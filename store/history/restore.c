@@ -20,7 +20,7 @@ static int copy_ranges(struct restore *restore, const struct kt_slice *key, uint
 	uint64_t at = 0, end = 0;
 	int err = kt_truncate(restore->to, key->data, key->size, size);
 
-	while (err == 0) {
+	while (!err) {
 		size_t part, got;
 
 		if (at == end)
@@ -29,7 +29,7 @@ static int copy_ranges(struct restore *restore, const struct kt_slice *key, uint
 			break;
 		part = end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
 		err = kt_read(restore->point, key->data, key->size, at, restore->buf, part, &got);
-		if (err == 0)
+		if (!err)
 			err = kt_write(restore->to, key->data, key->size, at, restore->buf, got);
 		at += part;
 	}
@@ -43,14 +43,14 @@ static int copy_entry(
 	bool in_ranges = stat->size > COPY_BYTES || stat->stored < stat->size;
 	int err = in_ranges ? 0 : kt_get(restore->point, key->data, key->size, &value);
 
-	if (err == 0)
+	if (!err)
 		err = kt_put_entry(restore->to, key->data, key->size, value.data, value.size,
 			stat->attr.data, stat->attr.size, stat->mtime_ns);
-	if (err == 0 && in_ranges)
+	if (!err && in_ranges)
 		err = copy_ranges(restore, key, stat->size);
-	if (err == 0 && in_ranges)
+	if (!err && in_ranges)
 		err = kt_set_mtime(restore->to, key->data, key->size, stat->mtime_ns);
-	if (err == 0 && stat->attr_copied)
+	if (!err && stat->attr_copied)
 		err = entry_mark_copied(restore->to, key->data, key->size);
 	return err;
 }
@@ -72,7 +72,7 @@ static int restore_shared(
 	}
 	/* not to be shared by then with others that were not told yet */
 	err = kt_delete(restore->to, key->data, key->size, KT_MISSING_OK);
-	if (err == 0)
+	if (!err)
 		err = copy_entry(restore, key, then);
 	return err != 0 ? err : firsts_add(&restore->firsts, then->shared, key->data, key->size);
 }
@@ -95,7 +95,7 @@ int restore_into(struct kt_txn *last, struct kt_txn *point, struct kt_txn *to)
 	struct restore restore = {.buf = malloc(COPY_BYTES)};
 	int err = restore.buf == NULL ? -ENOMEM : 0;
 
-	for (unsigned tree = KT_ENTRIES; err == 0 && tree <= KT_DIRECTORIES; tree++) {
+	for (unsigned tree = KT_ENTRIES; !err && tree <= KT_DIRECTORIES; tree++) {
 		restore.point = kt_tree(point, tree);
 		restore.to = kt_tree(to, tree);
 		err = kt_diff(kt_tree(last, tree), restore.point, apply, &restore);
@@ -112,12 +112,12 @@ int kt_restore(struct kt_store *store, struct kt_txn *point)
 			  ? -EINVAL
 			  : kt_begin(store, KT_WRITE, &to);
 
-	if (err == 0)
+	if (!err)
 		err = kt_begin(store, KT_READ, &last);
-	if (err == 0)
+	if (!err)
 		err = restore_into(last, point, to);
 	kt_abort(last);
-	if (err == 0)
+	if (!err)
 		return kt_commit(to, 0);
 	kt_abort(to);
 	return err;

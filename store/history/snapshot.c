@@ -82,7 +82,7 @@ static int next_record(struct kt_cursor *cursor, struct record *record)
 	struct kt_slice value;
 	int err = kt_cursor_next(cursor);
 
-	if (err == 0)
+	if (!err)
 		err = kt_cursor_value(cursor, &value);
 	return err != 0 ? err : parse_record(&value, record);
 }
@@ -102,14 +102,14 @@ static int find_record(
 	uint64_t before = 0;
 	int err = open_records(tree, &cursor);
 
-	while (err == 0) {
+	while (!err) {
 		err = next_record(cursor, record);
 		if (err != 0 || strcmp(record->name, name) == 0)
 			break;
 		before = record->kept.txn;
 	}
 	kt_cursor_close(cursor);
-	if (err == 0 && ret_before != NULL)
+	if (!err && ret_before != NULL)
 		*ret_before = before;
 	return err;
 }
@@ -125,7 +125,7 @@ int snapshot_find(struct kt_txn *txn, uint64_t commit, struct format_snapshot *r
 
 	record_key(commit, key);
 	err = kt_get(&tree, key, sizeof(key), &value);
-	if (err == 0)
+	if (!err)
 		err = parse_record(&value, &record);
 	if (err != 0)
 		return err;
@@ -144,9 +144,9 @@ int snapshot_newest(struct kt_store *store, uint64_t *ret_txn)
 		return err;
 	tree = snapshot_tree(txn);
 	err = open_records(&tree, &cursor);
-	if (err == 0)
+	if (!err)
 		err = kt_cursor_last(cursor);
-	if (err == 0)
+	if (!err)
 		*ret_txn = get_number((const uint8_t *)kt_cursor_key(cursor).data + 1);
 	else if (err == -ENOENT)
 		*ret_txn = 0;
@@ -176,8 +176,8 @@ static int add_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed, cons
 			dead[i].run.start | dead[i].run.count << PAGE_BITS, dead[i].birth};
 	dead_key(snapshot, freed, key);
 	err = kt_stat(tree, key, sizeof(key), &there);
-	if (err == 0 || err == -ENOENT)
-		err = kt_write(tree, key, sizeof(key), err == 0 ? there.size : 0, records,
+	if (!err || err == -ENOENT)
+		err = kt_write(tree, key, sizeof(key), !err ? there.size : 0, records,
 			count * sizeof(*records));
 	free(records);
 	return err;
@@ -208,12 +208,12 @@ int snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot)
 		return 0;
 	record_key(commit + 1, above);
 	err = kt_cursor_open(&tree, &cursor);
-	if (err == 0)
+	if (!err)
 		err = kt_cursor_set_range(
 			cursor, (uint8_t[]){SNAPSHOT_RECORD}, 1, above, sizeof(above));
-	if (err == 0)
+	if (!err)
 		err = kt_cursor_last(cursor);
-	if (err == 0)
+	if (!err)
 		*ret_snapshot = get_number((const uint8_t *)kt_cursor_key(cursor).data + 1);
 	kt_cursor_close(cursor);
 	return err == -ENOENT ? 0 : err;
@@ -228,7 +228,7 @@ static int divide_dead(
 	struct dead *dead = malloc((count + 1) * sizeof(*dead));
 	int err = dead == NULL ? -ENOMEM : 0;
 
-	for (size_t i = 0; err == 0 && i < count; i++) {
+	for (size_t i = 0; !err && i < count; i++) {
 		struct dead run = parse_dead(list, i);
 
 		if (run.birth <= before)
@@ -236,7 +236,7 @@ static int divide_dead(
 		else
 			err = pager_release(pager, run.run.start, run.run.count, run.birth);
 	}
-	if (err == 0)
+	if (!err)
 		err = add_dead(tree, before, freed, dead, kept);
 	free(dead);
 	return err;
@@ -256,14 +256,13 @@ static int each_list(struct kt_txn *tree, uint64_t snapshot, list_fn *each, void
 		return err;
 	dead_key(snapshot, 0, prefix);
 	err = kt_cursor_set_prefix(cursor, prefix, RECORD_KEY);
-	while (err == 0 && (err = kt_cursor_next(cursor)) == 0) {
+	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor), list;
 
 		err = kt_cursor_value(cursor, &list);
-		if (err == 0 &&
-			(key.size != DEAD_KEY || list.size % sizeof(struct format_dead) != 0))
+		if (!err && (key.size != DEAD_KEY || list.size % sizeof(struct format_dead) != 0))
 			err = error_damaged(0, "malformed dead list");
-		if (err == 0)
+		if (!err)
 			err = each(arg, tree, get_number((const uint8_t *)key.data + 9), &list);
 	}
 	kt_cursor_close(cursor);
@@ -297,7 +296,7 @@ static int visit_list(void *arg, struct kt_txn *tree, uint64_t freed, const stru
 
 	(void)tree;
 	(void)freed;
-	for (size_t i = 0; err == 0 && i < list->size / sizeof(struct format_dead); i++) {
+	for (size_t i = 0; !err && i < list->size / sizeof(struct format_dead); i++) {
 		struct dead dead = parse_dead(list, i);
 
 		err = visit->each(visit->arg, &dead);
@@ -320,7 +319,7 @@ int snapshot_each(struct kt_txn *txn, snapshot_each_fn *each, void *arg)
 	struct record record;
 	int err = open_records(&tree, &cursor);
 
-	while (err == 0 && (err = next_record(cursor, &record)) == 0)
+	while (!err && (err = next_record(cursor, &record)) == 0)
 		err = each(arg, txn, &record.kept);
 	kt_cursor_close(cursor);
 	return err == -ENOENT ? 0 : err;
@@ -340,7 +339,7 @@ int snapshot_check_name(const char *name)
 static int finish(struct kt_txn *txn, int err, unsigned flags)
 {
 	txn->txn->pager.internal = false;
-	if (err == 0)
+	if (!err)
 		return kt_commit(txn, flags);
 	kt_abort(txn);
 	return err;
@@ -357,7 +356,7 @@ int snapshot_keep(struct kt_txn *txn, const char *name)
 	int err = find_record(&tree, name, &record, NULL);
 
 	if (err != -ENOENT)
-		return err == 0 ? -EEXIST : err;
+		return !err ? -EEXIST : err;
 	memcpy(kept.trees, root->trees, sizeof(kept.trees));
 	memcpy(value, &kept, sizeof(kept));
 	memcpy(value + sizeof(kept), name, size);
@@ -401,15 +400,15 @@ int kt_snapshot_delete(struct kt_store *store, const char *name)
 	tree = snapshot_tree(txn);
 	txn->txn->pager.internal = true;
 	err = find_record(&tree, name, &record, &before);
-	if (err == 0)
+	if (!err)
 		err = each_list(&tree, record.kept.txn, divide_list,
 			&(struct going){record.kept.txn, before});
 	record_key(record.kept.txn, key);
-	if (err == 0)
+	if (!err)
 		err = kt_delete(&tree, key, sizeof(key), 0);
-	if (err == 0)
+	if (!err)
 		err = origin_forget(txn, record.kept.txn);
-	if (err == 0 && record.kept.txn == txn->txn->snapshot)
+	if (!err && record.kept.txn == txn->txn->snapshot)
 		txn->txn->snapshot = before;
 	return finish(txn, err, 0);
 }
@@ -424,7 +423,7 @@ int kt_snapshot_open(struct kt_store *store, const char *name, struct kt_txn **r
 		return err;
 	tree = snapshot_tree(txn);
 	err = find_record(&tree, name, &record, NULL);
-	if (err == 0)
+	if (!err)
 		err = txn_show(txn->txn, &record.kept);
 	if (err != 0)
 		kt_abort(txn);
@@ -450,7 +449,7 @@ int kt_snapshot_list(struct kt_store *store, kt_snapshot_fn *each, void *arg)
 		return err;
 	tree = snapshot_tree(txn);
 	err = open_records(&tree, &cursor);
-	while (err == 0 && (err = next_record(cursor, &record)) == 0) {
+	while (!err && (err = next_record(cursor, &record)) == 0) {
 		struct kt_snapshot snapshot = {.name = record.name,
 			.txn = record.kept.txn,
 			.time_ns = record.kept.time_ns,
@@ -458,7 +457,7 @@ int kt_snapshot_list(struct kt_store *store, kt_snapshot_fn *each, void *arg)
 		uint64_t pages = 0;
 
 		err = snapshot_each_dead(txn, record.kept.txn, add_pages, &pages);
-		if (err == 0) {
+		if (!err) {
 			snapshot.kept_bytes = pages * PAGE_SIZE;
 			err = each(arg, &snapshot);
 		}

@@ -163,13 +163,13 @@ int io_lock_area(struct io *io, size_t size, bool create, void **ret_area, uint6
 	int fd = -1;
 	int err = fstat(file->fd, &store) < 0 ? -errno : area_path(file, &store, &path);
 
-	if (err == 0)
+	if (!err)
 		err = open_area(path, &store, create, &fd);
 	free(path);
 	if (err != 0)
 		return err;
 	err = check_area(fd, &store, &st);
-	if (err == 0)
+	if (!err)
 		err = map_area(file, fd, &st, size);
 	if (err != 0) {
 		close(fd);
@@ -186,7 +186,7 @@ int io_lock_area_clear(struct io *io, uint64_t offset, uint64_t size)
 	const struct io_fd *file = (const struct io_fd *)io;
 	int err = 0;
 
-	for (uint64_t end = offset + size; err == 0 && offset < end; offset += PAGE_SIZE)
+	for (uint64_t end = offset + size; !err && offset < end; offset += PAGE_SIZE)
 		err = io_fd_write_part(file->area_fd, offset, zeros, PAGE_SIZE);
 	return err;
 }

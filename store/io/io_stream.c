@@ -27,7 +27,7 @@ static int write_all(struct io_stream *stream, const void *data, size_t size)
 	const char *at = data;
 	int err = 0;
 
-	while (err == 0 && size > 0) {
+	while (!err && size > 0) {
 		ssize_t n = write(stream->fd, at, size);
 
 		if (n >= 0) {
@@ -48,7 +48,7 @@ static int fill_gap(struct io_stream *stream, uint64_t end)
 	static const uint8_t zeros[16 * PAGE_SIZE];
 	int err = 0;
 
-	while (err == 0 && stream->position < end) {
+	while (!err && stream->position < end) {
 		uint64_t left = end - stream->position;
 
 		err = write_all(stream, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros));
@@ -63,7 +63,7 @@ static int stream_write(struct io *io, uint64_t offset, const struct iovec *part
 
 	assert(offset >= stream->position);
 	err = fill_gap(stream, offset);
-	for (size_t i = 0; err == 0 && i < count; i++)
+	for (size_t i = 0; !err && i < count; i++)
 		err = write_all(stream, parts[i].iov_base, parts[i].iov_len);
 	return err;
 }

@@ -85,7 +85,7 @@ static int install_slot(struct kt_store *store, const struct format_slot *slot)
 	struct root *root;
 	int err = new_root(store, slot, &root);
 
-	if (err == 0)
+	if (!err)
 		install(store, root);
 	return err;
 }
@@ -123,11 +123,11 @@ static int refresh_apart(struct kt_store *store)
 	if (memcmp(marks, store->slot_marks, sizeof(marks)) == 0)
 		return 0;
 	err = slot_recover(store->io, store->map, store->seed, store->boot_id, 0, true, &state);
-	if (err == 0 && state.slot.txn < root->txn)
+	if (!err && state.slot.txn < root->txn)
 		err = error_set(-EIO, "it went back to an older commit; open it again");
-	if (err == 0 && state.slot.txn > root->txn)
+	if (!err && state.slot.txn > root->txn)
 		err = install_slot(store, &state.slot);
-	if (err == 0) {
+	if (!err) {
 		memcpy(store->slot_marks, marks, sizeof(marks));
 		atomic_store(
 			&store->area->published, published_make(state.slot.txn, state.slot.page));
@@ -164,7 +164,7 @@ int current_refresh(struct kt_store *store, struct root **ret_root)
 
 	pthread_mutex_lock(&store->root_mutex);
 	err = current_refresh_locked(store);
-	if (err == 0)
+	if (!err)
 		*ret_root = atomic_load(&store->root);
 	pthread_mutex_unlock(&store->root_mutex);
 	return err;
@@ -233,9 +233,9 @@ static int follow(struct kt_store *store, bool died)
 		store->io, store->map, store->seed, store->boot_id, sound, false, &state);
 
 	/* A slot of a commit that failed is none. */
-	if (err == 0 && !died && state.slot.txn != current_txn(store))
+	if (!err && !died && state.slot.txn != current_txn(store))
 		err = current_slot(store, atomic_load(&store->area->published), &state.slot);
-	if (err == -EAGAIN || (err == 0 && state.slot.txn < current_txn(store)))
+	if (err == -EAGAIN || (!err && state.slot.txn < current_txn(store)))
 		err = error_damaged(PAGE_DURABLE, "the file went back to an older commit");
 	if (err != 0)
 		return err;
@@ -243,7 +243,7 @@ static int follow(struct kt_store *store, bool died)
 		inherit(store, &state);
 	STEP("inherited");
 	err = current_refresh(store, &root);
-	if (err == 0)
+	if (!err)
 		take_state(store, &state);
 	return err;
 }
@@ -265,7 +265,7 @@ int current_follow(struct kt_store *store)
 		return 0;
 	err = follow(store, before != 0);
 	atomic_store(&area->busy, err != 0 ? before : store->id_here);
-	if (err == 0 && before != 0)
+	if (!err && before != 0)
 		atomic_store(&area->last_writer, store->id_here);
 	return err;
 }
@@ -304,7 +304,7 @@ static int open_first(struct kt_store *store, bool apart)
 		err = lockarea_apart(store, &state);
 	else if (!store->readonly)
 		err = lockarea_build(store, &state);
-	if (err == 0)
+	if (!err)
 		err = install_slot(store, &state.slot);
 	if (err != 0)
 		return err;
@@ -337,13 +337,13 @@ int current_open(struct kt_store *store, bool alone)
 	enum lockarea_entry entry;
 	int err = lockarea_enter(store, alone, &entry);
 
-	if (err == 0)
+	if (!err)
 		err = map_file(store);
-	if (err == 0 && entry == LOCKAREA_JOINED)
+	if (!err && entry == LOCKAREA_JOINED)
 		err = open_joined(store);
-	else if (err == 0)
+	else if (!err)
 		err = open_first(store, entry == LOCKAREA_APART);
-	if (err == 0)
+	if (!err)
 		err = lockarea_settle(store);
 	return err;
 }

@@ -106,20 +106,20 @@ int lockarea_enter(struct kt_store *store, bool alone, enum lockarea_entry *ret_
 	bool used = false;
 	int err = new_id(&store->id_here);
 
-	if (err == 0)
+	if (!err)
 		err = take_open(store);
 	STEP("enter-open");
-	if (err == 0)
+	if (!err)
 		err = lock_writers(store, alone);
 	if (err != 0)
 		return err;
 	err = io_area(store->io, sizeof(struct lockarea), !store->readonly, &area, &number);
-	if (err == 0) {
+	if (!err) {
 		store->area = area;
 		store->area_byte = (struct io_range){LOCK_AREA + number % LOCK_AREAS, 1};
 		err = look_around(store, &used);
 	}
-	if (err == 0 && used)
+	if (!err && used)
 		err = check_joined(store);
 	if (err != 0 && store->readonly && err != -EIO) {
 		*ret_entry = LOCKAREA_APART;
@@ -196,7 +196,7 @@ static int try_place(struct kt_store *store, uint32_t place, uint64_t id)
 	uint64_t none = 0;
 	int err = atomic_load(&opener->id) != 0 ? -EAGAIN : 0;
 
-	if (err == 0)
+	if (!err)
 		err = io_lock(store->io, IO_SHARED, &byte, false);
 	if (err != 0)
 		return err;
@@ -212,7 +212,7 @@ static int find_place(struct kt_store *store, uint64_t id, uint32_t *ret_place)
 	for (uint32_t place = 0; place < LOCKAREA_OPENERS; place++) {
 		int err = try_place(store, place, id);
 
-		if (err == 0)
+		if (!err)
 			*ret_place = place;
 		if (err != -EAGAIN)
 			return err;
@@ -247,17 +247,17 @@ int lockarea_settle(struct kt_store *store)
 	err = find_place(store, id, &place);
 	if (err == -ENFILE && !store->readonly) {
 		err = bury_all(store);
-		if (err == 0)
+		if (!err)
 			err = find_place(store, id, &place);
 	}
-	if (err == 0) {
+	if (!err) {
 		store->place = place + 1;
 		atomic_store(&area->openers[place].pid, (uint32_t)getpid());
 		raise(&area->openers_used, place + 1);
 		err = io_lock(store->io, IO_SHARED, &store->area_byte, false);
 	}
 	STEP("settled");
-	if (err == 0)
+	if (!err)
 		err = io_lock(store->io, IO_UNLOCKED, &open_byte, false);
 	return err;
 }

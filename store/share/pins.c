@@ -126,9 +126,9 @@ static int pin_apart(struct kt_store *store, struct pin **ret_pin, struct root *
 	if (err != 0)
 		return err;
 	err = lock_pin(store, txn, true);
-	if (err == 0)
+	if (!err)
 		err = current_refresh_locked(store);
-	if (err == 0) {
+	if (!err) {
 		struct root *root = atomic_load(&store->root);
 
 		*ret_root = root;

@@ -122,7 +122,7 @@ int kt_wait(struct kt_store *store, uint64_t txn, int timeout_ms, uint64_t *ret_
 			-ECHILD, "it was opened before a fork; open it again in the child");
 	err = store->apart ? wait_apart(store, txn, end_ns, &now)
 			   : wait_for_bell(store, txn, end_ns, &now);
-	if (err == 0)
+	if (!err)
 		*ret_txn = now;
 	return err;
 }
@@ -218,7 +218,7 @@ int kt_waiter_clear(struct kt_waiter *waiter, uint64_t *ret_txn)
 		;
 	if (store->apart)
 		err = current_refresh(store, &root);
-	if (err == 0 && ret_txn != NULL)
+	if (!err && ret_txn != NULL)
 		*ret_txn = published_txn(atomic_load(&store->area->published));
 	return err;
 }

@@ -63,7 +63,7 @@ static int queue_here(struct kt_store *store, bool try)
 		err = -EDEADLK;
 	else if (try && (store->turn_taken || store->turn_now != store->turn_next))
 		err = -EAGAIN;
-	if (err == 0) {
+	if (!err) {
 		number = store->turn_next++;
 		while (store->turn_now != number)
 			pthread_cond_wait(&store->turn_free, &store->turn_mutex);
@@ -105,7 +105,7 @@ int turn_take(struct kt_store *store, bool try)
 	if (err != 0)
 		return err;
 	err = lock_turn(store, try);
-	if (err == 0) {
+	if (!err) {
 		err = current_follow(store);
 		if (err != 0)
 			io_lock(store->io, IO_UNLOCKED, &turn_byte, false);

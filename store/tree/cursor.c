@@ -127,9 +127,9 @@ int kt_cursor_set_range(struct kt_cursor *cursor, const void *from, size_t from_
 {
 	int err = set_bound(cursor, &cursor->from, from, from != NULL ? from_size : 0);
 
-	if (err == 0)
+	if (!err)
 		err = set_bound(cursor, &cursor->to, to, to != NULL ? to_size : 0);
-	if (err == 0 && to == NULL)
+	if (!err && to == NULL)
 		raise_bound(&cursor->to);
 	cursor->state = NOWHERE;
 	return err;
@@ -139,9 +139,9 @@ int kt_cursor_set_prefix(struct kt_cursor *cursor, const void *prefix, size_t si
 {
 	int err = set_bound(cursor, &cursor->from, size > 0 ? prefix : NULL, size);
 
-	if (err == 0)
+	if (!err)
 		err = set_bound(cursor, &cursor->to, size > 0 ? prefix : NULL, size);
-	if (err == 0)
+	if (!err)
 		raise_bound(&cursor->to);
 	cursor->state = NOWHERE;
 	return err;
@@ -157,7 +157,7 @@ static int load_cell(struct kt_cursor *cursor)
 	if (cursor->has_cell)
 		return 0;
 	err = tree_cell(&cursor->path, &cursor->cell);
-	cursor->has_cell = err == 0;
+	cursor->has_cell = !err;
 	return err;
 }
 
@@ -181,7 +181,7 @@ static int load_key(struct kt_cursor *cursor)
 		cursor->prefix_of = NULL;
 		err = node_key(&cursor->txn->pager, node, index, cursor->key, &cursor->key_size);
 	}
-	cursor->has_key = err == 0;
+	cursor->has_key = !err;
 	return err;
 }
 
@@ -267,9 +267,9 @@ static int enter_leaf(struct kt_cursor *cursor, unsigned begin)
 	if (cursor->begin == UNKNOWN)
 		err = node_search(
 			pager, node, cursor->from.key, cursor->from.size, &cursor->begin, &exact);
-	if (err == 0 && !whole && cursor->end > 0)
+	if (!err && !whole && cursor->end > 0)
 		err = node_is_behind(pager, node, cursor->to.key, cursor->to.size, &whole);
-	if (err == 0 && !whole)
+	if (!err && !whole)
 		err = node_search(
 			pager, node, cursor->to.key, cursor->to.size, &cursor->end, &exact);
 	return err;
@@ -359,7 +359,7 @@ static int find(struct kt_cursor *cursor, const void *key, size_t size, bool *re
 	int err = tree_find(&cursor->txn->pager, cursor->tree, key, size, &cursor->path, ret_exact);
 
 	readahead_reset(&cursor->readahead);
-	return err == 0 && cursor->path.depth == 0 ? -ENOENT : err;
+	return !err && cursor->path.depth == 0 ? -ENOENT : err;
 }
 
 /* Go to the first cell of the range whose key is >= key, with the prefix of the collection. */
@@ -410,7 +410,7 @@ static int seek_before(struct kt_cursor *cursor, const void *key, size_t size)
 	bool exact;
 	int err = find(cursor, key, size, &exact);
 
-	if (err == 0)
+	if (!err)
 		err = tree_prev(&cursor->txn->pager, &cursor->path);
 	if (err == -ENOENT)
 		return leave(cursor, BEFORE);
@@ -522,13 +522,13 @@ static int current_cell(struct kt_cursor *cursor)
 		return -ENOENT;
 	if (outdated(cursor)) {
 		err = find_again(cursor, &exact);
-		if (err == 0 && exact) {
+		if (!err && exact) {
 			err = enter_leaf(cursor, UNKNOWN);
 			cursor->has_cell = false;
 			cursor->generation = cursor->txn->generation;
 		}
 	}
-	if (err == 0 && !exact)
+	if (!err && !exact)
 		err = -ENOENT;
 	return err != 0 ? err : load_cell(cursor);
 }

@@ -248,7 +248,7 @@ int node_is_behind(
 		if (order == 0)
 			err = compare_tie(pager, node, last, suffix, size, &order);
 	}
-	if (err == 0)
+	if (!err)
 		*ret_behind = order > 0;
 	return err;
 }
@@ -268,7 +268,7 @@ int node_search_child(
 	}
 	err = search_suffix(
 		pager, node, 1, (const uint8_t *)key + prefix, size - prefix, &index, &exact);
-	if (err == 0)
+	if (!err)
 		*ret_index = exact ? index : index - 1;
 	return err;
 }

@@ -137,9 +137,9 @@ int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
 		return error_damaged(number, "referred to, but not in the file");
 	page = pager->map + (number << PAGE_SHIFT);
 	err = fetch(pager, number);
-	if (err == 0)
+	if (!err)
 		err = page_verify(page, ref, pager->seed);
-	if (err == 0)
+	if (!err)
 		err = verify_content(page, ref);
 	if (err != 0)
 		return err;
@@ -216,7 +216,7 @@ int pager_new(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_page)
 {
 	int err = new_page(pager, ret_ref, ret_page);
 
-	if (err == 0)
+	if (!err)
 		memset(*ret_page, 0, PAGE_SIZE);
 	return err;
 }
@@ -238,7 +238,7 @@ int pager_touch(struct pager *pager, uint64_t *ref, uint8_t **ret_page)
 		return err;
 	memcpy(*ret_page, old, PAGE_SIZE);
 	err = pager_free(pager, *ref);
-	if (err == 0)
+	if (!err)
 		*ref = new_ref;
 	return err;
 }
@@ -313,7 +313,7 @@ int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t b
 	if (birth <= pager->snapshot && !pager->internal)
 		return keep(pager, &run, birth);
 	err = space_release(pager->space, run, birth);
-	if (err == 0)
+	if (!err)
 		written_remove(pager->written, &run);
 	return err;
 }

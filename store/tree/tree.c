@@ -62,12 +62,12 @@ int tree_find(struct pager *pager, const struct format_tree *tree, const void *k
 	int err = check_depth(tree);
 
 	*ret_exact = false;
-	if (err == 0 && pager->edge.depth > 0)
+	if (!err && pager->edge.depth > 0)
 		err = find_behind(pager, tree, key, size, path, &found);
 	if (found)
 		return 0;
 	path->depth = tree->depth;
-	for (unsigned level = tree->depth; err == 0 && level-- > 0;) {
+	for (unsigned level = tree->depth; !err && level-- > 0;) {
 		const uint8_t *node;
 
 		err = pager_node(pager, ref, level, &node);
@@ -130,7 +130,7 @@ static int check_order(struct pager *pager, const uint8_t *left, const uint8_t *
 	if (node_header(left)->count == 0 || node_header(right)->count == 0)
 		return 0; /* while the tree is being changed */
 	err = node_key(pager, left, node_header(left)->count - 1U, key, &size);
-	if (err == 0)
+	if (!err)
 		err = node_search(pager, right, key, size, &index, &exact);
 	if (err != 0)
 		return err;

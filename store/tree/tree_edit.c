@@ -94,7 +94,7 @@ static int build_nodes(
 	int err = list_cut(pager, list, cuts, CUTS_MAX, &count);
 
 	siblings->count = 0;
-	for (unsigned i = 0; err == 0 && i < count; i++) {
+	for (unsigned i = 0; !err && i < count; i++) {
 		uint64_t ref;
 		uint8_t *page;
 
@@ -120,9 +120,9 @@ static int begin_node(struct pager *pager, uint8_t *node, unsigned level, const 
 	struct list *list;
 	int err = list_begin(pager, level, &list);
 
-	if (err == 0)
+	if (!err)
 		err = list_take(pager, list, node, count - 1, count, NULL);
-	if (err == 0)
+	if (!err)
 		err = list_add(list, image);
 	if (err != 0)
 		return err;
@@ -153,11 +153,11 @@ static int splice(struct pager *pager, struct path *path, unsigned level, unsign
 		node_suits(node, &cells->cell[done].image))
 		return begin_node(pager, node, level, &cells->cell[done].image, ret_siblings);
 	err = list_begin(pager, level, &list);
-	if (err == 0)
+	if (!err)
 		err = list_take(pager, list, node, 0, index, NULL);
-	for (unsigned i = done; err == 0 && i < cells->count; i++)
+	for (unsigned i = done; !err && i < cells->count; i++)
 		err = list_add(list, &cells->cell[i].image);
-	if (err == 0)
+	if (!err)
 		err = list_take(pager, list, node, index, count, NULL);
 	if (err != 0)
 		return err;
@@ -183,11 +183,11 @@ static int grow(struct pager *pager, struct format_tree *tree, const struct sibl
 		return error_damaged(0, "a tree that is too deep");
 	store64(first_fixed, tree->root);
 	err = list_begin(pager, tree->depth, &list);
-	if (err == 0)
+	if (!err)
 		err = list_add(list, &first);
-	for (unsigned i = 0; err == 0 && i < siblings->count; i++)
+	for (unsigned i = 0; !err && i < siblings->count; i++)
 		err = list_add(list, &siblings->cell[i].image);
-	if (err == 0)
+	if (!err)
 		err = build_nodes(pager, list, root, &none);
 	if (err != 0)
 		return err;
@@ -241,7 +241,7 @@ static int first_leaf(struct pager *pager, struct format_tree *tree, const struc
 		return err;
 	tree->depth = 1;
 	err = list_begin(pager, 0, &list);
-	if (err == 0)
+	if (!err)
 		err = list_add(list, image);
 	return err != 0 ? err : build_nodes(pager, list, node, &none);
 }
@@ -252,9 +252,9 @@ static int take_out(struct pager *pager, struct path *path)
 	struct cell cell;
 	int err = tree_cell(path, &cell);
 
-	if (err == 0 && cell.spilled)
+	if (!err && cell.spilled)
 		err = overflow_free(pager, cell.key_overflow, cell.key_size);
-	if (err == 0)
+	if (!err)
 		node_remove(writable(path, 0), path->level[0].index);
 	return err;
 }
@@ -330,7 +330,7 @@ static int join(
 		return error_damaged(ref_page(path->level[level + 1].ref), "malformed cell");
 	if (cell.spilled)
 		err = overflow_free(pager, cell.key_overflow, cell.key_size);
-	if (err == 0)
+	if (!err)
 		err = pager_free(pager, gone);
 	if (err != 0)
 		return err;
@@ -374,11 +374,11 @@ static int merge(struct pager *pager, struct path *path, unsigned level, bool *r
 	}
 	separator.key = separator_key;
 	err = node_key(pager, parent, left + 1, separator_key, &separator.key_size);
-	if (err == 0)
+	if (!err)
 		err = list_begin(pager, level, &list);
-	if (err == 0)
+	if (!err)
 		err = list_take(pager, list, nodes[0], 0, node_header(nodes[0])->count, NULL);
-	if (err == 0)
+	if (!err)
 		err = list_take(pager, list, nodes[1], 0, node_header(nodes[1])->count,
 			level > 0 ? &separator : NULL);
 	if (err != 0 || !list_fits(list, MERGE_LIMIT))
@@ -426,9 +426,9 @@ int tree_remove(struct pager *pager, struct format_tree *tree, struct path *path
 {
 	int err = tree_touch(pager, tree, path, 0);
 
-	if (err == 0)
+	if (!err)
 		err = take_out(pager, path);
-	for (unsigned level = 0; err == 0 && level + 1 < path->depth; level++) {
+	for (unsigned level = 0; !err && level + 1 < path->depth; level++) {
 		bool merged = false;
 
 		if (node_used(path->level[level].node) < MERGE_BELOW)
@@ -445,7 +445,7 @@ int tree_rebuild(struct pager *pager, struct format_tree *tree, struct path *pat
 	struct siblings up[2];
 	int err = build_nodes(pager, list, writable(path, level), &up[(level + 1) % 2]);
 
-	if (err == 0)
+	if (!err)
 		err = push_up(pager, tree, path, level + 1, up, false);
 	return err != 0 ? err : shrink(pager, tree);
 }
@@ -477,7 +477,7 @@ int tree_free(struct pager *pager, uint64_t root, unsigned depth, tree_leaf_fn *
 	if (depth == 0)
 		return 0;
 	err = pager_node(pager, root, depth - 1, &node);
-	for (unsigned i = 0; err == 0 && i < node_header(node)->count; i++)
+	for (unsigned i = 0; !err && i < node_header(node)->count; i++)
 		err = free_cell(pager, node, i, each, arg);
 	return err != 0 ? err : pager_free(pager, root);
 }

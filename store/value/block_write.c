@@ -48,13 +48,13 @@ int blocks_write_run(struct pager *pager, const struct blocks *blocks, uint64_t 
 {
 	int err = 0;
 
-	for (uint64_t done = 0; err == 0 && done < run->count; done += WRITE_BLOCKS) {
+	for (uint64_t done = 0; !err && done < run->count; done += WRITE_BLOCKS) {
 		uint64_t left = run->count - done;
 		struct run part = {run->start + done, left < WRITE_BLOCKS ? left : WRITE_BLOCKS};
 
 		err = write_part(pager, blocks, first + done, &part, sums + done);
 	}
-	if (err == 0)
+	if (!err)
 		pager_wrote(pager, run);
 	return err;
 }
@@ -70,7 +70,7 @@ static int complete(struct pager *pager, const struct value *value, struct block
 	size_t got = 0;
 	int err = value_verify(pager, value, block, block + 1);
 
-	if (err == 0)
+	if (!err)
 		err = value_read(pager, value, begin, buf, PAGE_SIZE, &got);
 	if (err != 0)
 		return err;
@@ -96,7 +96,7 @@ int blocks_init(struct pager *pager, const struct value *value, uint64_t offset,
 		blocks->own_last = true;
 	if (blocks->own_first)
 		err = complete(pager, value, blocks, blocks->first, size, blocks->first_block);
-	if (err == 0 && blocks->own_last)
+	if (!err && blocks->own_last)
 		err = complete(pager, value, blocks, blocks->end - 1, size, blocks->last_block);
 	return err;
 }
@@ -114,11 +114,11 @@ int blocks_write_new(struct pager *pager, struct value *value, const struct bloc
 		uint64_t want = end - first < RUN_MAX ? end - first : RUN_MAX;
 		int err = pager_alloc(pager, want, &run);
 
-		if (err == 0)
+		if (!err)
 			err = blocks_write_run(pager, blocks, first, &run, sums);
-		if (err == 0)
+		if (!err)
 			err = extent_remove(pager, value, first, first + run.count);
-		if (err == 0)
+		if (!err)
 			err = extent_add_run(pager, value, first, &run, sums);
 		if (err != 0)
 			return err;
@@ -135,7 +135,7 @@ int blocks_write(struct pager *pager, struct value *value, const struct blocks *
 		uint64_t end = blocks->end;
 		struct extent extent;
 		int err = extent_find(pager, value, block, &extent);
-		bool found = err == 0 && extent.birth == pager->txn;
+		bool found = !err && extent.birth == pager->txn;
 
 		if (err != 0 && err != -ENOENT)
 			return err;
@@ -147,12 +147,12 @@ int blocks_write(struct pager *pager, struct value *value, const struct blocks *
 			run.count = end - block;
 			err = blocks_write_run(
 				pager, blocks, block, &run, extent.sums + (block - extent.block));
-			if (err == 0)
+			if (!err)
 				err = extent_update(pager, value, &extent);
 		} else {
 			if (found && extent.block < end)
 				end = extent.block;
-			else if (err == 0 && extent.birth != pager->txn &&
+			else if (!err && extent.birth != pager->txn &&
 				 extent.block + extent.count < end)
 				end = extent.block + extent.count;
 			err = blocks_write_new(pager, value, blocks, block, end);

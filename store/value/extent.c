@@ -105,11 +105,11 @@ int extent_path(struct pager *pager, const struct format_tree *tree, uint64_t bl
 		return -ENOENT;
 	if (!exact) {
 		err = tree_prev(pager, path);
-		if (err == 0)
+		if (!err)
 			err = extent_at(pager, path, extent);
-		if (err == 0 && extent->block + extent->count > block)
+		if (!err && extent->block + extent->count > block)
 			return 0;
-		if (err == 0)
+		if (!err)
 			err = tree_next(pager, path);
 		else if (err == -ENOENT) /* before the first: the path has not moved */
 			err = 0;
@@ -152,7 +152,7 @@ static int put_record(struct pager *pager, struct value *value, const struct ext
 	image.key = key;
 	image.key_size = sizeof(key);
 	err = tree_find(pager, &tree, key, sizeof(key), &path, &exact);
-	if (err == 0)
+	if (!err)
 		err = tree_put(pager, &tree, &path, exact, &image);
 	put_tree(value, &tree);
 	return err;
@@ -175,7 +175,7 @@ int extent_add(struct pager *pager, struct value *value, const struct extent *ex
 		err = extent_find(pager, value, extent->block - 1, &before);
 	if (err != 0 && err != -ENOENT)
 		return err;
-	if (err == 0 && joins(&before, extent)) {
+	if (!err && joins(&before, extent)) {
 		memcpy(before.sums + before.count, extent->sums, 4 * extent->count);
 		before.count += extent->count;
 		return put_record(pager, value, &before);
@@ -220,16 +220,16 @@ static int cut_extent(struct pager *pager, struct value *value, struct path *pat
 	int err = tree_remove(pager, &tree, path);
 
 	put_tree(value, &tree);
-	if (err == 0)
+	if (!err)
 		err = pager_release(
 			pager, extent->page + (first - extent->block), last - first, extent->birth);
 	value->blocks -= last - first;
-	if (err == 0 && extent->block < first) {
+	if (!err && extent->block < first) {
 		part = *extent;
 		extent_slice(&part, extent->block, first);
 		err = put_record(pager, value, &part);
 	}
-	if (err == 0 && last < end) {
+	if (!err && last < end) {
 		part = *extent;
 		extent_slice(&part, last, end);
 		err = put_record(pager, value, &part);
@@ -245,9 +245,9 @@ int extent_remove(struct pager *pager, struct value *value, uint64_t from, uint6
 		struct path path;
 		int err = extent_path(pager, &tree, from, &path, &extent);
 
-		if (err == -ENOENT || (err == 0 && extent.block >= to))
+		if (err == -ENOENT || (!err && extent.block >= to))
 			return 0;
-		if (err == 0)
+		if (!err)
 			err = cut_extent(pager, value, &path, &extent, from, to);
 		if (err != 0)
 			return err;

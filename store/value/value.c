@@ -57,7 +57,7 @@ static int find_extent(
 		err = extent_find(pager, value, block, extent);
 	else
 		err = value_extent(pager, value, extent);
-	if (err == 0 && block >= extent->block + extent->count)
+	if (!err && block >= extent->block + extent->count)
 		err = -ENOENT;
 	if (err != 0 || !pager_verifies(pager))
 		return err;
@@ -104,7 +104,7 @@ static int read_blocks(
 
 		if (err != 0 && err != -ENOENT)
 			return err;
-		if (err == 0)
+		if (!err)
 			begin = extent.block * PAGE_SIZE;
 		if (begin <= offset) {
 			uint64_t skip = offset - begin;
@@ -246,7 +246,7 @@ int value_next_change(struct pager *from, const struct value *before, struct pag
 		struct piece was, is;
 		int err = find_piece(from, before, block, end, &was);
 
-		if (err == 0)
+		if (!err)
 			err = find_piece(to, value, block, end, &is);
 		if (err != 0)
 			return err;

@@ -25,7 +25,7 @@ static int make_blocks(struct pager *pager, const struct blocks *blocks, uint64_
 	if (blocks->end > EXTENT_CELL_BLOCKS)
 		return blocks_write_new(pager, value, blocks, 0, blocks->end);
 	err = pager_alloc(pager, blocks->end, &run);
-	if (err == 0)
+	if (!err)
 		err = blocks_write_run(pager, blocks, 0, &run, extent.sums);
 	if (err != 0)
 		return err;
@@ -71,15 +71,15 @@ static int rewrite(struct pager *pager, struct value *value, uint64_t size, uint
 	if (bytes == NULL)
 		return -ENOMEM;
 	err = value_verify(pager, &old, 0, value_blocks(size));
-	if (err == 0)
+	if (!err)
 		err = value_read(pager, &old, 0, bytes, size, &got);
-	if (err == 0 && data_size > 0)
+	if (!err && data_size > 0)
 		memcpy(bytes + offset, data, data_size);
-	if (err == 0)
+	if (!err)
 		err = value_make(pager, bytes, size, inline_room, buffer, value);
-	if (err == 0 && value->kind == CELL_INLINE && size > 0)
+	if (!err && value->kind == CELL_INLINE && size > 0)
 		value->data = memcpy(buffer->bytes, bytes, size);
-	if (err == 0)
+	if (!err)
 		err = value_free(pager, &old);
 	free(bytes);
 	return err;
@@ -131,9 +131,9 @@ int value_write(struct pager *pager, struct value *value, uint64_t offset, const
 		(new_size <= inline_room || (new_size <= REWRITE_MAX && offset <= value->size)))
 		return rewrite(pager, value, new_size, offset, data, size, inline_room, buffer);
 	err = to_tree(pager, value);
-	if (err == 0)
+	if (!err)
 		err = write_tree(pager, value, offset, data, size);
-	if (err == 0)
+	if (!err)
 		value->size = new_size;
 	return err;
 }
@@ -148,7 +148,7 @@ static int zero_part(struct pager *pager, struct value *value, uint64_t offset, 
 	if (size == 0)
 		return 0;
 	err = extent_find(pager, value, offset / PAGE_SIZE, &extent);
-	if (err == -ENOENT || (err == 0 && extent.block > offset / PAGE_SIZE))
+	if (err == -ENOENT || (!err && extent.block > offset / PAGE_SIZE))
 		return 0;
 	return err != 0 ? err : write_tree(pager, value, offset, zeros, size);
 }
@@ -166,12 +166,12 @@ int value_resize(struct pager *pager, struct value *value, uint64_t size, size_t
 	if (size <= inline_room || (shrinks && value->kind == CELL_EXTENT && size <= REWRITE_MAX))
 		return rewrite(pager, value, size, 0, NULL, 0, inline_room, buffer);
 	err = to_tree(pager, value);
-	if (err == 0 && shrinks && size % PAGE_SIZE != 0)
+	if (!err && shrinks && size % PAGE_SIZE != 0)
 		err = zero_part(pager, value, size, PAGE_SIZE - size % PAGE_SIZE);
-	if (err == 0 && shrinks)
+	if (!err && shrinks)
 		err = extent_remove(
 			pager, value, value_blocks(size), value_blocks((uint64_t)INT64_MAX));
-	if (err == 0)
+	if (!err)
 		value->size = size;
 	return err;
 }
@@ -201,7 +201,7 @@ int value_punch(struct pager *pager, struct value *value, uint64_t offset, uint6
 	if (first > last)
 		return zero_part(pager, value, offset, end - offset);
 	err = zero_part(pager, value, offset, first * PAGE_SIZE - offset);
-	if (err == 0 && last * PAGE_SIZE < end)
+	if (!err && last * PAGE_SIZE < end)
 		err = zero_part(pager, value, last * PAGE_SIZE, end - last * PAGE_SIZE);
 	return err != 0 ? err : extent_remove(pager, value, first, last);
 }

@@ -82,7 +82,7 @@ static uint64_t keytree_scan(
 	if (!db->cursor)
 		must(db, kt_cursor_open(db->txn, &db->cursor));
 	must(db, kt_cursor_set_prefix(db->cursor, prefix, prefix_size));
-	for (err = kt_cursor_first(db->cursor); err == 0; err = kt_cursor_next(db->cursor)) {
+	for (err = kt_cursor_first(db->cursor); !err; err = kt_cursor_next(db->cursor)) {
 		must(db, kt_cursor_value(db->cursor, &value));
 		sum = bench_sum(sum, value.data, value.size) + kt_cursor_key(db->cursor).size;
 		count++;

@@ -112,8 +112,7 @@ static uint64_t lmdb_scan(
 	if (!db->cursor)
 		must(mdb_cursor_open(db->txn, db->dbi, &db->cursor));
 	err = mdb_cursor_get(db->cursor, &k, &v, prefix_size > 0 ? MDB_SET_RANGE : MDB_FIRST);
-	while (err == 0 && k.mv_size >= prefix_size &&
-		memcmp(k.mv_data, prefix, prefix_size) == 0) {
+	while (!err && k.mv_size >= prefix_size && memcmp(k.mv_data, prefix, prefix_size) == 0) {
 		sum = bench_sum(sum, v.mv_data, v.mv_size) + k.mv_size;
 		count++;
 		err = mdb_cursor_get(db->cursor, &k, &v, MDB_NEXT);

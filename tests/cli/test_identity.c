@@ -172,11 +172,11 @@ static void compare_trees(struct kt_txn *a, struct kt_txn *b, enum kt_tree_id tr
 
 	assert_int_equal(kt_cursor_open(kt_tree(a, tree), &cursors[0]), 0);
 	assert_int_equal(kt_cursor_open(kt_tree(b, tree), &cursors[1]), 0);
-	while (err == 0) {
+	while (!err) {
 		err = kt_cursor_next(cursors[0]);
 		other = kt_cursor_next(cursors[1]);
 		assert_int_equal(err, other);
-		if (err == 0)
+		if (!err)
 			compare_entries(cursors[0], cursors[1], what);
 	}
 	assert_int_equal(err, -ENOENT);

@@ -103,7 +103,7 @@ int __wrap_snapshot_store_dead(struct txn *txn)
 
 	if (!is_chosen("dead"))
 		return __real_snapshot_store_dead(txn);
-	for (size_t i = 0; err == 0 && i < pager->dead_count; i++)
+	for (size_t i = 0; !err && i < pager->dead_count; i++)
 		err = space_release(pager->space, pager->dead[i].run, pager->dead[i].birth);
 	pager->dead_count = 0;
 	return err;

@@ -99,7 +99,7 @@ static const struct state *look(struct world *world, const struct image_plan *pl
 	const char *why = find_damage(store, text);
 	int err = kt_begin(store, KT_READ, &txn);
 
-	assert(err == 0);
+	assert(!err);
 	*ret_txn = kt_txn_id(txn);
 	if (why == NULL && (*ret_txn < range.least || *ret_txn > range.most))
 		why = "not one of the legal commits";
@@ -122,7 +122,7 @@ static void go_on(struct world *world, const struct image_plan *plan, struct kt_
 	uint64_t id;
 	int err = kt_begin(store, KT_WRITE, &txn);
 
-	if (err == 0) {
+	if (!err) {
 		(void)kt_put(txn, "~after", 6, value, sizeof(value));
 		if (kt_new_id(txn, &id) == 0 && id <= state->last_id)
 			illegal(world, plan, "after the crash", before, "an id is given twice");
@@ -133,7 +133,7 @@ static void go_on(struct world *world, const struct image_plan *plan, struct kt_
 		return;
 	}
 	err = kt_begin(store, KT_READ, &txn);
-	assert(err == 0);
+	assert(!err);
 	if (kt_txn_id(txn) != before + 1)
 		why = "not the next commit";
 	if (why == NULL)
@@ -285,7 +285,7 @@ static void judge_rotten(struct world *world, const struct image_plan *plan)
 		return;
 	}
 	err = kt_begin(store, KT_READ | KT_VERIFY, &txn);
-	assert(err == 0);
+	assert(!err);
 	why = look_at_rotten(world, store, txn);
 	if (why != NULL)
 		illegal(world, plan, "what is rotten shows other data", kt_txn_id(txn), why);

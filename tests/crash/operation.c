@@ -72,7 +72,7 @@ static int do_put(struct operation *op)
 	memory_enter();
 	err = kt_put(op->txn, op->key, op->key_size, op->bytes, size);
 	memory_leave();
-	if (err == 0) {
+	if (!err) {
 		struct model_entry *entry = edited(op);
 
 		entry->link = 0;
@@ -94,7 +94,7 @@ static int do_put_entry(struct operation *op)
 	err = kt_put_entry(
 		op->txn, op->key, op->key_size, op->bytes, size, op->bytes, attr_size, 4711);
 	memory_leave();
-	if (err == 0) {
+	if (!err) {
 		struct model_entry *entry = edited(op);
 
 		entry->link = 0;
@@ -113,7 +113,7 @@ static int do_delete(struct operation *op)
 	memory_enter();
 	err = kt_delete(op->txn, op->key, op->key_size, KT_MISSING_OK);
 	memory_leave();
-	if (err == 0)
+	if (!err)
 		model_delete(op->model, op->key, op->key_size);
 	return err;
 }
@@ -129,7 +129,7 @@ static int do_write(struct operation *op)
 	memory_enter();
 	err = kt_write(op->txn, op->key, op->key_size, offset, op->bytes, size);
 	memory_leave();
-	if (err == 0) {
+	if (!err) {
 		struct model_entry *entry = edited(op);
 
 		if (offset + size > entry->size)
@@ -148,7 +148,7 @@ static int do_truncate(struct operation *op)
 	memory_enter();
 	err = kt_truncate(op->txn, op->key, op->key_size, size);
 	memory_leave();
-	if (err == 0) {
+	if (!err) {
 		struct model_entry *entry = edited(op);
 
 		model_resize(entry, size);
@@ -165,7 +165,7 @@ static int do_punch(struct operation *op)
 	memory_enter();
 	err = kt_punch(op->txn, op->key, op->key_size, offset, size);
 	memory_leave();
-	if (err == 0) {
+	if (!err) {
 		struct model_entry *entry = edited(op);
 
 		if (offset > entry->size)
@@ -188,7 +188,7 @@ static int do_set_attr(struct operation *op)
 	memory_enter();
 	err = kt_set_attr(op->txn, op->key, op->key_size, op->bytes, size);
 	memory_leave();
-	if (err == 0) {
+	if (!err) {
 		bool exact;
 		size_t at = model_find(op->model, op->key, op->key_size, &exact);
 
@@ -264,7 +264,7 @@ static int do_clear(struct operation *op)
 	memory_enter();
 	err = kt_clear(op->txn);
 	memory_leave();
-	if (err == 0)
+	if (!err)
 		model_fini(op->model);
 	return err;
 }

@@ -108,7 +108,7 @@ static const char *walk(
 			!same_bytes(key, model->entries[i].key, model->entries[i].key_size))
 			return "a key that should not be there, or one is missing";
 		err = kt_cursor_value(cursor, &value);
-		if (err == 0)
+		if (!err)
 			err = kt_cursor_stat(cursor, &stat);
 		if (err != 0)
 			break;
@@ -130,7 +130,7 @@ static const char *look_up(const struct model *model, struct kt_txn *txn)
 
 		if (err == -ENOENT)
 			return "a key is missing";
-		if (err == 0 && !same_bytes(value, entry->value, entry->size))
+		if (!err && !same_bytes(value, entry->value, entry->size))
 			return "another value by its key";
 	}
 	return NULL;
@@ -147,7 +147,7 @@ static const char *compare_tree(
 		return "no cursor";
 	why = walk(model, cursor, ignored, &err);
 	kt_cursor_close(cursor);
-	if (why != NULL || err == 0)
+	if (why != NULL || !err)
 		return why;
 	return tolerant ? look_up(model, txn) : "an error in place of data";
 }
@@ -218,7 +218,7 @@ bool state_snapshots_equal(
 
 	if (listing.why == NULL && err != 0 && !tolerant)
 		listing.why = "an error in place of snapshots";
-	if (listing.why == NULL && err == 0 && listing.count < state->kept_count)
+	if (listing.why == NULL && !err && listing.count < state->kept_count)
 		listing.why = "snapshots are missing at the end";
 	for (size_t i = 0; i < state->kept_count && listing.why == NULL; i++)
 		listing.why = compare_kept(state->kept[i], store, tolerant);

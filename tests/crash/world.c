@@ -119,7 +119,7 @@ static void engine_close(struct world *world, bool kill, bool *ret_lost)
 	err = kt_close(world->store);
 	world->store = NULL;
 	world->disk->fault = fault;
-	if (err == 0 && !kill)
+	if (!err && !kill)
 		world->disk->mark.flushed = world->disk->mark.committed;
 	if (err != 0 && !kill && !world->faulty && !world->poisoned)
 		world_illegal(world, "closing failed: %s", strerror(-err));
@@ -134,7 +134,7 @@ static void take_up(struct world *world, uint64_t least, uint64_t most)
 	const char *why;
 	int err = kt_begin(world->store, KT_READ, &txn);
 
-	assert(err == 0);
+	assert(!err);
 	state = history_find(&world->history, world->disk->made, world->store, txn, &why);
 	if (state == NULL || kt_txn_id(txn) < least || kt_txn_id(txn) > most) {
 		world_illegal(world, "opened anew, the store is at commit %llu: %s",
@@ -202,7 +202,7 @@ void world_open(struct world *world, struct tally *tally, uint64_t seed)
 	world->disk = disk_new();
 	io = disk_handle(world->disk);
 	err = store_format(io);
-	assert(err == 0);
+	assert(!err);
 	io_close(io);
 	disk_settle(world->disk);
 	world->disk->mark = (struct disk_mark){1, 1, 1};
@@ -210,7 +210,7 @@ void world_open(struct world *world, struct tally *tally, uint64_t seed)
 	world->disk->watch_arg = world;
 	history_add(&world->history, 1, &world->committed);
 	err = engine_open(world);
-	assert(err == 0);
+	assert(!err);
 }
 
 void world_adopt(struct world *world, struct tally *tally, uint64_t seed, struct disk *disk,
@@ -227,7 +227,7 @@ void world_adopt(struct world *world, struct tally *tally, uint64_t seed, struct
 	world->disk->watch_arg = world;
 	history_add(&world->history, txn, state);
 	err = engine_open(world);
-	assert(err == 0);
+	assert(!err);
 }
 
 void world_close(struct world *world)
@@ -290,7 +290,7 @@ static void finish(struct world *world, struct kt_txn *txn, int failed, bool flu
 	memory_enter();
 	err = kt_commit(txn, flush ? KT_FLUSH : 0);
 	memory_leave();
-	if (failed != 0 && err == 0)
+	if (failed != 0 && !err)
 		world_illegal(world, "a transaction that had failed was committed");
 	settle(world, number, err, "kt_commit", flush);
 }
@@ -308,11 +308,11 @@ static void transact(struct world *world)
 		look_at_error(world, err, "kt_begin");
 		return;
 	}
-	for (; err == 0 && count > 0; count--)
+	for (; !err && count > 0; count--)
 		err = operation_random(world, txn);
 	if (err != 0)
 		look_at_error(world, err, "a change");
-	if (err == 0 && rng_below(&world->rng, 10) == 0) {
+	if (!err && rng_below(&world->rng, 10) == 0) {
 		kt_abort(txn);
 		roll_back(world);
 		return;
@@ -446,10 +446,10 @@ void world_put_large(struct world *world)
 	struct kt_txn *txn;
 	int err = kt_begin(world->store, KT_WRITE, &txn);
 
-	assert(value != NULL && err == 0);
+	assert(value != NULL && !err);
 	operation_fill(&world->rng, value, size);
 	err = kt_put(txn, "large", 5, value, size);
-	assert(err == 0);
+	assert(!err);
 	entry = model_edit(&world->now.trees[0], "large", 5);
 	model_resize(entry, size);
 	memcpy(entry->value, value, size);
@@ -466,7 +466,7 @@ static void try_poisoned(struct world *world)
 
 	if (err != -EIO)
 		world_illegal(world, "a write began after a failed sync");
-	if (err == 0)
+	if (!err)
 		kt_abort(txn);
 	if (kt_flush(world->store) == 0)
 		world_illegal(world, "a flush succeeded after a failed one");

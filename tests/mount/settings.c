@@ -16,7 +16,7 @@
 
 static void must(int err)
 {
-	if (err == 0)
+	if (!err)
 		return;
 	fprintf(stderr, "settings: %s\n", kt_strerror(NULL, err));
 	exit(1);

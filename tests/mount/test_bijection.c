@@ -309,7 +309,7 @@ static bool try_path(struct fixture *fixture, struct made *ret_made)
 	random_path(fixture, path);
 	expected = names_key_of_path('/', path, key->data, &key->size, &value);
 	err = make_file(fixture, path);
-	if (expected == 0 && err == 0) {
+	if (expected == 0 && !err) {
 		*ret_made = (struct made){.path = strdup(path), .key = key};
 		return true;
 	}

@@ -48,9 +48,9 @@ static int read_account(struct kt_txn *txn, unsigned number, struct account *acc
 
 	account_key(number, key);
 	err = kt_get(txn, key, strlen(key), &value);
-	if (err == 0 && value.size != account_size(number))
+	if (!err && value.size != account_size(number))
 		err = -EBADMSG;
-	if (err == 0)
+	if (!err)
 		memcpy(account, value.data, value.size);
 	return err;
 }
@@ -62,9 +62,9 @@ int bank_found(struct kt_store *store)
 
 	if (err != 0)
 		return err;
-	for (unsigned i = 0; err == 0 && i < BANK_ACCOUNTS; i++)
+	for (unsigned i = 0; !err && i < BANK_ACCOUNTS; i++)
 		err = write_account(txn, i, FIRST_BALANCE, i);
-	if (err == 0)
+	if (!err)
 		return kt_commit(txn, KT_FLUSH);
 	kt_abort(txn);
 	return err;
@@ -75,18 +75,18 @@ static int move(struct kt_txn *txn, struct rng *rng)
 	unsigned moves = 1 + (unsigned)(rng_next(rng) % 6);
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && i < moves; i++) {
+	for (unsigned i = 0; !err && i < moves; i++) {
 		unsigned from = (unsigned)(rng_next(rng) % BANK_ACCOUNTS);
 		unsigned to = (unsigned)(rng_next(rng) % BANK_ACCOUNTS);
 		int64_t amount = (int64_t)(rng_next(rng) % 100);
 		struct account account;
 
 		err = read_account(txn, from, &account);
-		if (err == 0)
+		if (!err)
 			err = write_account(txn, from, account.balance - amount, rng_next(rng));
-		if (err == 0)
+		if (!err)
 			err = read_account(txn, to, &account);
-		if (err == 0)
+		if (!err)
 			err = write_account(txn, to, account.balance + amount, rng_next(rng));
 	}
 	return err;
@@ -103,11 +103,11 @@ int bank_move(struct kt_store *store, struct rng *rng, unsigned customer, uint64
 		return err;
 	customer_key(customer, key);
 	err = kt_put_uint(txn, key, strlen(key), 8, count);
-	if (err == 0)
+	if (!err)
 		err = move(txn, rng);
-	if (err == 0 && spoil)
+	if (!err && spoil)
 		err = -ECANCELED;
-	if (err == 0)
+	if (!err)
 		return kt_commit(txn, flush ? KT_FLUSH : 0);
 	kt_abort(txn);
 	return err;
@@ -138,5 +138,5 @@ uint64_t bank_count(struct kt_txn *txn, unsigned customer)
 
 	customer_key(customer, key);
 	err = kt_get_uint(txn, key, strlen(key), 8, &count);
-	return err == 0 || err == -ENOENT ? count : UINT64_MAX;
+	return !err || err == -ENOENT ? count : UINT64_MAX;
 }

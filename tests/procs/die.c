@@ -65,7 +65,7 @@ static void victim_move(struct kt_store *store, struct rng *rng, bool flush, boo
 	if (!spoil)
 		atomic_store(&shared->tried, count);
 	err = bank_move(store, rng, VICTIM, count, flush, spoil);
-	MUST(err == 0 || (spoil && err == -ECANCELED));
+	MUST(!err || (spoil && err == -ECANCELED));
 	if (!spoil)
 		atomic_store(&shared->told, count);
 }

@@ -216,7 +216,7 @@ static void move(bool flush, bool spoil)
 	if (!spoil)
 		play.tried[self->id] = count;
 	err = bank_move(self->store, &self->rng, self->id, count, flush, spoil);
-	MUST(err == 0 || (spoil && err == -ECANCELED));
+	MUST(!err || (spoil && err == -ECANCELED));
 	if (err != 0)
 		return;
 	play.told[self->id] = count;

@@ -83,8 +83,8 @@ static void commit(struct kt_store *store, struct rng *rng, unsigned id, bool fl
 	if (!spoil)
 		atomic_store(&customer->tried, count);
 	err = bank_move(store, rng, id, count, flush, spoil);
-	MUST(err == 0 || (spoil && err == -ECANCELED));
-	if (err == 0)
+	MUST(!err || (spoil && err == -ECANCELED));
+	if (!err)
 		atomic_store(&customer->told, count);
 	atomic_fetch_add(&shared->commits, 1);
 }
@@ -111,7 +111,7 @@ static void wait_a_little(struct kt_store *store)
 
 	MUST(kt_info(store, &info) == 0);
 	int err = kt_wait(store, info.txn, 5, &txn);
-	MUST(err == -ETIMEDOUT || (err == 0 && txn > info.txn));
+	MUST(err == -ETIMEDOUT || (!err && txn > info.txn));
 }
 
 static void do_something(struct kt_store *store, struct rng *rng, unsigned id, struct kt_txn **held)

@@ -191,7 +191,7 @@ static void scan(struct kt_txn *txn, bool forward)
 		assert_true(steps++ < 1000000);
 		err = kt_cursor_stat(cursor, &stat);
 		expect(err);
-		if (err == 0 && stat.size < 4 << 20)
+		if (!err && stat.size < 4 << 20)
 			expect(kt_cursor_value(cursor, &value));
 	}
 	expect(err);
@@ -282,7 +282,7 @@ static void write_to(struct ordeal *f, struct kt_store *store)
 	expect(err);
 	if (err != 0)
 		return;
-	for (int i = 0; i < 12 && (err == 0 || err == -ENOENT || err == -EFBIG); i++) {
+	for (int i = 0; i < 12 && (!err || err == -ENOENT || err == -EFBIG); i++) {
 		const struct model_entry *entry = &model->entries[rng_below(&f->rng, model->count)];
 
 		err = change(f, txn, entry->key, entry->key_size);

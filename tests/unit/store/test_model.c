@@ -279,7 +279,7 @@ static void do_seek(struct fixture *f)
 	assert_int_equal(kt_cursor_open(f->txn, &cursor), 0);
 	err = kt_cursor_seek(cursor, key, size);
 	assert_int_equal(err, at < f->now.count ? 0 : -ENOENT);
-	if (err == 0) {
+	if (!err) {
 		struct kt_slice found = kt_cursor_key(cursor);
 
 		assert_int_equal(found.size, f->now.entries[at].key_size);

@@ -56,8 +56,8 @@ static int try_open(const char *path, unsigned flags)
 	struct kt_store *store = NULL;
 	int err = kt_open(path, flags, &store);
 
-	assert_true((err == 0) == (store != NULL));
-	if (err == 0)
+	assert_true((!err) == (store != NULL));
+	if (!err)
 		assert_int_equal(kt_close(store), 0);
 	return err;
 }
@@ -685,7 +685,7 @@ static void walk(struct kt_cursor *cursor, char *keys, size_t size)
 	size_t at = 0, end = sizeof(back) - 1;
 	int err;
 
-	for (err = kt_cursor_first(cursor); err == 0; err = kt_cursor_next(cursor)) {
+	for (err = kt_cursor_first(cursor); !err; err = kt_cursor_next(cursor)) {
 		struct kt_slice key = kt_cursor_key(cursor);
 
 		assert_true(at + key.size + 2 < size);
@@ -697,7 +697,7 @@ static void walk(struct kt_cursor *cursor, char *keys, size_t size)
 	assert_int_equal(err, -ENOENT);
 	assert_int_equal(kt_cursor_next(cursor), -ENOENT);
 	back[end] = '\0';
-	for (err = kt_cursor_last(cursor); err == 0; err = kt_cursor_prev(cursor)) {
+	for (err = kt_cursor_last(cursor); !err; err = kt_cursor_prev(cursor)) {
 		struct kt_slice key = kt_cursor_key(cursor);
 
 		back[--end] = ' ';

@@ -46,7 +46,7 @@ static void close_one(struct scene *s, struct handle *h)
 	int err = world_close_file(&s->w, h->file);
 
 	h->file = NULL;
-	assert_true(err == 0 || (err == -ESTALE && s->others[h->key] > h->others));
+	assert_true(!err || (err == -ESTALE && s->others[h->key] > h->others));
 }
 
 static void write_one(struct scene *s, struct handle *h)
@@ -56,14 +56,14 @@ static void write_one(struct scene *s, struct handle *h)
 
 	snprintf(text, sizeof(text), "%c%07u", (char)('A' + (h - s->handles)), h->others);
 	err = fs_write(s->w.fs, h->file, 0, text, strlen(text));
-	assert_true(err == 0 || (err == -ESTALE && s->others[h->key] > h->others));
+	assert_true(!err || (err == -ESTALE && s->others[h->key] > h->others));
 }
 
 static void sync_one(struct scene *s, struct handle *h)
 {
 	int err = fs_fsync(s->w.fs, h->file);
 
-	assert_true(err == 0 || (err == -ESTALE && s->others[h->key] > h->others));
+	assert_true(!err || (err == -ESTALE && s->others[h->key] > h->others));
 }
 
 static void write_other(struct scene *s)

@@ -148,7 +148,7 @@ static char *say_listing(struct fixture *f, uint64_t node)
 		return text;
 	/* one that is gone has no names in it, as one that is empty */
 	err = fs_readdir(f->world.fs, dir, 0, false, add_name, &text);
-	assert_true(err == 0 || err == -ENOENT);
+	assert_true(!err || err == -ENOENT);
 	fs_releasedir(f->world.fs, dir);
 	return text;
 }
@@ -209,7 +209,7 @@ static uint64_t use_name(struct fixture *f, uint64_t node, const char *name)
 	err = fs_lookup(f->world.fs, node, name, &entry);
 	if (err != 0 && err != -ENOENT)
 		return 0;
-	if (err == 0) {
+	if (!err) {
 		if (f->held_count == f->held_capacity) {
 			f->held_capacity = 2 * f->held_capacity + 64;
 			f->held = realloc(f->held, f->held_capacity * sizeof(*f->held));
@@ -287,7 +287,7 @@ static void assert_true_still(struct fixture *f)
 				print_error("name '%s' in %llu\n", keep->name,
 					(unsigned long long)keep->node);
 			assert_int_equal(keep->means, entry.node);
-			if (err == 0)
+			if (!err)
 				fs_forget(f->world.fs, entry.node, 1);
 			continue;
 		}
@@ -344,7 +344,7 @@ static void change_key(struct fixture *f, struct kt_txn *txn, size_t key)
 		err = kt_delete(txn, bytes, size, 0);
 		break;
 	}
-	assert_true(err == 0 || err == -ENOENT || err == -EEXIST);
+	assert_true(!err || err == -ENOENT || err == -EEXIST);
 }
 
 static void change(struct fixture *f)
@@ -366,7 +366,7 @@ static void go_back(struct fixture *f)
 	struct kt_txn *point;
 	int err = kt_snapshot_open(f->world.store, "before", &point);
 
-	if (err == 0) {
+	if (!err) {
 		assert_int_equal(kt_restore(f->world.store, point), 0);
 		kt_abort(point);
 		assert_int_equal(kt_snapshot_delete(f->world.store, "before"), 0);

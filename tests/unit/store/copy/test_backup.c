@@ -416,11 +416,11 @@ static int transfer(struct kt_txn *txn, struct rng *rng)
 
 	if (amount > balance)
 		amount = balance;
-	if (err == 0)
+	if (!err)
 		err = put_account(txn, from, balance - amount);
-	if (err == 0)
+	if (!err)
 		err = get_account(txn, to, &balance);
-	if (err == 0)
+	if (!err)
 		err = put_account(txn, to, balance + amount);
 	snprintf(key, sizeof(key), "bulk/%u", from);
 	return err != 0 ? err : kt_put(txn, key, strlen(key), bytes, rng_below(rng, 20000));
@@ -430,14 +430,14 @@ static void *keep_writing(void *arg)
 {
 	struct writer *writer = arg;
 
-	while (!writer->stop && writer->err == 0) {
+	while (!writer->stop && !writer->err) {
 		struct kt_txn *txn;
 
 		writer->err = kt_begin(writer->store, KT_WRITE, &txn);
 		if (writer->err != 0)
 			break;
 		writer->err = transfer(txn, &writer->rng);
-		if (writer->err == 0)
+		if (!writer->err)
 			writer->err = kt_commit(txn, 0);
 		else
 			kt_abort(txn);
@@ -481,7 +481,7 @@ static void one_point_in_time(void **state)
 	for (unsigned i = 0; i < 5; i++) {
 		unsigned before = writers[0].commits;
 
-		while (writers[0].commits < before + 20 && writers[0].err == 0)
+		while (writers[0].commits < before + 20 && !writers[0].err)
 			sched_yield();
 		if (i == 2)
 			assert_int_equal(kt_snapshot_create(f->store, "s"), 0);
@@ -645,7 +645,7 @@ static void rot(void **state)
 		err = kt_backup(txn, f->temp.copy, 0, NULL, NULL);
 		byte ^= 0x10;
 		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-		if (err == 0) { /* a free page, or one of the log */
+		if (!err) { /* a free page, or one of the log */
 			assert_int_equal(unlink(f->temp.copy), 0);
 			continue;
 		}

@@ -178,7 +178,7 @@ static void assert_same_ranges(struct kt_txn *a, struct kt_txn *b, const struct 
 		assert_int_equal(
 			kt_next_data(b, key->data, key->size, end[1], &begin[1], &end[1]), err);
 		assert_true(err != 0 || (begin[0] == begin[1] && end[0] == end[1]));
-	} while (err == 0);
+	} while (!err);
 	assert_int_equal(err, -ENXIO);
 }
 
@@ -367,7 +367,7 @@ static void change_something(struct fixture *f)
 			err = change_value(txn, &f->rng, key, size);
 		else
 			err = change_entry(txn, &f->rng, key, size);
-		assert_true(err == 0 || err == -ENOENT || err == -EEXIST);
+		assert_true(!err || err == -ENOENT || err == -EEXIST);
 	}
 	assert_int_equal(kt_commit(txn, 0), 0);
 }
@@ -810,12 +810,12 @@ static int transfer(struct kt_txn *txn, struct rng *rng)
 	uint64_t balance;
 	int err = 0;
 
-	for (int i = 0; i < 2 && err == 0; i++) {
+	for (int i = 0; i < 2 && !err; i++) {
 		size_t size = (size_t)snprintf(
 			keys[i], sizeof(keys[i]), "%u", (unsigned)rng_below(rng, ACCOUNTS));
 
 		err = kt_get_uint(txn, keys[i], size, 8, &balance);
-		if (err == 0)
+		if (!err)
 			err = kt_put_uint(txn, keys[i], size, 8, balance + (i == 0 ? 1 : -1));
 	}
 	return err;
@@ -825,13 +825,13 @@ static void *keep_writing(void *arg)
 {
 	struct writer *writer = arg;
 
-	while (!writer->stop && writer->err == 0) {
+	while (!writer->stop && !writer->err) {
 		struct kt_txn *txn;
 
 		writer->err = kt_begin(writer->store, KT_WRITE, &txn);
-		if (writer->err == 0)
+		if (!writer->err)
 			writer->err = transfer(txn, &writer->rng);
-		if (writer->err == 0)
+		if (!writer->err)
 			writer->err = kt_commit(txn, 0);
 	}
 	return NULL;
@@ -920,7 +920,7 @@ static void files(void **state)
 		unsigned left = i;
 
 		err = kt_backup_since(end, base, f->path, 0, stop_at, &left);
-		if (err == 0)
+		if (!err)
 			break;
 		assert_int_equal(err, -ECANCELED);
 		assert_int_equal(stat(f->path, &st), -1);

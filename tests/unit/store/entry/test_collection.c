@@ -556,7 +556,7 @@ static int count_up(struct kt_collection *collection)
 	if (err != 0)
 		return err;
 	err = kt_update(txn, "sum", 3, increment, &number);
-	if (err == 0)
+	if (!err)
 		return kt_commit(txn, 0);
 	kt_abort(txn);
 	return err;
@@ -568,14 +568,14 @@ static void *work(void *arg)
 	char name[16];
 
 	snprintf(name, sizeof(name), "own%u", worker->number);
-	for (int i = 0; worker->err == 0 && i < ROUNDS; i++) {
+	for (int i = 0; !worker->err && i < ROUNDS; i++) {
 		struct kt_collection *own;
 
 		worker->err = count_up(worker->shared);
-		if (worker->err == 0)
+		if (!worker->err)
 			worker->err = kt_collection_open(
 				worker->store, name, strlen(name), KT_CREATE, &own);
-		if (worker->err == 0) {
+		if (!worker->err) {
 			worker->err = count_up(own);
 			kt_collection_close(own);
 		}

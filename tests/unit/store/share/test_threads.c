@@ -93,9 +93,9 @@ static int get_account(struct kt_txn *txn, unsigned number, int64_t *ret_balance
 	struct kt_slice value;
 	int err = kt_get(txn, key, account_key(number, key), &value);
 
-	if (err == 0 && value.size != account_size(number))
+	if (!err && value.size != account_size(number))
 		err = -EBADMSG;
-	if (err == 0)
+	if (!err)
 		memcpy(ret_balance, value.data, sizeof(*ret_balance));
 	return err;
 }

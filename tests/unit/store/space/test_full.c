@@ -77,7 +77,7 @@ static int put(struct fixture *f, unsigned number, size_t size)
 	snprintf(key, sizeof(key), "key/%06u", number);
 	memset(value, 'a' + (int)(number % 26), size);
 	err = kt_put(txn, key, strlen(key), value, size);
-	if (err == 0)
+	if (!err)
 		return kt_commit(txn, number % 5 == 0 ? KT_FLUSH : 0);
 	assert_int_equal(kt_commit(txn, 0), err); /* a failed transaction cannot be committed */
 	return err;
@@ -92,7 +92,7 @@ static int delete (struct fixture *f, unsigned number)
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &txn), 0);
 	snprintf(key, sizeof(key), "key/%06u", number);
 	err = kt_delete(txn, key, strlen(key), 0);
-	if (err == 0)
+	if (!err)
 		return kt_commit(txn, 0);
 	kt_abort(txn);
 	return err;
