@@ -6,15 +6,15 @@
  *     point           the present, or a snapshot
  *     attr, stat      attributes in a blob, and as a kernel sees them
  *     find, walk      questions to the store: what is at a place, what is in a directory
- *     change          a write transaction together with what it changes in memory
+ *     update          a write transaction together with what it changes in memory
  *     gather, content what was written to a file and is not in the store yet
  *     scratch, aside  files of editors that are not for the store
  *     ahead           values for whoever is going to read them
- *     file, create, extents, dir, name, rename, exchange, setattr, xattr   the operations of fs.h
+ *     ops/            the operations of fs.h
  *     flusher         the thread in the background
  *     changes, notices   what others do to the store
  *     conflict        and to files that are being written
- *     views           several file systems as one: the present, and snapshots of it
+ *     snapdir         several file systems as one: the present, and snapshots of it
  *
  * Locks. fs->lock guards everything here. Whoever changes the store begins its write transaction
  * first and takes the lock then (update.h), so the lock is never held while waiting for another
@@ -49,8 +49,8 @@ struct fs {
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct inodes nodes;
-	struct ids ids;		    /* numbers for files that are made in memory */
-	LIST_HEAD(, fs_file) files; /* open handles */
+	struct inode_numbers inode_numbers; /* numbers for files that are made in memory */
+	LIST_HEAD(, fs_file) files;	    /* open handles */
 	LIST_HEAD(, fs_dir) dirs;
 	struct content *contents;   /* of all files that have some */
 	size_t aside_count;	    /* of these, how many were put aside (aside.h) */

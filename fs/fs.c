@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* The key of the directory that is to be the root. */
-static int subtree_key(const struct fs *fs, const char *path, struct key *ret_key)
+static int fs_subtree_key(const struct fs *fs, const char *path, struct key *ret_key)
 {
 	bool value;
 	int err;
@@ -29,7 +29,7 @@ static int subtree_key(const struct fs *fs, const char *path, struct key *ret_ke
 }
 
 /* Is there a directory at the key of the root? */
-static int check_subtree(struct fs *fs, const struct key *key)
+static int fs_check_subtree(struct fs *fs, const struct key *key)
 {
 	/* any place but the root: that is always there */
 	const struct place place = {.kind = INODE_DIR, .parent = fs->nodes.root};
@@ -47,17 +47,17 @@ static int check_subtree(struct fs *fs, const struct key *key)
 	return err == -ENOENT ? -ENOTDIR : err;
 }
 
-static int start(struct fs *fs)
+static int fs_start(struct fs *fs)
 {
 	struct key root;
-	int err = subtree_key(fs, fs->options.subtree, &root);
+	int err = fs_subtree_key(fs, fs->options.subtree, &root);
 
 	if (!err)
 		err = inodes_init(&fs->nodes, &root);
 	if (!err)
 		err = point_init(fs, fs->options.snapshot);
 	if (!err)
-		err = check_subtree(fs, &root);
+		err = fs_check_subtree(fs, &root);
 	if (!err && fs->options.conflict_fail && !fs->options.read_only)
 		err = fs_watch(fs, NULL);
 	if (!err && !fs->options.read_only)
@@ -91,7 +91,7 @@ int fs_open(struct kt_store *store, const struct fs_options *options, struct fs 
 	fs->options.read_only = options->read_only || options->snapshot != NULL;
 	fs->separator = options->separator ? options->separator : KT_SEPARATOR;
 	pthread_mutex_init(&fs->lock, NULL);
-	err = start(fs);
+	err = fs_start(fs);
 	if (err)
 		fs_free(fs);
 	else
@@ -111,10 +111,10 @@ bool fs_is_idle(struct fs *fs)
 }
 
 /* Bring the content of open files to their keys; of removed ones there is none. */
-static int publish_all(struct fs *fs)
+static int fs_publish_all(struct fs *fs)
 {
 	struct kt_txn *txn;
-	int err = change_begin(fs, &txn);
+	int err = update_begin(fs, &txn);
 
 	if (err)
 		return err;
@@ -132,8 +132,8 @@ static int publish_all(struct fs *fs)
 		if (err == -ENOENT || err == -ESTALE)
 			err = content_delete_nameless(c, txn);
 	}
-	err = change_commit(fs, txn, err);
-	return change_end(fs, err);
+	err = update_commit(fs, txn, err);
+	return update_end(fs, err);
 }
 
 int fs_close(struct fs *fs)
@@ -144,7 +144,7 @@ int fs_close(struct fs *fs)
 		return 0;
 	flusher_stop(fs);
 	if (!fs->options.read_only) {
-		err = publish_all(fs);
+		err = fs_publish_all(fs);
 		if (!err)
 			err = flusher_store(fs, true);
 		flushed = kt_flush(fs->store);

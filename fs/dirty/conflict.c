@@ -47,8 +47,8 @@ static void lose(struct fs *fs, struct inode *node)
 	{
 		if (file->node != node)
 			continue;
-		file->owes = file->owes && node->content != NULL;
-		file->stale = file->stale || file->owes || file_can_write(file);
+		file->unpublished = file->unpublished && node->content != NULL;
+		file->stale = file->stale || file->unpublished || file_can_write(file);
 	}
 	if (node->content != NULL && node->content->nameless != 0)
 		flusher_expect_store(fs); /* which deletes it */
@@ -107,7 +107,7 @@ int conflict_lost(const struct fs *fs, const struct inode *node)
 		return 0;
 	LIST_FOREACH(file, &fs->files, list)
 	{
-		if (file->node == node && file->stale && file->owes)
+		if (file->node == node && file->stale && file->unpublished)
 			return -ESTALE;
 	}
 	return 0;

@@ -118,15 +118,15 @@ int flusher_store(struct fs *fs, bool all)
 {
 	int64_t now_ms = all ? INT64_MAX : clock_ms();
 	struct kt_txn *txn;
-	int err = change_begin(fs, &txn);
+	int err = update_begin(fs, &txn);
 
 	if (err)
 		return err;
 	err = store_all(fs, txn, now_ms);
-	err = change_commit(fs, txn, err);
+	err = update_commit(fs, txn, err);
 	if (!err)
 		forget_stored(fs, now_ms);
-	return change_end(fs, err);
+	return update_end(fs, err);
 }
 
 /* Wait for what is due first, or for something to become due. */

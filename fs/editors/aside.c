@@ -38,7 +38,7 @@ int aside_begin(struct fs *fs, struct inode *node, const struct known *known)
 	return 0;
 }
 
-static struct place old_place(const struct content *content)
+static struct place aside_old_place(const struct content *content)
 {
 	return (struct place){.parent = content->node->parent,
 		.kind = INODE_FILE,
@@ -48,21 +48,21 @@ static struct place old_place(const struct content *content)
 
 int aside_key(const struct content *content, struct key *ret_key)
 {
-	struct place place = old_place(content);
+	struct place place = aside_old_place(content);
 
 	return place_key(content->fs->separator, &place, ret_key);
 }
 
 bool aside_waits(const struct content *content)
 {
-	struct place place = old_place(content);
+	struct place place = aside_old_place(content);
 	const struct inode *node = inodes_find(&content->fs->nodes, &place);
 
 	return node != NULL && node->content != NULL && node->content->whole && node->opens > 0;
 }
 
 /* Is it content that was put aside and is what a key has? */
-static bool is_at(const struct content *content, const struct key *key)
+static bool aside_is_at(const struct content *content, const struct key *key)
 {
 	struct key own;
 
@@ -75,7 +75,7 @@ bool aside_hides(const struct fs *fs, const struct key *key)
 	if (fs->aside_count == 0)
 		return false;
 	for (const struct content *c = fs->contents; c != NULL; c = c->next) {
-		if (is_at(c, key))
+		if (aside_is_at(c, key))
 			return true;
 	}
 	return false;
@@ -103,7 +103,7 @@ int aside_yield(struct fs *fs, struct kt_txn *txn, const struct key *key)
 	if (fs->aside_count == 0)
 		return 0;
 	for (struct content *c = fs->contents; c != NULL && !err; c = c->next) {
-		if (is_at(c, key))
+		if (aside_is_at(c, key))
 			err = aside_take(c, txn);
 	}
 	return err;

@@ -7,7 +7,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-static bool matches(const char *patterns, const char *name)
+static bool scratch_matches(const char *patterns, const char *name)
 {
 	char pattern[NAMES_MAX + 1];
 
@@ -42,7 +42,7 @@ enum content_fate scratch_fate(const struct fs *fs, const char *name)
 		return CONTENT_SAVED;
 	if (!strcmp(name, SCRATCH_PROBE))
 		return CONTENT_LATE;
-	if (matches(patterns, name) && count_files(fs) < SCRATCH_FILES_MAX)
+	if (scratch_matches(patterns, name) && count_files(fs) < SCRATCH_FILES_MAX)
 		return CONTENT_SCRATCH;
 	return CONTENT_SAVED;
 }
@@ -60,13 +60,13 @@ void scratch_spill(struct fs *fs, struct inode *node)
 	bool still;
 	int err = 0;
 
-	if (change_begin(fs, &txn) != 0)
+	if (update_begin(fs, &txn) != 0)
 		return;						  /* it stays in memory */
 	still = scratch_is(node) && node->content->aside == NULL; /* else it was saved meanwhile */
 	if (still)
 		err = content_spill(node->content, txn, NULL, 0, NULL, 0, &nameless);
-	err = change_commit(fs, txn, err);
+	err = update_commit(fs, txn, err);
 	if (still && !err)
 		content_spilled(node->content, nameless, 0, 0);
-	change_end(fs, err);
+	update_end(fs, err);
 }

@@ -141,7 +141,7 @@ static int copy_with_mode(
 /* Find a list in attributes. One that is none is not minded: a store may come from anywhere. */
 static bool find_acl(struct kt_slice xattrs, const char *name, struct kt_slice *ret_acl)
 {
-	return xattrs_find(xattrs, name, ret_acl) && acl_check(*ret_acl);
+	return xattr_list_find(xattrs, name, ret_acl) && acl_check(*ret_acl);
 }
 
 int acl_follow_mode(struct attr *attr, void **ret_list)
@@ -155,7 +155,7 @@ int acl_follow_mode(struct attr *attr, void **ret_list)
 	err = copy_with_mode(acl, attr->mode, false, &copy);
 	if (err)
 		return err;
-	err = xattrs_set(attr->xattrs, ACL_ACCESS, &copy, &list);
+	err = xattr_list_set(attr->xattrs, ACL_ACCESS, &copy, &list);
 	free((void *)copy.data);
 	if (err)
 		return err;
@@ -175,9 +175,9 @@ static int hand_down(struct kt_slice acl, struct attr *attr, struct kt_slice *re
 		return err;
 	attr->mode = acl_mode(access, attr->mode);
 	if (!acl_is_minimal(access))
-		err = xattrs_set((struct kt_slice){0}, ACL_ACCESS, &access, &with_access);
+		err = xattr_list_set((struct kt_slice){0}, ACL_ACCESS, &access, &with_access);
 	if (!err && keeps)
-		err = xattrs_set(with_access, ACL_DEFAULT, &acl, ret_list);
+		err = xattr_list_set(with_access, ACL_DEFAULT, &acl, ret_list);
 	else if (!err)
 		*ret_list = with_access;
 	if (err || keeps)

@@ -13,9 +13,9 @@
 
 #define ALL_FIELDS ((2u * ATTR_RDEV - 1) | ATTR_XATTR)
 
-static uint32_t read_id(struct pack_reader *reader)
+static uint32_t read_id(struct varint_reader *reader)
 {
-	uint64_t id = pack_read_varint(reader);
+	uint64_t id = varint_read(reader);
 
 	reader->bad |= id > UINT32_MAX;
 	return (uint32_t)id;
@@ -32,24 +32,24 @@ static int64_t unzigzag(uint64_t value)
 	return (int64_t)((value >> 1u) ^ (0 - (value & 1)));
 }
 
-static void read_times(struct pack_reader *reader, unsigned fields, struct attr *attr)
+static void read_times(struct varint_reader *reader, unsigned fields, struct attr *attr)
 {
 	if (fields & ATTR_CTIME)
-		attr->mtime_ns = attr->ctime_ns = (int64_t)pack_read_fixed(reader, 8);
+		attr->mtime_ns = attr->ctime_ns = (int64_t)varint_read_fixed(reader, 8);
 	if (fields & ATTR_MTIME) {
-		int64_t delta = unzigzag(pack_read_varint(reader));
+		int64_t delta = unzigzag(varint_read(reader));
 
 		reader->bad |= delta == 0 || !(fields & ATTR_CTIME);
 		reader->bad |= __builtin_add_overflow(attr->ctime_ns, delta, &attr->mtime_ns);
 	}
 	if (fields & ATTR_ATIME)
-		attr->atime_ns = (int64_t)pack_read_fixed(reader, 8);
+		attr->atime_ns = (int64_t)varint_read_fixed(reader, 8);
 }
 
-static void read_fields(struct pack_reader *reader, unsigned fields, struct attr *attr)
+static void read_fields(struct varint_reader *reader, unsigned fields, struct attr *attr)
 {
 	if (fields & ATTR_MODE) {
-		attr->mode = (mode_t)pack_read_fixed(reader, 2);
+		attr->mode = (mode_t)varint_read_fixed(reader, 2);
 		reader->bad |= !is_file_type(attr->mode);
 	}
 	if (fields & ATTR_UID)
@@ -57,22 +57,22 @@ static void read_fields(struct pack_reader *reader, unsigned fields, struct attr
 	if (fields & ATTR_GID)
 		attr->gid = read_id(reader);
 	if (fields & ATTR_INO) {
-		attr->ino = pack_read_varint(reader);
+		attr->ino = varint_read(reader);
 		reader->bad |= attr->ino == 0;
 	}
 	read_times(reader, fields, attr);
 	if (fields & ATTR_RDEV)
-		attr->rdev = pack_read_varint(reader);
+		attr->rdev = varint_read(reader);
 	if (fields & ATTR_XATTR) {
 		attr->xattrs = (struct kt_slice){reader->at, reader->left};
-		reader->bad |= !xattrs_check(attr->xattrs);
+		reader->bad |= !xattr_list_check(attr->xattrs);
 		reader->left = 0;
 	}
 }
 
 int attr_decode(const void *blob, size_t size, struct attr *ret_attr)
 {
-	struct pack_reader reader = {.at = blob, .left = size};
+	struct varint_reader reader = {.at = blob, .left = size};
 	struct attr attr = {0};
 	unsigned fields;
 
@@ -80,11 +80,11 @@ int attr_decode(const void *blob, size_t size, struct attr *ret_attr)
 		*ret_attr = attr;
 		return 0;
 	}
-	if (pack_read_fixed(&reader, 1) > ATTR_FORMAT)
+	if (varint_read_fixed(&reader, 1) > ATTR_FORMAT)
 		return -ENOTSUP;
 	if (reader.at[-1] != ATTR_FORMAT)
 		return -EUCLEAN;
-	fields = (unsigned)pack_read_fixed(&reader, 2);
+	fields = (unsigned)varint_read_fixed(&reader, 2);
 	if (fields & ~ALL_FIELDS)
 		return -EUCLEAN;
 	read_fields(&reader, fields, &attr);
@@ -103,11 +103,11 @@ static uint64_t zigzag(int64_t value)
 static unsigned char *write_times(unsigned char *at, const struct attr *attr, unsigned fields)
 {
 	if (fields & ATTR_CTIME)
-		at = pack_write_fixed(at, (uint64_t)attr->ctime_ns, 8);
+		at = varint_write_fixed(at, (uint64_t)attr->ctime_ns, 8);
 	if (fields & ATTR_MTIME)
-		at = pack_write_varint(at, zigzag(attr->mtime_ns - attr->ctime_ns));
+		at = varint_write(at, zigzag(attr->mtime_ns - attr->ctime_ns));
 	if (fields & ATTR_ATIME)
-		at = pack_write_fixed(at, (uint64_t)attr->atime_ns, 8);
+		at = varint_write_fixed(at, (uint64_t)attr->atime_ns, 8);
 	return at;
 }
 
@@ -121,19 +121,19 @@ size_t attr_encode(const struct attr *attr, void *ret_blob)
 	if ((fields & ATTR_CTIME) && attr->mtime_ns != attr->ctime_ns &&
 		!__builtin_sub_overflow(attr->mtime_ns, attr->ctime_ns, &delta))
 		fields |= ATTR_MTIME;
-	at = pack_write_fixed(at, ATTR_FORMAT, 1);
-	at = pack_write_fixed(at, fields, 2);
+	at = varint_write_fixed(at, ATTR_FORMAT, 1);
+	at = varint_write_fixed(at, fields, 2);
 	if (fields & ATTR_MODE)
-		at = pack_write_fixed(at, attr->mode, 2);
+		at = varint_write_fixed(at, attr->mode, 2);
 	if (fields & ATTR_UID)
-		at = pack_write_varint(at, attr->uid);
+		at = varint_write(at, attr->uid);
 	if (fields & ATTR_GID)
-		at = pack_write_varint(at, attr->gid);
+		at = varint_write(at, attr->gid);
 	if (fields & ATTR_INO)
-		at = pack_write_varint(at, attr->ino);
+		at = varint_write(at, attr->ino);
 	at = write_times(at, attr, fields);
 	if (fields & ATTR_RDEV)
-		at = pack_write_varint(at, attr->rdev);
+		at = varint_write(at, attr->rdev);
 	if (fields & ATTR_XATTR) {
 		memcpy(at, attr->xattrs.data, attr->xattrs.size);
 		at += attr->xattrs.size;

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 
-int ids_new(struct kt_txn *txn, uint64_t *ret_id)
+int inode_numbers_new(struct kt_txn *txn, uint64_t *ret_id)
 {
 	int err;
 
@@ -17,32 +17,32 @@ int ids_new(struct kt_txn *txn, uint64_t *ret_id)
 	return err;
 }
 
-int ids_refill(struct ids *ids, struct kt_txn *txn)
+int inode_numbers_refill(struct inode_numbers *numbers, struct kt_txn *txn)
 {
 	int err = 0;
 
-	if (ids->count >= IDS_BATCH / 2)
+	if (numbers->count >= INODE_NUMBERS_BATCH / 2)
 		return 0;
-	while (!err && ids->fresh < IDS_BATCH) {
-		err = ids_new(txn, &ids->id[ids->count + ids->fresh]);
+	while (!err && numbers->fresh < INODE_NUMBERS_BATCH) {
+		err = inode_numbers_new(txn, &numbers->id[numbers->count + numbers->fresh]);
 		if (!err)
-			ids->fresh++;
+			numbers->fresh++;
 	}
 	return err;
 }
 
-void ids_settle(struct ids *ids, bool committed)
+void inode_numbers_settle(struct inode_numbers *numbers, bool committed)
 {
 	if (committed)
-		ids->count += ids->fresh;
-	ids->fresh = 0;
-	assert(ids->count <= sizeof(ids->id) / sizeof(ids->id[0]));
+		numbers->count += numbers->fresh;
+	numbers->fresh = 0;
+	assert(numbers->count <= sizeof(numbers->id) / sizeof(numbers->id[0]));
 }
 
-int ids_take(struct ids *ids, uint64_t *ret_id)
+int inode_numbers_take(struct inode_numbers *numbers, uint64_t *ret_id)
 {
-	if (ids->count == 0)
+	if (numbers->count == 0)
 		return -EAGAIN;
-	*ret_id = ids->id[--ids->count];
+	*ret_id = numbers->id[--numbers->count];
 	return 0;
 }

@@ -6,27 +6,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define IDS_BATCH 256
+#define INODE_NUMBERS_BATCH 256
 
 struct kt_txn;
 
-struct ids {
-	uint64_t id[2 * IDS_BATCH];
+struct inode_numbers {
+	uint64_t id[2 * INODE_NUMBERS_BATCH];
 	unsigned count;
 	unsigned fresh; /* at the end of id: good when the transaction commits */
 };
 
 /** The next number for an inode: one that is not the root's.
  *  @param txn  a write transaction */
-int ids_new(struct kt_txn *txn, uint64_t *ret_id);
+int inode_numbers_new(struct kt_txn *txn, uint64_t *ret_id);
 
 /** Get more numbers, if few are left, in a write transaction. */
-int ids_refill(struct ids *ids, struct kt_txn *txn);
+int inode_numbers_refill(struct inode_numbers *numbers, struct kt_txn *txn);
 
 /** The transaction has ended. */
-void ids_settle(struct ids *ids, bool committed);
+void inode_numbers_settle(struct inode_numbers *numbers, bool committed);
 
 /** Take a number. @return 0; -EAGAIN none is left, refill */
-int ids_take(struct ids *ids, uint64_t *ret_id);
+int inode_numbers_take(struct inode_numbers *numbers, uint64_t *ret_id);
 
 #endif

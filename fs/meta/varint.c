@@ -1,7 +1,7 @@
 /* Integers in blobs. See varint.h. */
 #include "fs/meta/varint.h"
 
-uint64_t pack_read_fixed(struct pack_reader *reader, size_t size)
+uint64_t varint_read_fixed(struct varint_reader *reader, size_t size)
 {
 	uint64_t value = 0;
 
@@ -17,12 +17,12 @@ uint64_t pack_read_fixed(struct pack_reader *reader, size_t size)
 	return value;
 }
 
-uint64_t pack_read_varint(struct pack_reader *reader)
+uint64_t varint_read(struct varint_reader *reader)
 {
 	uint64_t value = 0;
 
 	for (unsigned shift = 0; shift < 64; shift += 7) {
-		uint64_t byte = pack_read_fixed(reader, 1);
+		uint64_t byte = varint_read_fixed(reader, 1);
 
 		value |= (byte & 0x7f) << shift;
 		if (byte & 0x80)
@@ -35,7 +35,7 @@ uint64_t pack_read_varint(struct pack_reader *reader)
 	return 0;
 }
 
-const unsigned char *pack_skip(struct pack_reader *reader, uint64_t size)
+const unsigned char *varint_skip(struct varint_reader *reader, uint64_t size)
 {
 	const unsigned char *at = reader->at;
 
@@ -48,14 +48,14 @@ const unsigned char *pack_skip(struct pack_reader *reader, uint64_t size)
 	return at;
 }
 
-unsigned char *pack_write_fixed(unsigned char *at, uint64_t value, size_t size)
+unsigned char *varint_write_fixed(unsigned char *at, uint64_t value, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		*at++ = (unsigned char)(value >> (8 * i));
 	return at;
 }
 
-unsigned char *pack_write_varint(unsigned char *at, uint64_t value)
+unsigned char *varint_write(unsigned char *at, uint64_t value)
 {
 	for (; value >= 0x80; value >>= 7u)
 		*at++ = (unsigned char)(value | 0x80);

@@ -8,24 +8,24 @@
 #include <stdint.h>
 
 /** What is left to read. */
-struct pack_reader {
+struct varint_reader {
 	const unsigned char *at;
 	size_t left;
 	bool bad; /* something was wrong, and all that is read since is 0 */
 };
 
 /** @param size  1 to 8 bytes */
-uint64_t pack_read_fixed(struct pack_reader *reader, size_t size);
-uint64_t pack_read_varint(struct pack_reader *reader);
+uint64_t varint_read_fixed(struct varint_reader *reader, size_t size);
+uint64_t varint_read(struct varint_reader *reader);
 
 /** Pass over bytes. @return where they are, if the reader is not bad then */
-const unsigned char *pack_skip(struct pack_reader *reader, uint64_t size);
+const unsigned char *varint_skip(struct varint_reader *reader, uint64_t size);
 
 /** Most bytes of a varint. */
-#define PACK_VARINT_MAX 10
+#define VARINT_MAX 10
 
 /** @return behind what was written */
-unsigned char *pack_write_fixed(unsigned char *at, uint64_t value, size_t size);
-unsigned char *pack_write_varint(unsigned char *at, uint64_t value);
+unsigned char *varint_write_fixed(unsigned char *at, uint64_t value, size_t size);
+unsigned char *varint_write(unsigned char *at, uint64_t value);
 
 #endif

@@ -8,19 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct pack_reader reader_of(struct kt_slice list)
+static struct varint_reader reader_of(struct kt_slice list)
 {
-	return (struct pack_reader){.at = list.data, .left = list.size};
+	return (struct varint_reader){.at = list.data, .left = list.size};
 }
 
-static struct xattr read_one(struct pack_reader *reader)
+static struct xattr read_one(struct varint_reader *reader)
 {
 	struct xattr xattr;
 
-	xattr.name.size = (size_t)pack_read_fixed(reader, 1);
-	xattr.name.data = pack_skip(reader, xattr.name.size);
-	xattr.value.size = (size_t)pack_read_varint(reader);
-	xattr.value.data = pack_skip(reader, xattr.value.size);
+	xattr.name.size = (size_t)varint_read_fixed(reader, 1);
+	xattr.name.data = varint_skip(reader, xattr.name.size);
+	xattr.value.size = (size_t)varint_read(reader);
+	xattr.value.data = varint_skip(reader, xattr.value.size);
 	return xattr;
 }
 
@@ -32,9 +32,9 @@ static int compare_names(struct kt_slice a, struct kt_slice b)
 	return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-bool xattrs_check(struct kt_slice list)
+bool xattr_list_check(struct kt_slice list)
 {
-	struct pack_reader reader = reader_of(list);
+	struct varint_reader reader = reader_of(list);
 	struct kt_slice last = {0};
 
 	while (reader.left > 0) {
@@ -49,14 +49,14 @@ bool xattrs_check(struct kt_slice list)
 	return last.size > 0;
 }
 
-struct xattrs_walk xattrs_walk(struct kt_slice list)
+struct xattr_list_cursor xattr_list_begin(struct kt_slice list)
 {
-	return (struct xattrs_walk){.left = list};
+	return (struct xattr_list_cursor){.left = list};
 }
 
-bool xattrs_next(struct xattrs_walk *walk, struct xattr *ret_xattr)
+bool xattr_list_next(struct xattr_list_cursor *walk, struct xattr *ret_xattr)
 {
-	struct pack_reader reader = reader_of(walk->left);
+	struct varint_reader reader = reader_of(walk->left);
 
 	if (reader.left == 0)
 		return false;
@@ -66,13 +66,13 @@ bool xattrs_next(struct xattrs_walk *walk, struct xattr *ret_xattr)
 	return true;
 }
 
-bool xattrs_find(struct kt_slice list, const char *name, struct kt_slice *ret_value)
+bool xattr_list_find(struct kt_slice list, const char *name, struct kt_slice *ret_value)
 {
-	struct xattrs_walk walk = xattrs_walk(list);
+	struct xattr_list_cursor walk = xattr_list_begin(list);
 	size_t size = strlen(name);
 	struct xattr xattr;
 
-	while (xattrs_next(&walk, &xattr)) {
+	while (xattr_list_next(&walk, &xattr)) {
 		if (xattr.name.size == size && memcmp(xattr.name.data, name, size) == 0) {
 			*ret_value = xattr.value;
 			return true;
@@ -83,19 +83,19 @@ bool xattrs_find(struct kt_slice list, const char *name, struct kt_slice *ret_va
 
 static unsigned char *write_one(unsigned char *at, struct xattr xattr)
 {
-	at = pack_write_fixed(at, xattr.name.size, 1);
+	at = varint_write_fixed(at, xattr.name.size, 1);
 	memcpy(at, xattr.name.data, xattr.name.size);
-	at = pack_write_varint(at + xattr.name.size, xattr.value.size);
+	at = varint_write(at + xattr.name.size, xattr.value.size);
 	if (xattr.value.size > 0)
 		memcpy(at, xattr.value.data, xattr.value.size);
 	return at + xattr.value.size;
 }
 
-int xattrs_set(struct kt_slice list, const char *name, const struct kt_slice *value,
+int xattr_list_set(struct kt_slice list, const char *name, const struct kt_slice *value,
 	struct kt_slice *ret_list)
 {
 	struct xattr one = {.name = {name, strlen(name)}}, other;
-	struct xattrs_walk walk = xattrs_walk(list);
+	struct xattr_list_cursor walk = xattr_list_begin(list);
 	bool written = value == NULL;
 	unsigned char *bytes, *at;
 	size_t room = list.size;
@@ -103,12 +103,12 @@ int xattrs_set(struct kt_slice list, const char *name, const struct kt_slice *va
 	assert(one.name.size >= 1 && one.name.size <= 255);
 	if (value != NULL) {
 		one.value = *value;
-		room += 1 + one.name.size + PACK_VARINT_MAX + value->size;
+		room += 1 + one.name.size + VARINT_MAX + value->size;
 	}
 	bytes = at = malloc(room > 0 ? room : 1);
 	if (bytes == NULL)
 		return -ENOMEM;
-	while (xattrs_next(&walk, &other)) {
+	while (xattr_list_next(&walk, &other)) {
 		int order = compare_names(one.name, other.name);
 
 		if (order <= 0 && !written) {

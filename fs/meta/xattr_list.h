@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /** Where a walk over a list is. */
-struct xattrs_walk {
+struct xattr_list_cursor {
 	struct kt_slice left;
 };
 
@@ -19,16 +19,16 @@ struct xattr {
 };
 
 /** Is it such a list, and not an empty one? */
-bool xattrs_check(struct kt_slice list);
+bool xattr_list_check(struct kt_slice list);
 
-/** Begin a walk. @param list  one that xattrs_check() accepts, or empty; borrowed */
-struct xattrs_walk xattrs_walk(struct kt_slice list);
+/** Begin a walk. @param list  one that xattr_list_check() accepts, or empty; borrowed */
+struct xattr_list_cursor xattr_list_begin(struct kt_slice list);
 
 /** The next attribute. @return false: there is none */
-bool xattrs_next(struct xattrs_walk *walk, struct xattr *ret_xattr);
+bool xattr_list_next(struct xattr_list_cursor *walk, struct xattr *ret_xattr);
 
 /** Find an attribute. @param ret_value  lies in the list @return whether there is one */
-bool xattrs_find(struct kt_slice list, const char *name, struct kt_slice *ret_value);
+bool xattr_list_find(struct kt_slice list, const char *name, struct kt_slice *ret_value);
 
 /** Make a list in which an attribute is set, or missing.
  *  @param list       the one there is; borrowed
@@ -36,7 +36,7 @@ bool xattrs_find(struct kt_slice list, const char *name, struct kt_slice *ret_va
  *  @param value      NULL: take it out; borrowed
  *  @param ret_list   malloc'd; returned, free with free(). NULL if it is empty
  *  @return 0; -ENOMEM */
-int xattrs_set(struct kt_slice list, const char *name, const struct kt_slice *value,
+int xattr_list_set(struct kt_slice list, const char *name, const struct kt_slice *value,
 	struct kt_slice *ret_list);
 
 #endif

@@ -20,7 +20,7 @@
  *
  * For each key k key(path(k)) == k. Each name of up to 255 bytes that a kernel may pass means a
  * component or a piece, so any file can be made anywhere, but for these, which are -EINVAL: %value
- * in the root and in a piece; .snapshots in the root, where looking back begins (snapshots.h), and in
+ * in the root and in a piece; .snapshots in the root, where looking back begins (snapdir.h), and in
  * its pieces; a name with the separator, if that is not '/'; and in a piece a name whose component
  * would be cut otherwise. For each other path p path(key(p)) == p.
  */

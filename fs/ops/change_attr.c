@@ -9,10 +9,10 @@
 
 #include <errno.h>
 
-struct amending {
+struct change_op {
 	struct fs *fs;
 	uint64_t number;
-	amend_fn *change;
+	change_attr_fn *change;
 	void *arg;
 	struct inode *node;
 	struct found found; /* as it was, and then as it is to be */
@@ -20,7 +20,7 @@ struct amending {
 };
 
 /* Find the node, and what it is to be. */
-static int decide(struct amending *a, struct kt_txn *txn)
+static int change_decide(struct change_op *a, struct kt_txn *txn)
 {
 	struct known *known = &a->found.known;
 	struct stat stat;
@@ -40,9 +40,9 @@ static int decide(struct amending *a, struct kt_txn *txn)
 }
 
 /* Of what has lost its place only that is left. */
-static int amend_last(struct amending *a)
+static int change_kept(struct change_op *a)
 {
-	int err = decide(a, NULL);
+	int err = change_decide(a, NULL);
 
 	if (!err)
 		*a->node->last = a->found.known;
@@ -51,18 +51,18 @@ static int amend_last(struct amending *a)
 	return err;
 }
 
-/* Change it in memory, if it is there. @return 0; AMEND_NOTHING; -EAGAIN it is in the store */
-static int amend_in_memory(struct amending *a)
+/* Change it in memory, if it is there. @return 0; CHANGE_ATTR_NOTHING; -EAGAIN it is in the store */
+static int change_in_memory(struct change_op *a)
 {
 	int err = find_node(a->fs, a->number, &a->node);
 
 	if (err)
 		return err;
 	if (a->node->content == NULL && a->node->last != NULL)
-		return amend_last(a);
+		return change_kept(a);
 	if (a->node->content == NULL || !a->node->content->whole)
 		return -EAGAIN;
-	err = decide(a, NULL);
+	err = change_decide(a, NULL);
 	if (err)
 		return err;
 	err = content_amend(a->node->content, &a->found.known);
@@ -71,7 +71,7 @@ static int amend_in_memory(struct amending *a)
 }
 
 /* What the store holds of a value that has changed. */
-static int find_stored(struct kt_txn *txn, const struct key *key, struct known *known)
+static int count_stored(struct kt_txn *txn, const struct key *key, struct known *known)
 {
 	struct kt_stat stat;
 	int err = kt_stat(txn, key->bytes, key->size, &stat);
@@ -82,7 +82,7 @@ static int find_stored(struct kt_txn *txn, const struct key *key, struct known *
 }
 
 /* Of an entry. What was gathered for its value goes first. */
-static int amend_entry(struct amending *a, struct kt_txn *any)
+static int change_entry(struct change_op *a, struct kt_txn *any)
 {
 	struct kt_txn *txn = kt_tree(any, a->found.tree);
 	bool resize = a->found.known.size != a->old_size;
@@ -102,20 +102,20 @@ static int amend_entry(struct amending *a, struct kt_txn *any)
 	if (!err)
 		err = kt_set_mtime(txn, key->bytes, key->size, a->found.known.mtime_ns);
 	if (!err && (content != NULL || resize))
-		err = find_stored(txn, key, &a->found.known);
+		err = count_stored(txn, key, &a->found.known);
 	attr_blob_fini(&blob);
 	return err;
 }
 
-static int amend_in_store(struct amending *a, struct kt_txn *txn)
+static int change_in_store(struct change_op *a, struct kt_txn *txn)
 {
-	int err = decide(a, txn);
+	int err = change_decide(a, txn);
 
 	if (!err && a->found.kind == INODE_FILE)
-		err = amend_entry(a, txn);
+		err = change_entry(a, txn);
 	else if (!err)
 		err = directory_put(txn, &a->found.key, &a->found.known);
-	err = change_commit(a->fs, txn, err);
+	err = update_commit(a->fs, txn, err);
 	if (!err) {
 		a->node->touched_ns = 0;
 		content_drop(a->node);
@@ -123,10 +123,10 @@ static int amend_in_store(struct amending *a, struct kt_txn *txn)
 	return err;
 }
 
-/* Tell what came of it. @return err, or 0 if that is AMEND_NOTHING */
-static int end(struct amending *a, int err, struct stat *ret_stat)
+/* Tell what came of it. @return err, or 0 if that is CHANGE_ATTR_NOTHING */
+static int change_finish(struct change_op *a, int err, struct stat *ret_stat)
 {
-	if (err && err != AMEND_NOTHING)
+	if (err && err != CHANGE_ATTR_NOTHING)
 		return err;
 	if (!err)
 		a->node->plain = false;
@@ -134,29 +134,30 @@ static int end(struct amending *a, int err, struct stat *ret_stat)
 	return 0;
 }
 
-int amend(struct fs *fs, uint64_t number, amend_fn *change, void *arg, struct stat *ret_stat)
+int change_attr(
+	struct fs *fs, uint64_t number, change_attr_fn *change, void *arg, struct stat *ret_stat)
 {
-	struct amending a = {.fs = fs, .number = number, .change = change, .arg = arg};
+	struct change_op a = {.fs = fs, .number = number, .change = change, .arg = arg};
 	struct kt_txn *txn;
 	int err;
 
 	if (fs->options.read_only)
 		return -EROFS;
 	pthread_mutex_lock(&fs->lock);
-	err = amend_in_memory(&a);
+	err = change_in_memory(&a);
 	if (err != -EAGAIN)
-		err = end(&a, err, ret_stat);
+		err = change_finish(&a, err, ret_stat);
 	pthread_mutex_unlock(&fs->lock);
 	if (err != -EAGAIN)
 		return err;
-	err = change_begin(fs, &txn);
+	err = update_begin(fs, &txn);
 	if (err)
 		return err;
 	/* it may have come to memory meanwhile */
-	err = amend_in_memory(&a);
+	err = change_in_memory(&a);
 	if (err == -EAGAIN)
-		err = amend_in_store(&a, txn);
+		err = change_in_store(&a, txn);
 	else
 		kt_abort(txn);
-	return change_end(fs, end(&a, err, ret_stat));
+	return update_end(fs, change_finish(&a, err, ret_stat));
 }

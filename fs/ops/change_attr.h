@@ -7,16 +7,16 @@
 
 struct fs;
 
-/** What amend_fn says to leave all as it is. */
-#define AMEND_NOTHING 1
+/** What change_attr_fn says to leave all as it is. */
+#define CHANGE_ATTR_NOTHING 1
 
 /** Decides what is to change. Called once or twice, each time with what is there then.
- *  @param arg    what was given to amend()
+ *  @param arg    what was given to change_attr()
  *  @param mode   as it shows, with the file type
  *  @param known  what is known; change attributes, mtime, or, of a regular file, the size. The
- *                xattrs that it gets are borrowed until amend() returns
- *  @return 0; AMEND_NOTHING; or an error, which amend() returns */
-typedef int amend_fn(void *arg, mode_t mode, struct known *known);
+ *                xattrs that it gets are borrowed until change_attr() returns
+ *  @return 0; CHANGE_ATTR_NOTHING; or an error, which change_attr() returns */
+typedef int change_attr_fn(void *arg, mode_t mode, struct known *known);
 
 /** Change attributes.
  *  @param number    of the node
@@ -24,6 +24,7 @@ typedef int amend_fn(void *arg, mode_t mode, struct known *known);
  *  @param arg       given to change
  *  @param ret_stat  what shows afterwards
  *  @return 0; -EROFS; -ENOENT; -ESTALE; what change returned */
-int amend(struct fs *fs, uint64_t number, amend_fn *change, void *arg, struct stat *ret_stat);
+int change_attr(
+	struct fs *fs, uint64_t number, change_attr_fn *change, void *arg, struct stat *ret_stat);
 
 #endif

@@ -22,7 +22,7 @@ static int open_existing(struct fs *fs, struct kt_txn *txn, const struct target 
 		return -EEXIST;
 	if (found->kind != INODE_FILE)
 		return -EISDIR;
-	err = entry_node(fs, &target->place, found, &node);
+	err = new_node_at(fs, &target->place, found, &node);
 	if (err)
 		return err;
 	err = file_open_node(fs, txn, node, flags, ret_file);
@@ -32,7 +32,7 @@ static int open_existing(struct fs *fs, struct kt_txn *txn, const struct target 
 	}
 	if (node->content != NULL)
 		content_know(node->content, &found->known);
-	entry_give(fs, node, found, ret_entry);
+	new_node_give(fs, node, found, ret_entry);
 	return 0;
 }
 
@@ -51,12 +51,12 @@ static int start_file(struct fs *fs, struct kt_txn *txn, struct inode *node,
 	if (err)
 		content_drop(node);
 	else
-		(*ret_file)->owes = true;
+		(*ret_file)->unpublished = true;
 	return err;
 }
 
 /* What is asked for. */
-struct creating {
+struct create_op {
 	const struct fs_caller *caller;
 	mode_t mode;
 	int flags;
@@ -64,7 +64,7 @@ struct creating {
 
 /* Make a file in memory.
  * @param place  which is free; NULL: it has none */
-static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct creating *creating,
+static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct create_op *op,
 	struct inode *directory, const struct place *place, struct fs_entry *ret_entry,
 	struct fs_file **ret_file)
 {
@@ -76,29 +76,29 @@ static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct crea
 	if (place != NULL)
 		err = place_key(fs->separator, place, &found.key);
 	if (!err)
-		err = ids_take(&fs->ids, &ino);
+		err = inode_numbers_take(&fs->inode_numbers, &ino);
 	if (!err)
-		err = entry_new(fs, txn, creating->caller, directory,
-			S_IFREG | (creating->mode & 07777), ino, &found.known);
+		err = new_node_attr(fs, txn, op->caller, directory, S_IFREG | (op->mode & 07777),
+			ino, &found.known);
 	if (err)
 		return err;
 	if (place != NULL)
 		inodes_vacate(&fs->nodes, place);
 	err = place != NULL ? inodes_get(&fs->nodes, place, &node) : inodes_new(&fs->nodes, &node);
 	if (!err) {
-		err = start_file(fs, txn, node, &found.known, creating->flags, ret_file);
+		err = start_file(fs, txn, node, &found.known, op->flags, ret_file);
 		if (err)
 			inodes_tidy(&fs->nodes, node);
 	}
 	if (!err)
-		entry_give(fs, node, &found, ret_entry);
-	entry_drop(&found.known);
+		new_node_give(fs, node, &found, ret_entry);
+	new_node_attr_fini(&found.known);
 	return err;
 }
 
 /* @param name  NULL: a file without a name */
-static int create(struct fs *fs, struct kt_txn *txn, const struct creating *creating,
-	uint64_t parent, const char *name, struct fs_entry *ret_entry, struct fs_file **ret_file)
+static int create_at(struct fs *fs, struct kt_txn *txn, const struct create_op *op, uint64_t parent,
+	const char *name, struct fs_entry *ret_entry, struct fs_file **ret_file)
 {
 	struct inode *directory;
 	struct target target;
@@ -108,8 +108,7 @@ static int create(struct fs *fs, struct kt_txn *txn, const struct creating *crea
 	if (name == NULL) {
 		err = find_directory_node(fs, parent, &directory);
 		return err ? err
-			   : create_in_memory(
-				     fs, txn, creating, directory, NULL, ret_entry, ret_file);
+			   : create_in_memory(fs, txn, op, directory, NULL, ret_entry, ret_file);
 	}
 	err = find_target(fs, parent, name, &target);
 	if (err)
@@ -118,12 +117,10 @@ static int create(struct fs *fs, struct kt_txn *txn, const struct creating *crea
 		return -EINVAL;
 	err = find_at_target(fs, txn, &target, &found);
 	if (!err)
-		return open_existing(
-			fs, txn, &target, &found, creating->flags, ret_entry, ret_file);
+		return open_existing(fs, txn, &target, &found, op->flags, ret_entry, ret_file);
 	if (err != -ENOENT)
 		return err;
-	err = create_in_memory(
-		fs, txn, creating, target.directory, &target.place, ret_entry, ret_file);
+	err = create_in_memory(fs, txn, op, target.directory, &target.place, ret_entry, ret_file);
 	if (!err) {
 		(*ret_file)->node->content->fate = scratch_fate(fs, name);
 		flusher_touch(fs, target.directory);
@@ -132,19 +129,19 @@ static int create(struct fs *fs, struct kt_txn *txn, const struct creating *crea
 }
 
 /* Get numbers for new files. */
-static int refill_ids(struct fs *fs)
+static int refill_inode_numbers(struct fs *fs)
 {
 	struct kt_txn *txn;
-	int err = change_begin(fs, &txn);
+	int err = update_begin(fs, &txn);
 
 	if (err)
 		return err;
-	err = change_commit(fs, txn, 0);
-	return change_end(fs, err);
+	err = update_commit(fs, txn, 0);
+	return update_end(fs, err);
 }
 
-static int begin_to_create(struct fs *fs, const struct creating *creating, uint64_t parent,
-	const char *name, struct fs_entry *ret_entry, struct fs_file **ret_file)
+static int create_file(struct fs *fs, const struct create_op *op, uint64_t parent, const char *name,
+	struct fs_entry *ret_entry, struct fs_file **ret_file)
 {
 	struct kt_txn *txn;
 	int err;
@@ -155,26 +152,26 @@ static int begin_to_create(struct fs *fs, const struct creating *creating, uint6
 		pthread_mutex_lock(&fs->lock);
 		err = point_begin(fs, &txn);
 		if (!err) {
-			err = create(fs, txn, creating, parent, name, ret_entry, ret_file);
+			err = create_at(fs, txn, op, parent, name, ret_entry, ret_file);
 			kt_abort(txn);
 		}
 		pthread_mutex_unlock(&fs->lock);
-	} while (err == -EAGAIN && (err = refill_ids(fs)) == 0);
+	} while (err == -EAGAIN && (err = refill_inode_numbers(fs)) == 0);
 	return err;
 }
 
 int fs_create(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
 	mode_t mode, int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
 {
-	struct creating creating = {.caller = caller, .mode = mode, .flags = flags};
+	struct create_op op = {.caller = caller, .mode = mode, .flags = flags};
 
-	return begin_to_create(fs, &creating, parent, name, ret_entry, ret_file);
+	return create_file(fs, &op, parent, name, ret_entry, ret_file);
 }
 
 int fs_tmpfile(struct fs *fs, const struct fs_caller *caller, uint64_t parent, mode_t mode,
 	int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
 {
-	struct creating creating = {.caller = caller, .mode = mode, .flags = flags & ~O_TRUNC};
+	struct create_op op = {.caller = caller, .mode = mode, .flags = flags & ~O_TRUNC};
 
-	return begin_to_create(fs, &creating, parent, NULL, ret_entry, ret_file);
+	return create_file(fs, &op, parent, NULL, ret_entry, ret_file);
 }

@@ -28,7 +28,7 @@ static int next_data(struct kt_txn *txn, const struct inode *node, const struct 
 	return kt_next_data(txn, key->bytes, key->size, offset, ret_begin, ret_end);
 }
 
-static int seek(struct fs *fs, struct kt_txn *txn, const struct inode *node, uint64_t offset,
+static int seek_stored(struct fs *fs, struct kt_txn *txn, const struct inode *node, uint64_t offset,
 	bool data, uint64_t *ret_offset)
 {
 	uint64_t begin, end;
@@ -69,7 +69,7 @@ int fs_lseek(struct fs *fs, struct fs_file *file, off_t offset, int whence, off_
 	pthread_mutex_lock(&fs->lock);
 	err = point_begin(fs, &txn);
 	if (!err) {
-		err = seek(fs, txn, file->node, (uint64_t)offset, whence == SEEK_DATA, &at);
+		err = seek_stored(fs, txn, file->node, (uint64_t)offset, whence == SEEK_DATA, &at);
 		kt_abort(txn);
 	}
 	pthread_mutex_unlock(&fs->lock);
@@ -92,7 +92,7 @@ static int check_room(struct fs *fs, uint64_t size)
 											 : 0;
 }
 
-struct allocating {
+struct fallocate_op {
 	struct fs *fs;
 	struct kt_txn *txn;
 	struct fs_file *file;
@@ -101,7 +101,7 @@ struct allocating {
 	struct found found;
 };
 
-static uint64_t new_size(const struct allocating *a)
+static uint64_t fallocate_size(const struct fallocate_op *a)
 {
 	uint64_t end = a->offset + a->size;
 
@@ -110,12 +110,12 @@ static uint64_t new_size(const struct allocating *a)
 }
 
 /* In a value, with what was gathered for it first. */
-static int allocate_in_store(struct allocating *a)
+static int fallocate_in_store(struct fallocate_op *a)
 {
 	const struct key *key = &a->found.key;
 	const struct content *content = a->file->node->content;
 	struct kt_txn *tree = kt_tree(a->txn, a->found.tree);
-	uint64_t size = new_size(a);
+	uint64_t size = fallocate_size(a);
 	int err = content != NULL ? content_store(content, tree, key) : 0;
 
 	if (!err && (a->mode & PUNCHES))
@@ -128,7 +128,7 @@ static int allocate_in_store(struct allocating *a)
 }
 
 /* Do it in the transaction. */
-static int allocate(struct allocating *a)
+static int fallocate_in(struct fallocate_op *a)
 {
 	struct content *content = a->file->node->content;
 	int err = a->file->stale ? -ESTALE : find_at_node(a->fs, a->txn, a->file->node, &a->found);
@@ -136,14 +136,14 @@ static int allocate(struct allocating *a)
 	if (err)
 		return err == -ENOENT ? -ESTALE : err;
 	if (content == NULL || !content->whole)
-		return allocate_in_store(a);
+		return fallocate_in_store(a);
 	if (a->mode & PUNCHES)
 		err = content_punch(content, a->txn, a->offset, a->size);
 	return err;
 }
 
 /* The transaction has committed. */
-static void allocated(struct allocating *a)
+static void fallocate_done(struct fallocate_op *a)
 {
 	struct inode *node = a->file->node;
 
@@ -151,13 +151,13 @@ static void allocated(struct allocating *a)
 		content_drop(node);
 		return;
 	}
-	content_resize(node->content, new_size(a));
-	a->file->owes = a->file->wrote = true;
+	content_resize(node->content, fallocate_size(a));
+	a->file->unpublished = a->file->wrote = true;
 }
 
 int fs_fallocate(struct fs *fs, struct fs_file *file, int mode, off_t offset, off_t size)
 {
-	struct allocating a = {.fs = fs, .file = file, .mode = mode};
+	struct fallocate_op a = {.fs = fs, .file = file, .mode = mode};
 	int err;
 
 	if (!file_can_write(file))
@@ -177,14 +177,14 @@ int fs_fallocate(struct fs *fs, struct fs_file *file, int mode, off_t offset, of
 	}
 	err = file_settle_aside(fs, file->node);
 	if (!err)
-		err = change_begin(fs, &a.txn);
+		err = update_begin(fs, &a.txn);
 	if (err)
 		return err;
-	err = allocate(&a);
-	err = change_commit(fs, a.txn, err);
+	err = fallocate_in(&a);
+	err = update_commit(fs, a.txn, err);
 	if (!err)
-		allocated(&a);
-	return change_end(fs, err);
+		fallocate_done(&a);
+	return update_end(fs, err);
 }
 
 /* ---- copy ------------------------------------------------------------------------------------ */

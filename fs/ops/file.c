@@ -32,13 +32,13 @@ static bool is_unstored(const struct inode *node)
 }
 
 /* Store a node's content under its key, if it has some. A file that was removed has no key. */
-static int publish(struct fs *fs, struct inode *node)
+static int file_publish(struct fs *fs, struct inode *node)
 {
 	struct kt_txn *txn, *tree;
 	struct key key;
 	int err;
 
-	err = change_begin(fs, &txn);
+	err = update_begin(fs, &txn);
 	if (err)
 		return err;
 	if (!is_unstored(node)) {
@@ -49,10 +49,10 @@ static int publish(struct fs *fs, struct inode *node)
 	err = inode_entry(fs->separator, node, txn, &tree, &key);
 	if (!err)
 		err = content_store(node->content, tree, &key);
-	err = change_commit(fs, txn, err);
+	err = update_commit(fs, txn, err);
 	if (!err)
 		content_drop(node);
-	return change_end(fs, err == -ENOENT ? -ESTALE : err);
+	return update_end(fs, err == -ENOENT ? -ESTALE : err);
 }
 
 int file_settle_aside(struct fs *fs, struct inode *node)
@@ -64,23 +64,23 @@ int file_settle_aside(struct fs *fs, struct inode *node)
 	if (aside)
 		node->content->fate = CONTENT_SAVED;
 	pthread_mutex_unlock(&fs->lock);
-	return aside ? publish(fs, node) : 0;
+	return aside ? file_publish(fs, node) : 0;
 }
 
 /* Store what a handle owes. One that is stale owes for good. */
-static int settle(struct fs *fs, struct fs_file *file)
+static int file_settle(struct fs *fs, struct fs_file *file)
 {
 	int err = 0;
 
 	pthread_mutex_lock(&fs->lock);
-	file->owes = file->owes && (file->stale || is_unstored(file->node));
-	if (file->owes && !file->stale) {
+	file->unpublished = file->unpublished && (file->stale || is_unstored(file->node));
+	if (file->unpublished && !file->stale) {
 		pthread_mutex_unlock(&fs->lock);
-		err = publish(fs, file->node);
+		err = file_publish(fs, file->node);
 		pthread_mutex_lock(&fs->lock);
-		file->owes = file->stale || is_unstored(file->node);
+		file->unpublished = file->stale || is_unstored(file->node);
 	}
-	if (file->owes && file->stale)
+	if (file->unpublished && file->stale)
 		err = -ESTALE;
 	pthread_mutex_unlock(&fs->lock);
 	return err;
@@ -95,7 +95,7 @@ int fs_flush(struct fs *fs, struct fs_file *file)
 	pthread_mutex_lock(&fs->lock);
 	wrote = file->wrote || file->stale;
 	pthread_mutex_unlock(&fs->lock);
-	return wrote ? settle(fs, file) : 0;
+	return wrote ? file_settle(fs, file) : 0;
 }
 
 int fs_fsync(struct fs *fs, struct fs_file *file)
@@ -109,13 +109,13 @@ int fs_fsync(struct fs *fs, struct fs_file *file)
 	} else {
 		pthread_mutex_lock(&fs->lock);
 		if (!file->stale) {
-			file->owes = file->owes || file->node->content != NULL;
+			file->unpublished = file->unpublished || file->node->content != NULL;
 			if (file->node->content != NULL &&
 				file->node->content->fate == CONTENT_LATE)
 				file->node->content->fate = CONTENT_SAVED;
 		}
 		pthread_mutex_unlock(&fs->lock);
-		err = settle(fs, file);
+		err = file_settle(fs, file);
 	}
 	return err ? err : kt_flush(fs->store);
 }
@@ -180,7 +180,7 @@ void file_empty(struct fs *fs, struct fs_file *file)
 
 		if (!whole && find_at_node(fs, txn, node, &found) == 0)
 			whole = truncate_whole(fs, node, &found) == 0;
-		file->owes = file->owes || whole;
+		file->unpublished = file->unpublished || whole;
 		file->wrote = file->wrote || whole;
 		kt_abort(txn);
 	}
@@ -216,7 +216,7 @@ static int open_found(struct fs *fs, struct kt_txn *txn, struct inode *node, int
 	if (err || !(flags & O_TRUNC))
 		return err;
 	err = truncate_whole(fs, node, ret_found);
-	(*ret_file)->owes = true;
+	(*ret_file)->unpublished = true;
 	if (err)
 		file_free(*ret_file);
 	return err;
@@ -233,7 +233,7 @@ int file_open_node(
 /* Send the value of a file that was just opened, as fs_open_ahead() says. Whoever keeps it knows
  * all that this transaction shows, and changes of the file wait for the lock: so what is kept is
  * true, and others will be told when it is not any more. */
-static void send_ahead(struct fs *fs, struct kt_txn *txn, const struct fs_file *file,
+static void file_send_value(struct fs *fs, struct kt_txn *txn, const struct fs_file *file,
 	const struct found *found, fs_value_fn *send, void *arg)
 {
 	struct inode *node = file->node;
@@ -272,7 +272,7 @@ int fs_open_ahead(struct fs *fs, uint64_t number, int flags, fs_value_fn *send, 
 	if (!err) {
 		err = open_found(fs, txn, node, flags, &found, ret_file);
 		if (!err)
-			send_ahead(fs, txn, *ret_file, &found, send, arg);
+			file_send_value(fs, txn, *ret_file, &found, send, arg);
 		kt_abort(txn);
 	}
 	pthread_mutex_unlock(&fs->lock);
@@ -374,7 +374,7 @@ static int write_gathered(
 			content_drop(node);
 		return err;
 	}
-	file->owes = true;
+	file->unpublished = true;
 	file->wrote = true;
 	if (!node->content->whole)
 		flusher_expect_store(fs);
@@ -389,7 +389,7 @@ static int write_through(
 	uint64_t nameless = 0;
 	struct kt_txn *txn, *tree;
 	struct key key;
-	int err = change_begin(fs, &txn);
+	int err = update_begin(fs, &txn);
 
 	if (err)
 		return err;
@@ -403,20 +403,20 @@ static int write_through(
 		content_stamp(node->content);
 		err = content_spill(node->content, tree, &key, offset, data, size, &nameless);
 	}
-	err = change_commit(fs, txn, err);
+	err = update_commit(fs, txn, err);
 	if (!err && node->content->whole)
 		content_spilled(node->content, nameless, offset, size);
 	else if (node->content != NULL && !node->content->whole &&
 		 (!err || node->content->gather.count == 0))
 		content_drop(node);
 	if (!err) {
-		file->owes = node->content != NULL;
+		file->unpublished = node->content != NULL;
 		file->wrote = true;
 	}
-	return change_end(fs, err == -ENOENT ? -ESTALE : err);
+	return update_end(fs, err == -ENOENT ? -ESTALE : err);
 }
 
-static int write_file(
+static int write_at(
 	struct fs *fs, struct fs_file *file, uint64_t offset, const void *data, size_t size)
 {
 	int err;
@@ -436,12 +436,12 @@ static int write_file(
 
 int fs_write(struct fs *fs, struct fs_file *file, off_t offset, const void *data, size_t size)
 {
-	return offset < 0 ? -EINVAL : write_file(fs, file, (uint64_t)offset, data, size);
+	return offset < 0 ? -EINVAL : write_at(fs, file, (uint64_t)offset, data, size);
 }
 
 int fs_append(struct fs *fs, struct fs_file *file, const void *data, size_t size)
 {
-	return write_file(fs, file, AT_END, data, size);
+	return write_at(fs, file, AT_END, data, size);
 }
 
 /* ---- release --------------------------------------------------------------------------------- */
@@ -463,17 +463,17 @@ static void drop_file(struct fs *fs, struct fs_file *file)
 static void drop_nameless(struct fs *fs, struct fs_file *file)
 {
 	struct kt_txn *txn;
-	int err = change_begin(fs, &txn);
+	int err = update_begin(fs, &txn);
 
 	if (err) {
 		pthread_mutex_lock(&fs->lock);
 	} else {
 		if (file->node->opens == 1)
 			err = content_delete_nameless(file->node->content, txn);
-		err = change_commit(fs, txn, err);
+		err = update_commit(fs, txn, err);
 	}
 	drop_file(fs, file);
-	change_end(fs, err);
+	update_end(fs, err);
 }
 
 /* A scratch file stays. @return whether it is one */
@@ -506,7 +506,7 @@ void fs_release(struct fs *fs, struct fs_file *file)
 {
 	const struct content *content;
 
-	settle(fs, file);
+	file_settle(fs, file);
 	if (release_scratch(fs, file))
 		return;
 	pthread_mutex_lock(&fs->lock);

@@ -15,9 +15,9 @@ struct fs_file {
 	LIST_ENTRY(fs_file) list; /* in fs->files */
 	struct inode *node;	  /* its opens count the handle */
 	int flags;		  /* of open(2) */
-	bool owes;  /* was made, truncated or written through this handle, and not stored since */
-	bool read;  /* was read through this handle */
-	bool wrote; /* was written through this handle */
+	bool unpublished; /* was made, truncated or written through this handle, and not stored since */
+	bool read;	  /* was read through this handle */
+	bool wrote;	  /* was written through this handle */
 	bool stale; /* others have changed the entry since, and nothing can be written any more */
 };
 

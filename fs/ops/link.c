@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct linking {
+struct link_op {
 	struct fs *fs;
 	struct kt_txn *txn;
 	struct inode *node;
@@ -23,35 +23,35 @@ struct linking {
 };
 
 /* Store what is only in memory, under the entry that there is. */
-static int store_content(struct linking *l, struct kt_txn *tree, const struct key *key)
+static int link_store_content(struct link_op *l, struct kt_txn *tree, const struct key *key)
 {
 	return l->node->content != NULL ? content_store(l->node->content, tree, key) : 0;
 }
 
 /* Give a file without a name its first. */
-static int add_first(struct linking *l)
+static int link_first(struct link_op *l)
 {
-	int err = store_content(l, l->txn, &l->key_to);
+	int err = link_store_content(l, l->txn, &l->key_to);
 
 	return err ? err : inodes_prepare_move(&l->to.place, &l->id);
 }
 
 /* Give a file one name more. */
-static int add_name(struct linking *l)
+static int link_more(struct link_op *l)
 {
 	struct kt_txn *tree;
 	struct key key;
 	int err = inode_entry(l->fs->separator, l->node, l->txn, &tree, &key);
 
 	if (!err)
-		err = store_content(l, tree, &key);
+		err = link_store_content(l, tree, &key);
 	if (!err)
 		err = kt_link(tree, key.bytes, key.size, l->txn, l->key_to.bytes, l->key_to.size);
 	return err == -ENOENT ? -ESTALE : err;
 }
 
 /* Note when the file got the name, and what it is now. */
-static int note_change(struct linking *l, const struct attr_blob *blob)
+static int link_touch(struct link_op *l, const struct attr_blob *blob)
 {
 	const struct key *key = &l->key_to;
 	struct kt_stat stat;
@@ -66,7 +66,7 @@ static int note_change(struct linking *l, const struct attr_blob *blob)
 	return err;
 }
 
-static int add(struct linking *l)
+static int link_file(struct link_op *l)
 {
 	struct attr_blob blob;
 	int err;
@@ -83,16 +83,16 @@ static int add(struct linking *l)
 		err = changes_reviving(l->fs, l->to.directory);
 	if (err)
 		goto out;
-	err = inode_has_name(l->node) ? add_name(l) : add_first(l);
+	err = inode_has_name(l->node) ? link_more(l) : link_first(l);
 	if (!err)
-		err = note_change(l, &blob);
+		err = link_touch(l, &blob);
 out:
 	attr_blob_fini(&blob);
 	return err;
 }
 
 /* Find the file, and that its new name is free. */
-static int find_both(struct linking *l, uint64_t number, uint64_t parent, const char *name)
+static int link_find(struct link_op *l, uint64_t number, uint64_t parent, const char *name)
 {
 	struct found there;
 	int err = find_node(l->fs, number, &l->node);
@@ -104,7 +104,7 @@ static int find_both(struct linking *l, uint64_t number, uint64_t parent, const 
 	if (!err)
 		err = find_at_node(l->fs, l->txn, l->node, &l->found);
 	if (!err)
-		err = change_keep(l->fs, &l->found.known);
+		err = update_keep_xattrs(l->fs, &l->found.known);
 	if (!err)
 		err = find_target(l->fs, parent, name, &l->to);
 	if (!err && l->to.part.kind == NAMES_PIECE)
@@ -118,7 +118,7 @@ static int find_both(struct linking *l, uint64_t number, uint64_t parent, const 
 }
 
 /* The transaction has committed. */
-static int linked(struct linking *l, struct fs_entry *ret_entry)
+static int link_done(struct link_op *l, struct fs_entry *ret_entry)
 {
 	struct inodes *nodes = &l->fs->nodes;
 	int err = 0;
@@ -134,24 +134,24 @@ static int linked(struct linking *l, struct fs_entry *ret_entry)
 	l->node->links = l->found.known.links;
 	flusher_touch(l->fs, l->to.directory);
 	if (!err)
-		entry_give(l->fs, l->node, &l->found, ret_entry);
+		new_node_give(l->fs, l->node, &l->found, ret_entry);
 	return err;
 }
 
 int fs_link(struct fs *fs, uint64_t number, uint64_t parent, const char *name,
 	struct fs_entry *ret_entry)
 {
-	struct linking l = {.fs = fs};
-	int err = change_begin(fs, &l.txn);
+	struct link_op l = {.fs = fs};
+	int err = update_begin(fs, &l.txn);
 
 	if (err)
 		return err;
-	err = find_both(&l, number, parent, name);
+	err = link_find(&l, number, parent, name);
 	if (!err)
-		err = add(&l);
-	err = change_commit(fs, l.txn, err);
+		err = link_file(&l);
+	err = update_commit(fs, l.txn, err);
 	if (!err)
-		err = linked(&l, ret_entry);
+		err = link_done(&l, ret_entry);
 	free(l.id);
-	return change_end(fs, err);
+	return update_end(fs, err);
 }

@@ -10,7 +10,7 @@
 
 /* Move one entry to where its directory goes. It keeps the inode number it shows; what has no blob
  * that can be decoded moves as it is. */
-int move_entry(struct kt_txn *tree, const struct kt_stat *stat, const struct key *from,
+int move_keys_entry(struct kt_txn *tree, const struct kt_stat *stat, const struct key *from,
 	const struct key *to)
 {
 	struct attr_blob blob = {.size = 0};
@@ -46,7 +46,8 @@ static int change_prefix(
 }
 
 /* Move all keys of a tree that begin with a prefix. */
-int move_tree(struct kt_txn *txn, enum kt_tree_id id, const struct key *from, const struct key *to)
+int move_keys_below(
+	struct kt_txn *txn, enum kt_tree_id id, const struct key *from, const struct key *to)
 {
 	struct kt_txn *tree = kt_tree(txn, id);
 	struct kt_cursor *cursor = NULL;
@@ -64,13 +65,13 @@ int move_tree(struct kt_txn *txn, enum kt_tree_id id, const struct key *from, co
 		if (!err)
 			err = kt_cursor_stat(cursor, &stat);
 		if (!err)
-			err = move_entry(tree, id == KT_ENTRIES ? &stat : NULL, &key, &moved);
+			err = move_keys_entry(tree, id == KT_ENTRIES ? &stat : NULL, &key, &moved);
 	}
 	kt_cursor_close(cursor);
 	return err == -ENOENT ? 0 : err;
 }
 
-int move_record(struct kt_txn *txn, const struct found *found, const struct inode *node,
+int move_keys_record(struct kt_txn *txn, const struct found *found, const struct inode *node,
 	const struct key *to)
 {
 	struct known known = found->known;

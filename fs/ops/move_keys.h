@@ -9,20 +9,21 @@
  *  @param tree  that it is in
  *  @param stat  what is known of it; NULL: it moves as it is
  *  @return 0; -ENOENT */
-int move_entry(struct kt_txn *tree, const struct kt_stat *stat, const struct key *from,
+int move_keys_entry(struct kt_txn *tree, const struct kt_stat *stat, const struct key *from,
 	const struct key *to);
 
 /** Move all keys of a tree that begin with a prefix.
  *  @param txn  any tree of the transaction
  *  @param id   that they are in
  *  @return 0, also if there are none; -ENAMETOOLONG */
-int move_tree(struct kt_txn *txn, enum kt_tree_id id, const struct key *from, const struct key *to);
+int move_keys_below(
+	struct kt_txn *txn, enum kt_tree_id id, const struct key *from, const struct key *to);
 
 /** Write the record that a directory has from now on, since it was named through the mount.
  *  @param found  the directory where it was
  *  @param node   of the directory; NULL: none
  *  @param to     key of the record */
-int move_record(struct kt_txn *txn, const struct found *found, const struct inode *node,
+int move_keys_record(struct kt_txn *txn, const struct found *found, const struct inode *node,
 	const struct key *to);
 
 #endif

@@ -38,16 +38,17 @@ static int make_directory(struct fs *fs, struct kt_txn *txn, const struct fs_cal
 	ret_found->kind = target->place.kind;
 	err = place_key(fs->separator, &target->place, &ret_found->key);
 	if (!err)
-		err = ids_new(txn, &ino);
+		err = inode_numbers_new(txn, &ino);
 	if (!err)
-		err = entry_new(fs, txn, caller, target->directory, mode, ino, &ret_found->known);
+		err = new_node_attr(
+			fs, txn, caller, target->directory, mode, ino, &ret_found->known);
 	if (!err)
 		err = directory_put(txn, &ret_found->key, &ret_found->known);
 	return err;
 }
 
 /* What is to be made: a directory, or an entry with a value. */
-struct making {
+struct make_op {
 	mode_t mode; /* with the file type */
 	dev_t rdev;
 	const char *value; /* of a symbolic link; else it is empty */
@@ -55,9 +56,9 @@ struct making {
 };
 
 static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
-	const struct making *making, struct target *target, struct found *ret_found)
+	const struct make_op *op, struct target *target, struct found *ret_found)
 {
-	size_t size = making->value ? strlen(making->value) : 0;
+	size_t size = op->value ? strlen(op->value) : 0;
 	struct known *known = &ret_found->known;
 	struct attr_blob blob;
 	uint64_t ino;
@@ -68,32 +69,32 @@ static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller 
 	ret_found->kind = INODE_FILE;
 	err = place_key(fs->separator, &target->place, &ret_found->key);
 	if (!err)
-		err = ids_new(txn, &ino);
+		err = inode_numbers_new(txn, &ino);
 	if (!err)
-		err = entry_new(fs, txn, caller, target->directory, making->mode, ino, known);
+		err = new_node_attr(fs, txn, caller, target->directory, op->mode, ino, known);
 	if (err)
 		return err;
 	known->size = size;
-	if (making->rdev != 0) {
+	if (op->rdev != 0) {
 		known->attr.fields |= ATTR_RDEV;
-		known->attr.rdev = making->rdev;
+		known->attr.rdev = op->rdev;
 	}
-	if (making->scratch)
+	if (op->scratch)
 		return 0;
 	err = attr_blob_init(&known->attr, &blob);
 	if (err)
 		return err;
 	err = aside_yield(fs, txn, &ret_found->key);
 	if (!err)
-		err = kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, making->value,
-			size, blob.bytes, blob.size, known->mtime_ns);
+		err = kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, op->value, size,
+			blob.bytes, blob.size, known->mtime_ns);
 	attr_blob_fini(&blob);
 	return err;
 }
 
 /* The lock of an editor, which is a link that leads nowhere, is a scratch file. */
-static int keep_in_memory(
-	struct fs *fs, const struct making *making, struct inode *node, const struct known *known)
+static int make_in_memory(
+	struct fs *fs, const struct make_op *op, struct inode *node, const struct known *known)
 {
 	struct content *content;
 	int err = content_begin(fs, node, &content);
@@ -101,7 +102,7 @@ static int keep_in_memory(
 	if (!err)
 		err = content_make_whole(content, known);
 	if (!err)
-		err = content_write(content, 0, making->value, strlen(making->value));
+		err = content_write(content, 0, op->value, strlen(op->value));
 	if (err)
 		content_drop(node);
 	else
@@ -109,76 +110,76 @@ static int keep_in_memory(
 	return err;
 }
 
-static int make(struct fs *fs, const struct fs_caller *caller, struct making *making,
+static int make_node(struct fs *fs, const struct fs_caller *caller, struct make_op *op,
 	uint64_t parent, const char *name, struct fs_entry *ret_entry)
 {
 	struct target target;
 	struct found found = {.recorded = false};
 	struct kt_txn *txn;
 	struct inode *node = NULL;
-	int err = change_begin(fs, &txn);
+	int err = update_begin(fs, &txn);
 
 	if (err)
 		return err;
 	err = find_free(fs, txn, parent, name, &target);
 	if (!err)
 		err = changes_reviving(fs, target.directory);
-	making->scratch = S_ISLNK(making->mode) && scratch_fate(fs, name) == CONTENT_SCRATCH;
-	if (!err && S_ISDIR(making->mode))
-		err = make_directory(fs, txn, caller, &target, making->mode, &found);
+	op->scratch = S_ISLNK(op->mode) && scratch_fate(fs, name) == CONTENT_SCRATCH;
+	if (!err && S_ISDIR(op->mode))
+		err = make_directory(fs, txn, caller, &target, op->mode, &found);
 	else if (!err)
-		err = make_entry(fs, txn, caller, making, &target, &found);
+		err = make_entry(fs, txn, caller, op, &target, &found);
 	if (!err && target.place.kind == INODE_FILE)
 		inodes_vacate(&fs->nodes, &target.place);
 	if (!err)
 		err = inodes_get(&fs->nodes, &target.place, &node);
-	if (!err && making->scratch)
-		err = keep_in_memory(fs, making, node, &found.known);
-	err = change_commit(fs, txn, err);
-	if (err && making->scratch && node != NULL)
+	if (!err && op->scratch)
+		err = make_in_memory(fs, op, node, &found.known);
+	err = update_commit(fs, txn, err);
+	if (err && op->scratch && node != NULL)
 		content_drop(node);
 	if (!err) {
 		flusher_touch(fs, target.directory);
-		entry_give(fs, node, &found, ret_entry);
+		new_node_give(fs, node, &found, ret_entry);
 	} else {
 		inodes_tidy(&fs->nodes, node);
 	}
-	entry_drop(&found.known);
-	return change_end(fs, err);
+	new_node_attr_fini(&found.known);
+	return update_end(fs, err);
 }
 
 int fs_mkdir(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
 	mode_t mode, struct fs_entry *ret_entry)
 {
-	struct making making = {.mode = S_IFDIR | (mode & 07777)};
+	struct make_op op = {.mode = S_IFDIR | (mode & 07777)};
 
-	return make(fs, caller, &making, parent, name, ret_entry);
+	return make_node(fs, caller, &op, parent, name, ret_entry);
 }
 
 int fs_symlink(struct fs *fs, const struct fs_caller *caller, const char *target, uint64_t parent,
 	const char *name, struct fs_entry *ret_entry)
 {
-	struct making making = {.mode = S_IFLNK | 0777, .value = target};
+	struct make_op op = {.mode = S_IFLNK | 0777, .value = target};
 
 	if (target[0] == '\0')
 		return -ENOENT;
 	if (strlen(target) > STAT_TARGET_MAX)
 		return -ENAMETOOLONG;
-	return make(fs, caller, &making, parent, name, ret_entry);
+	return make_node(fs, caller, &op, parent, name, ret_entry);
 }
 
 int fs_mknod(struct fs *fs, const struct fs_caller *caller, uint64_t parent, const char *name,
 	mode_t mode, dev_t rdev, struct fs_entry *ret_entry)
 {
-	struct making making = {.mode = mode & (S_IFMT | 07777)};
+	struct make_op op = {.mode = mode & (S_IFMT | 07777)};
 
 	if (S_ISDIR(mode) || S_ISLNK(mode))
 		return -EINVAL;
 	if (S_ISCHR(mode) || S_ISBLK(mode))
-		making.rdev = rdev;
+		op.rdev = rdev;
 	if ((mode & S_IFMT) == 0)
-		making.mode |= S_IFREG;
-	return make(fs, caller, &making, parent, name, ret_entry);
+		op.mode |= S_IFREG;
+	return make_node(fs, caller, &op, parent, name, ret_entry);
 }
 
 /* ---- remove ---------------------------------------------------------------------------------- */
@@ -189,7 +190,7 @@ int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
 	struct target target;
 	struct found found;
 	struct kt_txn *txn;
-	int err = change_begin(fs, &txn);
+	int err = update_begin(fs, &txn);
 
 	if (err)
 		return err;
@@ -202,11 +203,11 @@ int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
 		err = remove_file(fs, txn, &target.place, &found, false, &removal);
 	if (!err)
 		err = directory_keep(fs, txn, target.directory);
-	err = change_commit(fs, txn, err);
+	err = update_commit(fs, txn, err);
 	remove_end(fs, &removal, err);
 	if (!err)
 		flusher_touch(fs, target.directory);
-	return change_end(fs, err == -EINVAL ? -ENOENT : err);
+	return update_end(fs, err == -EINVAL ? -ENOENT : err);
 }
 
 int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
@@ -214,7 +215,7 @@ int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
 	struct target target;
 	struct found found;
 	struct kt_txn *txn;
-	int err = change_begin(fs, &txn);
+	int err = update_begin(fs, &txn);
 
 	if (err)
 		return err;
@@ -227,7 +228,7 @@ int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
 		err = remove_directory(fs, txn, &target.place, &found.key);
 	if (!err)
 		err = directory_keep(fs, txn, target.directory);
-	err = change_commit(fs, txn, err);
+	err = update_commit(fs, txn, err);
 	if (!err) {
 		struct inode *node = inodes_find(&fs->nodes, &target.place);
 
@@ -237,5 +238,5 @@ int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
 		inodes_tidy(&fs->nodes, node);
 		flusher_touch(fs, target.directory);
 	}
-	return change_end(fs, err == -EINVAL ? -ENOENT : err);
+	return update_end(fs, err == -EINVAL ? -ENOENT : err);
 }

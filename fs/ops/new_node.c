@@ -21,7 +21,7 @@ static void leave_if_other(struct fs *fs, struct inode *node, const struct found
 	inodes_tidy(&fs->nodes, node);
 }
 
-int entry_node(struct fs *fs, const struct place *place, const struct found *found,
+int new_node_at(struct fs *fs, const struct place *place, const struct found *found,
 	struct inode **ret_node)
 {
 	leave_if_other(fs, inodes_find(&fs->nodes, place), found);
@@ -30,7 +30,7 @@ int entry_node(struct fs *fs, const struct place *place, const struct found *fou
 	return inodes_get_file(&fs->nodes, place, found->known.shared, ret_node);
 }
 
-void entry_give(
+void new_node_give(
 	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry)
 {
 	ret_entry->known = node->lookups++ > 0;
@@ -42,20 +42,20 @@ void entry_give(
 	node->type = ret_entry->stat.st_mode & S_IFMT;
 }
 
-int entry_give_place(struct fs *fs, const struct place *place, const struct found *found,
+int new_node_give_at(struct fs *fs, const struct place *place, const struct found *found,
 	struct fs_entry *ret_entry)
 {
 	struct inode *node;
-	int err = entry_node(fs, place, found, &node);
+	int err = new_node_at(fs, place, found, &node);
 
 	if (err)
 		return err;
 	node->links = found->known.links;
-	entry_give(fs, node, found, ret_entry);
+	new_node_give(fs, node, found, ret_entry);
 	return 0;
 }
 
-int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+int new_node_attr(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
 	struct inode *directory, mode_t mode, uint64_t ino, struct known *ret_known)
 {
 	int64_t now = core_now_ns();
@@ -87,14 +87,14 @@ int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
 	return err;
 }
 
-void entry_drop(struct known *known)
+void new_node_attr_fini(struct known *known)
 {
 	free((void *)known->attr.xattrs.data);
 	attr_set_xattrs(&known->attr, (struct kt_slice){0});
 }
 
 /* Begin to read: the lock, and a transaction. */
-static int read_begin(struct fs *fs, struct kt_txn **ret_txn)
+static int node_read_begin(struct fs *fs, struct kt_txn **ret_txn)
 {
 	int err;
 
@@ -105,7 +105,7 @@ static int read_begin(struct fs *fs, struct kt_txn **ret_txn)
 	return err;
 }
 
-static int read_end(struct fs *fs, struct kt_txn *txn, int err)
+static int node_read_end(struct fs *fs, struct kt_txn *txn, int err)
 {
 	kt_abort(txn);
 	pthread_mutex_unlock(&fs->lock);
@@ -117,7 +117,7 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
 	struct target target;
 	struct kt_txn *txn;
 	struct found found;
-	int err = read_begin(fs, &txn);
+	int err = node_read_begin(fs, &txn);
 
 	if (err)
 		return err;
@@ -127,22 +127,22 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
 	if (!err)
 		err = find_at_target(fs, txn, &target, &found);
 	if (!err)
-		err = entry_give_place(fs, &target.place, &found, ret_entry);
-	return read_end(fs, txn, err);
+		err = new_node_give_at(fs, &target.place, &found, ret_entry);
+	return node_read_end(fs, txn, err);
 }
 
 int fs_root(struct fs *fs, struct fs_entry *ret_entry)
 {
 	struct kt_txn *txn;
 	struct found found;
-	int err = read_begin(fs, &txn);
+	int err = node_read_begin(fs, &txn);
 
 	if (err)
 		return err;
 	err = find_at_node(fs, txn, fs->nodes.root, &found);
 	if (!err)
-		entry_give(fs, fs->nodes.root, &found, ret_entry);
-	return read_end(fs, txn, err);
+		new_node_give(fs, fs->nodes.root, &found, ret_entry);
+	return node_read_end(fs, txn, err);
 }
 
 /* A walk through millions of files takes hundreds of bytes each; once they are forgotten, the
@@ -169,7 +169,7 @@ int fs_getattr(struct fs *fs, uint64_t number, struct stat *ret_stat)
 	struct kt_txn *txn;
 	struct found found;
 	struct inode *node;
-	int err = read_begin(fs, &txn);
+	int err = node_read_begin(fs, &txn);
 
 	if (err)
 		return err;
@@ -178,7 +178,7 @@ int fs_getattr(struct fs *fs, uint64_t number, struct stat *ret_stat)
 		err = find_at_node(fs, txn, node, &found);
 	if (!err)
 		find_stat(fs, node, &found, ret_stat);
-	return read_end(fs, txn, err);
+	return node_read_end(fs, txn, err);
 }
 
 /* Read the value of a symbolic link. */
@@ -209,7 +209,7 @@ int fs_readlink(struct fs *fs, uint64_t number, char **ret_target)
 	struct found found;
 	struct stat stat;
 	struct inode *node;
-	int err = read_begin(fs, &txn);
+	int err = node_read_begin(fs, &txn);
 
 	if (err)
 		return err;
@@ -220,7 +220,7 @@ int fs_readlink(struct fs *fs, uint64_t number, char **ret_target)
 		find_stat(fs, node, &found, &stat);
 		err = S_ISLNK(stat.st_mode) ? read_target(txn, node, &found, ret_target) : -EINVAL;
 	}
-	return read_end(fs, txn, err);
+	return node_read_end(fs, txn, err);
 }
 
 int fs_statfs(struct fs *fs, struct statvfs *ret_statvfs)

@@ -9,16 +9,16 @@
  *  others have replaced, loses the place: a kernel does not bear that a node changes its type.
  *  @param found  what is known of the place
  *  @return 0; -ENOMEM */
-int entry_node(struct fs *fs, const struct place *place, const struct found *found,
+int new_node_at(struct fs *fs, const struct place *place, const struct found *found,
 	struct inode **ret_node);
 
 /** Give out a reference to a node.
  *  @param found  what is known of it */
-void entry_give(
+void new_node_give(
 	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry);
 
 /** Give out a reference to the node at a place, made if need be. @return 0; -ENOMEM */
-int entry_give_place(struct fs *fs, const struct place *place, const struct found *found,
+int new_node_give_at(struct fs *fs, const struct place *place, const struct found *found,
 	struct fs_entry *ret_entry);
 
 /** What is known of a file or directory that is made now. Its group is the directory's if that says
@@ -26,11 +26,11 @@ int entry_give_place(struct fs *fs, const struct place *place, const struct foun
  *  @param txn   any transaction
  *  @param mode  with the file type; the caller's umask is applied, unless the directory has a
  *               default list
- *  @param ret_known  end with entry_drop() */
-int entry_new(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
+ *  @param ret_known  end with new_node_attr_fini() */
+int new_node_attr(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
 	struct inode *directory, mode_t mode, uint64_t ino, struct known *ret_known);
 
-/** Free what entry_new() has given. Zeroed: nothing. */
-void entry_drop(struct known *known);
+/** Free what new_node_attr() has given. Zeroed: nothing. */
+void new_node_attr_fini(struct known *known);
 
 #endif

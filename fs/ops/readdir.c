@@ -57,11 +57,11 @@ static int emit_place(
 	int err = 0;
 
 	if (l->plus)
-		err = entry_node(l->fs, place, found, &node);
+		err = new_node_at(l->fs, place, found, &node);
 	if (err)
 		return err;
 	if (l->plus)
-		entry_give(l->fs, node, found, &entry);
+		new_node_give(l->fs, node, found, &entry);
 	else
 		find_stat(l->fs, node, found, &entry.stat);
 	taken = l->emit(l->arg, name, &entry, l->offset + 1);
@@ -181,7 +181,7 @@ static int emit_unstored(struct listing *l, struct inode *node)
 	return emit_place(l, name, &place, &found);
 }
 
-static int compare_places(const struct place *a, const void *bytes, size_t size)
+static int readdir_compare(const struct place *a, const void *bytes, size_t size)
 {
 	size_t both = a->size < size ? a->size : size;
 	int order = both ? memcmp(a->bytes, bytes, both) : 0;
@@ -189,12 +189,12 @@ static int compare_places(const struct place *a, const void *bytes, size_t size)
 	return order ? order : (a->size > size) - (a->size < size);
 }
 
-static int compare_nodes(const void *a, const void *b)
+static int readdir_compare_nodes(const void *a, const void *b)
 {
 	struct place place_a = inode_place(*(struct inode *const *)a);
 	struct place place_b = inode_place(*(struct inode *const *)b);
 
-	return compare_places(&place_a, place_b.bytes, place_b.size);
+	return readdir_compare(&place_a, place_b.bytes, place_b.size);
 }
 
 /* Collect the children that are in memory only, from the position on. */
@@ -215,10 +215,10 @@ static int collect_unstored(struct listing *l)
 		if (!c->whole || c->node->parent != l->node)
 			continue;
 		place = inode_place(c->node);
-		if (compare_places(&place, l->position.bytes, l->position.size) >= 0)
+		if (readdir_compare(&place, l->position.bytes, l->position.size) >= 0)
 			l->unstored[l->unstored_count++] = c->node;
 	}
-	qsort(l->unstored, l->unstored_count, sizeof(l->unstored[0]), compare_nodes);
+	qsort(l->unstored, l->unstored_count, sizeof(l->unstored[0]), readdir_compare_nodes);
 	return 0;
 }
 
@@ -236,12 +236,12 @@ static bool unstored_is_first(
 	if (child == NULL)
 		return true;
 	if (child->kind == INODE_PIECE)
-		return compare_places(&place, walk->at.bytes, walk->at.size) < 0;
+		return readdir_compare(&place, walk->at.bytes, walk->at.size) < 0;
 	if (child->kind == INODE_FILE)
-		return compare_places(&place, child->bytes, child->size) < 0;
+		return readdir_compare(&place, child->bytes, child->size) < 0;
 	memcpy(directory, child->bytes, child->size);
 	directory[child->size] = (unsigned char)l->fs->separator;
-	return compare_places(&place, directory, child->size + 1) < 0;
+	return readdir_compare(&place, directory, child->size + 1) < 0;
 }
 
 /* Is the next child in memory the file that the walk has found, with another value? */
@@ -252,7 +252,7 @@ static bool unstored_is_same(const struct listing *l, const struct walk_child *c
 	if (l->unstored_next == l->unstored_count || child->kind != INODE_FILE)
 		return false;
 	place = inode_place(l->unstored[l->unstored_next]);
-	return compare_places(&place, child->bytes, child->size) == 0;
+	return readdir_compare(&place, child->bytes, child->size) == 0;
 }
 
 /* Does the file that the walk has found have another name now? */
@@ -266,7 +266,7 @@ static bool is_hidden(const struct listing *l, const struct walk_child *child)
 	       place_key(l->fs->separator, &place, &key) == 0 && aside_hides(l->fs, &key);
 }
 
-static void remember(struct listing *l)
+static void list_remember(struct listing *l)
 {
 	if (l->trail != NULL)
 		trail_add(l->trail, l->offset, &l->position);
@@ -286,7 +286,7 @@ static int list_unstored(struct listing *l)
 	if (l->offset == offset)
 		return 0;
 	position_set_behind(&l->position, place.bytes, place.size);
-	remember(l);
+	list_remember(l);
 	return 0;
 }
 
@@ -314,14 +314,14 @@ static int list_children(struct listing *l, struct walk *walk)
 			return err;
 		l->unstored_next += unstored_is_same(l, &child);
 		position_copy(&l->position, &walk->at);
-		remember(l);
+		list_remember(l);
 		next = walk_next(walk, &child);
 	}
 	return next;
 }
 
 /* List from the offset on. Returns 0 at the end; 1 when an entry was not taken; or an error. */
-static int list(struct listing *l)
+static int list_from(struct listing *l)
 {
 	struct walk walk;
 	int err;
@@ -354,7 +354,7 @@ static bool skip_until(void *arg, const char *name, const struct fs_entry *entry
 
 /* Find the position of an offset: it is mostly where the last call stopped. One that nobody
  * remembers is found by counting. */
-static int go_to(struct listing *l, const struct fs_dir *dir, off_t offset)
+static int list_seek(struct listing *l, const struct fs_dir *dir, off_t offset)
 {
 	struct listing count = *l;
 	int err;
@@ -377,7 +377,7 @@ static int go_to(struct listing *l, const struct fs_dir *dir, off_t offset)
 	count.trail = NULL;
 	count.emit = skip_until;
 	count.arg = &offset;
-	err = list(&count);
+	err = list_from(&count);
 	l->offset = count.offset;
 	position_copy(&l->position, &count.position);
 	return err == 1 ? 0 : err;
@@ -432,9 +432,9 @@ int fs_readdir(
 		l.place = inode_place(l.node);
 		err = place_key(fs->separator, &l.place, &l.prefix);
 		if (!err)
-			err = go_to(&l, dir, offset);
+			err = list_seek(&l, dir, offset);
 		if (!err)
-			err = list(&l);
+			err = list_from(&l);
 		kt_abort(l.txn);
 	}
 	if (!err || err == 1) {

@@ -21,7 +21,7 @@ static int keep_value(
 	if (err)
 		return err;
 	removal->known = found.known;
-	err = change_keep(fs, &removal->known);
+	err = update_keep_xattrs(fs, &removal->known);
 	if (err)
 		return err;
 	stat_keep_ino(INODE_FILE, &at->key, &removal->known);

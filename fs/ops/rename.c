@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct renaming {
+struct rename_op {
 	struct fs *fs;
 	struct kt_txn *txn;
 	struct target from, to;
@@ -70,7 +70,7 @@ static int move_renamed(
 /* ---- a file ---------------------------------------------------------------------------------- */
 
 /* A scratch file gets another name of that kind: both keys, if there are any, are nobody's now. */
-static int forget_keys(struct renaming *r)
+static int rename_scratch(struct rename_op *r)
 {
 	int err = aside_clear(r->fs, r->txn, &r->found.key);
 
@@ -78,7 +78,7 @@ static int forget_keys(struct renaming *r)
 }
 
 /* Does an editor put a saved file aside? */
-static bool puts_aside(struct renaming *r)
+static bool puts_aside(struct rename_op *r)
 {
 	const struct inode *there = inodes_find(&r->fs->nodes, &r->to.place);
 	struct stat stat;
@@ -96,7 +96,7 @@ static bool puts_aside(struct renaming *r)
 	return S_ISREG(stat.st_mode) && scratch_fate(r->fs, r->to_name) == CONTENT_SCRATCH;
 }
 
-static int put_aside(struct renaming *r)
+static int put_aside(struct rename_op *r)
 {
 	struct known known = r->found.known;
 	int err = 0;
@@ -108,7 +108,7 @@ static int put_aside(struct renaming *r)
 }
 
 /* Move the entry, or, if there is content that is to replace it, that. */
-static int move_file(struct renaming *r)
+static int move_file(struct rename_op *r)
 {
 	const struct content *content = r->node != NULL ? r->node->content : NULL;
 	const struct key *from = &r->found.key;
@@ -117,7 +117,7 @@ static int move_file(struct renaming *r)
 	int err = 0;
 
 	if (r->keeps)
-		return forget_keys(r);
+		return rename_scratch(r);
 	if (r->puts_aside)
 		return put_aside(r);
 	err = aside_yield(r->fs, r->txn, &r->key_to);
@@ -137,7 +137,7 @@ static int move_file(struct renaming *r)
 	return err;
 }
 
-static int rename_file(struct renaming *r)
+static int rename_file(struct rename_op *r)
 {
 	int err = 0;
 
@@ -166,7 +166,7 @@ static int rename_file(struct renaming *r)
 /* ---- a directory ----------------------------------------------------------------------------- */
 
 /* Move the value of a directory, if it has one. */
-static int move_value(struct renaming *r)
+static int move_value(struct rename_op *r)
 {
 	struct key from = r->found.key, to = r->key_to;
 	struct kt_stat stat;
@@ -183,10 +183,10 @@ static int move_value(struct renaming *r)
 	err = kt_stat(r->txn, from.bytes, from.size, &stat);
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	return move_entry(r->txn, &stat, &from, &to);
+	return move_keys_entry(r->txn, &stat, &from, &to);
 }
 
-static int rename_directory(struct renaming *r)
+static int rename_directory(struct rename_op *r)
 {
 	struct place value = r->from.place;
 	int err;
@@ -209,20 +209,20 @@ static int rename_directory(struct renaming *r)
 	if (!err && r->replaces)
 		err = remove_directory(r->fs, r->txn, &r->place_to, &r->key_to);
 	if (!err)
-		err = move_tree(r->txn, KT_ENTRIES, &r->found.key, &r->key_to);
+		err = move_keys_below(r->txn, KT_ENTRIES, &r->found.key, &r->key_to);
 	if (!err)
-		err = move_tree(r->txn, KT_DIRECTORIES, &r->found.key, &r->key_to);
+		err = move_keys_below(r->txn, KT_DIRECTORIES, &r->found.key, &r->key_to);
 	if (!err)
 		err = move_value(r);
 	if (!err)
-		err = move_record(r->txn, &r->found, r->node, &r->key_to);
+		err = move_keys_record(r->txn, &r->found, r->node, &r->key_to);
 	return err;
 }
 
 /* ---- either ---------------------------------------------------------------------------------- */
 
 /* Get the memory that moving the nodes needs. */
-static int prepare_moves(struct renaming *r)
+static int prepare_moves(struct rename_op *r)
 {
 	int err = 0;
 
@@ -234,7 +234,7 @@ static int prepare_moves(struct renaming *r)
 }
 
 /* Move the nodes, after the keys. */
-static void move_nodes(struct renaming *r)
+static void move_nodes(struct rename_op *r)
 {
 	struct inode *file = r->found.kind == INODE_FILE ? r->node : NULL;
 
@@ -255,7 +255,7 @@ static void move_nodes(struct renaming *r)
 	flusher_touch(r->fs, r->to.directory);
 }
 
-static int rename_found(struct renaming *r, unsigned flags)
+static int rename_found(struct rename_op *r, unsigned flags)
 {
 	int err = find_at_target(r->fs, r->txn, &r->to, &r->found_to);
 
@@ -283,14 +283,14 @@ static int rename_found(struct renaming *r, unsigned flags)
 int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
 	const char *new_name, unsigned flags)
 {
-	struct renaming r = {.fs = fs, .to_name = new_name};
+	struct rename_op r = {.fs = fs, .to_name = new_name};
 	int err;
 
 	if (flags == RENAME_EXCHANGE)
-		return exchange(fs, parent, name, new_parent, new_name);
+		return rename_exchange(fs, parent, name, new_parent, new_name);
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
 		return -EINVAL;
-	err = change_begin(fs, &r.txn);
+	err = update_begin(fs, &r.txn);
 	if (err)
 		return err;
 	err = find_target(fs, parent, name, &r.from);
@@ -301,10 +301,10 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
 	if (!err)
 		err = find_at_target(fs, r.txn, &r.from, &r.found);
 	if (!err)
-		err = change_keep(fs, &r.found.known);
+		err = update_keep_xattrs(fs, &r.found.known);
 	if (!err)
 		err = rename_found(&r, flags);
-	err = change_commit(fs, r.txn, err);
+	err = update_commit(fs, r.txn, err);
 	remove_end(fs, &r.removal, err);
 	if (!err && !r.same) {
 		move_nodes(&r);
@@ -314,5 +314,5 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
 	}
 	free(r.id);
 	free(r.value_id);
-	return change_end(fs, err);
+	return update_end(fs, err);
 }

@@ -30,14 +30,14 @@ struct side {
 	unsigned char *file_id, *directory_id; /* for moving the nodes of the other side here */
 };
 
-struct exchanging {
+struct exchange_op {
 	struct fs *fs;
 	struct kt_txn *txn;
 	struct side side[2];
 };
 
 /* Find what is at one name. */
-static int find_side(struct exchanging *x, uint64_t parent, const char *name, struct side *side)
+static int find_side(struct exchange_op *x, uint64_t parent, const char *name, struct side *side)
 {
 	struct fs *fs = x->fs;
 	int err = find_target(fs, parent, name, &side->target);
@@ -46,7 +46,7 @@ static int find_side(struct exchanging *x, uint64_t parent, const char *name, st
 		err = find_at_target(fs, x->txn, &side->target, &side->found);
 	if (err)
 		return err == -EINVAL ? -ENOENT : err;
-	err = change_keep(fs, &side->found.known);
+	err = update_keep_xattrs(fs, &side->found.known);
 	if (err)
 		return err;
 	if (side->found.kind == INODE_PIECE)
@@ -65,7 +65,7 @@ static int find_side(struct exchanging *x, uint64_t parent, const char *name, st
 }
 
 /* Directories are concerned: what would be wrong with that? */
-static int check_directories(struct exchanging *x)
+static int check_directories(struct exchange_op *x)
 {
 	for (int i = 0; i < 2; i++) {
 		struct side *side = &x->side[i], *other = &x->side[!i];
@@ -94,7 +94,7 @@ static size_t count_run(const unsigned char *key, size_t size)
 }
 
 /* A key that no key of a tree begins with, nor what the sides are going to have. */
-static int free_key(struct exchanging *x, enum kt_tree_id id, struct key *ret_key)
+static int free_key(struct exchange_op *x, enum kt_tree_id id, struct key *ret_key)
 {
 	struct kt_cursor *cursor = NULL;
 	int err = kt_cursor_open(kt_tree(x->txn, id), &cursor);
@@ -131,10 +131,10 @@ static int move_if_there(struct kt_txn *txn, const struct key *from, const struc
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	return move_entry(txn, &stat, from, to);
+	return move_keys_entry(txn, &stat, from, to);
 }
 
-static int exchange_entries(struct exchanging *x)
+static int exchange_entries(struct exchange_op *x)
 {
 	const struct key *a = &x->side[0].key, *b = &x->side[1].key;
 	struct key p;
@@ -151,28 +151,28 @@ static int exchange_entries(struct exchanging *x)
 	return err ? err : move_if_there(x->txn, &p, b);
 }
 
-static int exchange_trees(struct exchanging *x, enum kt_tree_id id)
+static int exchange_trees(struct exchange_op *x, enum kt_tree_id id)
 {
 	const struct key *a = &x->side[0].prefix, *b = &x->side[1].prefix;
 	struct key p;
 	int err = free_key(x, id, &p);
 
 	if (!err)
-		err = move_tree(x->txn, id, a, &p);
+		err = move_keys_below(x->txn, id, a, &p);
 	if (!err)
-		err = move_tree(x->txn, id, b, a);
-	return err ? err : move_tree(x->txn, id, &p, b);
+		err = move_keys_below(x->txn, id, b, a);
+	return err ? err : move_keys_below(x->txn, id, &p, b);
 }
 
 /* What was named is a little different from now on: its ctime. */
-static int mark_changed(struct exchanging *x, const struct side *from, const struct side *to)
+static int mark_changed(struct exchange_op *x, const struct side *from, const struct side *to)
 {
 	struct known known = from->found.known;
 	struct attr_blob blob;
 	int err;
 
 	if (from->found.kind != INODE_FILE)
-		return move_record(x->txn, &from->found, from->directory_node, &to->prefix);
+		return move_keys_record(x->txn, &from->found, from->directory_node, &to->prefix);
 	stat_keep_ino(INODE_FILE, &from->key, &known);
 	stat_touch(&known);
 	err = attr_blob_init(&known.attr, &blob);
@@ -184,7 +184,7 @@ static int mark_changed(struct exchanging *x, const struct side *from, const str
 }
 
 /* Bring what is in memory of a file to its key. */
-static int store_side(struct exchanging *x, const struct side *side)
+static int store_side(struct exchange_op *x, const struct side *side)
 {
 	if (side->file_node == NULL || side->file_node->content == NULL)
 		return 0;
@@ -192,14 +192,14 @@ static int store_side(struct exchanging *x, const struct side *side)
 }
 
 /* Get the memory that moving the nodes needs. */
-static int prepare(struct side *side)
+static int exchange_prepare(struct side *side)
 {
 	int err = inodes_prepare_move(&side->file, &side->file_id);
 
 	return err ? err : inodes_prepare_move(&side->directory, &side->directory_id);
 }
 
-static int exchange_keys(struct exchanging *x)
+static int exchange_keys(struct exchange_op *x)
 {
 	struct side *a = &x->side[0], *b = &x->side[1];
 	bool directories = a->found.kind != INODE_FILE || b->found.kind != INODE_FILE;
@@ -222,7 +222,7 @@ static int exchange_keys(struct exchanging *x)
 	return err;
 }
 
-static int exchange_sides(struct exchanging *x)
+static int exchange_sides(struct exchange_op *x)
 {
 	struct side *a = &x->side[0], *b = &x->side[1];
 	int err = exchange_keys(x);
@@ -232,8 +232,8 @@ static int exchange_sides(struct exchanging *x)
 	if (!err)
 		err = mark_changed(x, b, a);
 	if (!err)
-		err = prepare(a);
-	return err ? err : prepare(b);
+		err = exchange_prepare(a);
+	return err ? err : exchange_prepare(b);
 }
 
 static bool same_key(const struct key *a, const struct key *b)
@@ -259,7 +259,7 @@ static void exchange_nodes(struct fs *fs, struct inode *a, struct inode *b,
 }
 
 /* The transaction has committed. */
-static void exchanged(struct exchanging *x)
+static void exchange_done(struct exchange_op *x)
 {
 	struct side *a = &x->side[0], *b = &x->side[1];
 	struct inode *files[2] = {a->file_node, b->file_node};
@@ -278,7 +278,7 @@ static void exchanged(struct exchanging *x)
 	flusher_touch(x->fs, b->target.directory);
 }
 
-static void free_sides(struct exchanging *x)
+static void free_sides(struct exchange_op *x)
 {
 	for (int i = 0; i < 2; i++) {
 		free(x->side[i].file_id);
@@ -286,10 +286,10 @@ static void free_sides(struct exchanging *x)
 	}
 }
 
-int exchange(
+int rename_exchange(
 	struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name)
 {
-	struct exchanging *x = calloc(1, sizeof(*x));
+	struct exchange_op *x = calloc(1, sizeof(*x));
 	struct side *a, *b;
 	bool same;
 	int err;
@@ -299,7 +299,7 @@ int exchange(
 	x->fs = fs;
 	a = &x->side[0];
 	b = &x->side[1];
-	err = change_begin(fs, &x->txn);
+	err = update_begin(fs, &x->txn);
 	if (err)
 		goto out;
 	err = find_side(x, parent, name, a);
@@ -308,10 +308,10 @@ int exchange(
 	same = !err && same_key(&a->key, &b->key);
 	if (!err && !same)
 		err = exchange_sides(x);
-	err = change_commit(fs, x->txn, err);
+	err = update_commit(fs, x->txn, err);
 	if (!err && !same)
-		exchanged(x);
-	err = change_end(fs, err);
+		exchange_done(x);
+	err = update_end(fs, err);
 out:
 	free_sides(x);
 	free(x);

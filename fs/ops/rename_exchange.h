@@ -8,7 +8,7 @@ struct fs;
 
 /** Exchange what is at two names, in one transaction.
  *  @return as fs_rename(); -ENOENT one of them is not there */
-int exchange(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
+int rename_exchange(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
 	const char *new_name);
 
 #endif

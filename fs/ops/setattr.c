@@ -23,13 +23,13 @@ static bool has_capability(const struct attr *attr)
 {
 	struct kt_slice value;
 
-	return xattrs_find(attr->xattrs, CAPABILITY, &value);
+	return xattr_list_find(attr->xattrs, CAPABILITY, &value);
 }
 
 /* End the privileges of a file.
  * @param bare      the mode as it is to show
  * @param ret_list  malloc'd, or NULL: what attr has as xattrs then */
-static int drop(struct attr *attr, mode_t bare, void **ret_list)
+static int drop_privileges(struct attr *attr, mode_t bare, void **ret_list)
 {
 	struct kt_slice list;
 	int err;
@@ -39,7 +39,7 @@ static int drop(struct attr *attr, mode_t bare, void **ret_list)
 		attr->mode = bare;
 	if (!has_capability(attr))
 		return 0;
-	err = xattrs_set(attr->xattrs, CAPABILITY, NULL, &list);
+	err = xattr_list_set(attr->xattrs, CAPABILITY, NULL, &list);
 	if (err)
 		return err;
 	attr_set_xattrs(attr, list);
@@ -47,21 +47,21 @@ static int drop(struct attr *attr, mode_t bare, void **ret_list)
 	return 0;
 }
 
-struct dropping {
+struct drop_op {
 	bool suid;
 	void *list;
 };
 
-static int change_drop(void *arg, mode_t mode, struct known *known)
+static int decide_drop(void *arg, mode_t mode, struct known *known)
 {
-	struct dropping *dropping = arg;
-	mode_t bare = dropping->suid ? without_suid(mode) : mode;
+	struct drop_op *op = arg;
+	mode_t bare = op->suid ? without_suid(mode) : mode;
 
 	if (bare == mode && !has_capability(&known->attr))
-		return AMEND_NOTHING;
-	free(dropping->list);
+		return CHANGE_ATTR_NOTHING;
+	free(op->list);
 	stat_touch(known);
-	return drop(&known->attr, bare, &dropping->list);
+	return drop_privileges(&known->attr, bare, &op->list);
 }
 
 /* Has a file privileges to lose? */
@@ -95,14 +95,14 @@ static int look_for_privileges(struct fs *fs, uint64_t number, bool *ret_any)
 
 int fs_drop_privileges(struct fs *fs, uint64_t number, bool suid)
 {
-	struct dropping dropping = {.suid = suid};
+	struct drop_op op = {.suid = suid};
 	struct stat stat;
 	bool any;
 	int err = look_for_privileges(fs, number, &any);
 
 	if (!err && any) {
-		err = amend(fs, number, change_drop, &dropping, &stat);
-		free(dropping.list);
+		err = change_attr(fs, number, decide_drop, &op, &stat);
+		free(op.list);
 	}
 	/* if it is gone, whoever writes will hear */
 	return err == -ENOENT ? 0 : err;
@@ -110,17 +110,17 @@ int fs_drop_privileges(struct fs *fs, uint64_t number, bool suid)
 
 /* ---- attributes ------------------------------------------------------------------------------ */
 
-struct setting {
+struct setattr_op {
 	const struct fs_setattr *set;
 	const struct fs_file *file; /* or NULL */
 	void *lists[2];		    /* that known gets; malloc'd */
 };
 
-static void setting_fini(struct setting *setting)
+static void setattr_op_fini(struct setattr_op *op)
 {
 	for (int i = 0; i < 2; i++) {
-		free(setting->lists[i]);
-		setting->lists[i] = NULL;
+		free(op->lists[i]);
+		op->lists[i] = NULL;
 	}
 }
 
@@ -192,24 +192,24 @@ static mode_t bare_mode(const struct fs_setattr *set, mode_t mode)
 	return without_suid(mode);
 }
 
-static int change_set(void *arg, mode_t mode, struct known *known)
+static int decide_set(void *arg, mode_t mode, struct known *known)
 {
-	struct setting *setting = arg;
-	const struct fs_setattr *set = setting->set;
-	int err = check_size(set, setting->file, mode);
+	struct setattr_op *op = arg;
+	const struct fs_setattr *set = op->set;
+	int err = check_size(set, op->file, mode);
 
 	if (err)
 		return err;
-	setting_fini(setting);
+	setattr_op_fini(op);
 	if (is_write(set) && without_suid(mode) == mode && !has_capability(&known->attr))
-		return AMEND_NOTHING;
+		return CHANGE_ATTR_NOTHING;
 	set_fields(set, mode, known);
 	if (set->what & FS_SET_MODE)
-		err = acl_follow_mode(&known->attr, &setting->lists[0]);
+		err = acl_follow_mode(&known->attr, &op->lists[0]);
 	if (!err && !S_ISDIR(mode) && ends_privileges(set))
-		err = drop(&known->attr,
+		err = drop_privileges(&known->attr,
 			bare_mode(set, set->what & FS_SET_MODE ? known->attr.mode : mode),
-			&setting->lists[1]);
+			&op->lists[1]);
 	stat_touch(known);
 	return err;
 }
@@ -217,12 +217,12 @@ static int change_set(void *arg, mode_t mode, struct known *known)
 int fs_setattr(struct fs *fs, uint64_t number, struct fs_file *file, const struct fs_setattr *set,
 	struct stat *ret_stat)
 {
-	struct setting setting = {.set = set, .file = file};
+	struct setattr_op op = {.set = set, .file = file};
 	int err;
 
 	if (file != NULL && (set->what & FS_SET_SIZE) && set->size == 0 && !fs->options.read_only)
 		file_empty(fs, file);
-	err = amend(fs, number, change_set, &setting, ret_stat);
-	setting_fini(&setting);
+	err = change_attr(fs, number, decide_set, &op, ret_stat);
+	setattr_op_fini(&op);
 	return err;
 }

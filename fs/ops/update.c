@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What change_keep() has copied. */
+/* What update_keep_xattrs() has copied. */
 struct kept {
 	struct kept *next;
 	unsigned char bytes[];
 };
 
-int change_begin(struct fs *fs, struct kt_txn **ret_txn)
+int update_begin(struct fs *fs, struct kt_txn **ret_txn)
 {
 	int err;
 
@@ -34,7 +34,7 @@ int change_begin(struct fs *fs, struct kt_txn **ret_txn)
 	return err;
 }
 
-int change_keep(struct fs *fs, struct known *known)
+int update_keep_xattrs(struct fs *fs, struct known *known)
 {
 	struct kt_slice xattrs = known->attr.xattrs;
 	struct kept *kept;
@@ -51,12 +51,12 @@ int change_keep(struct fs *fs, struct known *known)
 	return 0;
 }
 
-int change_commit(struct fs *fs, struct kt_txn *txn, int err)
+int update_commit(struct fs *fs, struct kt_txn *txn, int err)
 {
 	uint64_t commit = kt_txn_id(txn);
 
 	if (!err)
-		err = ids_refill(&fs->ids, txn);
+		err = inode_numbers_refill(&fs->inode_numbers, txn);
 	if (!err)
 		err = conflict_clean(fs, txn);
 	if (err)
@@ -64,14 +64,14 @@ int change_commit(struct fs *fs, struct kt_txn *txn, int err)
 	else
 		err = kt_commit_to(txn, 0, fs->changes.seen);
 	changes_ended(fs, err ? 0 : commit);
-	ids_settle(&fs->ids, !err);
+	inode_numbers_settle(&fs->inode_numbers, !err);
 	aside_end(fs, !err);
 	if (!err)
 		conflict_cleaned(fs);
 	return err;
 }
 
-int change_end(struct fs *fs, int err)
+int update_end(struct fs *fs, int err)
 {
 	while (fs->kept != NULL) {
 		struct kept *kept = fs->kept;

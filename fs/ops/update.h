@@ -1,13 +1,13 @@
 /* A change of the store together with what it changes in memory.
  *
- *     err = change_begin(fs, &txn);         the write transaction, and then the lock
+ *     err = update_begin(fs, &txn);         the write transaction, and then the lock
  *     ... look, and change the store ...
- *     err = change_commit(fs, txn, err);    commits, or aborts if err
+ *     err = update_commit(fs, txn, err);    commits, or aborts if err
  *     if (!err)
  *             ... change memory: this cannot fail ...
- *     err = change_end(fs, err);            gives back the lock
+ *     err = update_end(fs, err);            gives back the lock
  *
- * Between change_begin() and change_end() nobody else sees anything of it.
+ * Between update_begin() and update_end() nobody else sees anything of it.
  */
 #ifndef FS_OPS_UPDATE_H
 #define FS_OPS_UPDATE_H
@@ -18,21 +18,21 @@ struct kt_txn;
 
 /** Begin a write transaction and take the lock. On failure nothing is held.
  *  @return 0; -EROFS the file system is read-only */
-int change_begin(struct fs *fs, struct kt_txn **ret_txn);
+int update_begin(struct fs *fs, struct kt_txn **ret_txn);
 
 /** Extended attributes that were found lie in the store, and stay valid until something is changed.
- *  Let these be a copy, which stays until change_end().
+ *  Let these be a copy, which stays until update_end().
  *  @return 0; -ENOMEM */
-int change_keep(struct fs *fs, struct known *known);
+int update_keep_xattrs(struct fs *fs, struct known *known);
 
 /** Commit or abort. The lock is kept.
  *  @param txn  taken
  *  @param err  what went wrong before: then the transaction is aborted
  *  @return err, or why the commit failed */
-int change_commit(struct fs *fs, struct kt_txn *txn, int err);
+int update_commit(struct fs *fs, struct kt_txn *txn, int err);
 
 /** Give back the lock; and flush, if the options want that at once.
  *  @return err, or why the flush failed */
-int change_end(struct fs *fs, int err);
+int update_end(struct fs *fs, int err);
 
 #endif

@@ -43,9 +43,9 @@ static int check_name(const char *name)
 /* ---- ask ------------------------------------------------------------------------------------- */
 
 /* What to do with the attributes of a node, while they can be read. */
-typedef int look_fn(void *arg, struct kt_slice xattrs);
+typedef int xattr_look_fn(void *arg, struct kt_slice xattrs);
 
-static int look(struct fs *fs, uint64_t number, look_fn *with, void *arg)
+static int xattr_look(struct fs *fs, uint64_t number, xattr_look_fn *with, void *arg)
 {
 	struct kt_txn *txn;
 	struct found found;
@@ -74,14 +74,14 @@ struct answer {
 	size_t size, need; /* size 0: only need is asked for */
 };
 
-static void put(struct answer *answer, const void *bytes, size_t size)
+static void answer_put(struct answer *answer, const void *bytes, size_t size)
 {
 	if (answer->need + size <= answer->size && size > 0)
 		memcpy(answer->buf + answer->need, bytes, size);
 	answer->need += size;
 }
 
-static int answered(const struct answer *answer)
+static int answer_check(const struct answer *answer)
 {
 	return answer->size > 0 && answer->need > answer->size ? -ERANGE : 0;
 }
@@ -91,27 +91,27 @@ static int look_value(void *arg, struct kt_slice xattrs)
 	struct answer *answer = arg;
 	struct kt_slice value;
 
-	if (!xattrs_find(xattrs, answer->name, &value))
+	if (!xattr_list_find(xattrs, answer->name, &value))
 		return strcmp(answer->name, LABEL) ? -ENODATA : -EOPNOTSUPP;
-	put(answer, value.data, value.size);
-	return answered(answer);
+	answer_put(answer, value.data, value.size);
+	return answer_check(answer);
 }
 
 static int look_names(void *arg, struct kt_slice xattrs)
 {
 	static const char trusted[] = "trusted.";
 	struct answer *answer = arg;
-	struct xattrs_walk walk = xattrs_walk(xattrs);
+	struct xattr_list_cursor walk = xattr_list_begin(xattrs);
 	struct xattr xattr;
 
-	while (xattrs_next(&walk, &xattr)) {
+	while (xattr_list_next(&walk, &xattr)) {
 		if (!answer->trusted && xattr.name.size >= strlen(trusted) &&
 			memcmp(xattr.name.data, trusted, strlen(trusted)) == 0)
 			continue;
-		put(answer, xattr.name.data, xattr.name.size);
-		put(answer, "", 1);
+		answer_put(answer, xattr.name.data, xattr.name.size);
+		answer_put(answer, "", 1);
 	}
-	return answered(answer);
+	return answer_check(answer);
 }
 
 int fs_getxattr(
@@ -121,7 +121,7 @@ int fs_getxattr(
 	int err = check_name(name);
 
 	if (!err)
-		err = look(fs, number, look_value, &answer);
+		err = xattr_look(fs, number, look_value, &answer);
 	if (!err)
 		*ret_size = answer.need;
 	return err;
@@ -131,7 +131,7 @@ int fs_listxattr(struct fs *fs, const struct fs_caller *caller, uint64_t number,
 	size_t size, size_t *ret_size)
 {
 	struct answer answer = {.trusted = caller->uid == 0, .buf = buf, .size = size};
-	int err = look(fs, number, look_names, &answer);
+	int err = xattr_look(fs, number, look_names, &answer);
 
 	if (!err)
 		*ret_size = answer.need;
@@ -140,7 +140,7 @@ int fs_listxattr(struct fs *fs, const struct fs_caller *caller, uint64_t number,
 
 /* ---- change ---------------------------------------------------------------------------------- */
 
-struct setting {
+struct xattr_op {
 	const char *name;
 	const struct kt_slice *value; /* NULL: remove it */
 	unsigned flags;
@@ -150,70 +150,70 @@ struct setting {
 /* Would the attributes be more than a file can have? */
 static int check_list(struct kt_slice list)
 {
-	struct xattrs_walk walk = xattrs_walk(list);
+	struct xattr_list_cursor walk = xattr_list_begin(list);
 	struct xattr xattr;
 	size_t names = 0;
 
-	while (xattrs_next(&walk, &xattr))
+	while (xattr_list_next(&walk, &xattr))
 		names += xattr.name.size + 1;
 	return names > NAMES_BYTES_MAX || list.size > LIST_BYTES_MAX ? -ENOSPC : 0;
 }
 
 /* A list that decides about access: it sets the mode, and is not kept if that says it all. */
-static int set_access(struct setting *setting, mode_t mode, struct attr *attr)
+static int set_access(struct xattr_op *op, mode_t mode, struct attr *attr)
 {
-	if (!acl_check(*setting->value))
+	if (!acl_check(*op->value))
 		return -EINVAL;
 	attr->fields |= ATTR_MODE;
-	attr->mode = acl_mode(*setting->value, mode);
-	if (setting->flags & FS_XATTR_DROP_SGID)
+	attr->mode = acl_mode(*op->value, mode);
+	if (op->flags & FS_XATTR_DROP_SGID)
 		attr->mode &= ~(mode_t)S_ISGID;
-	if (acl_is_minimal(*setting->value))
-		setting->value = NULL;
+	if (acl_is_minimal(*op->value))
+		op->value = NULL;
 	return 0;
 }
 
 /* Check what belongs to the one name or the other. */
-static int check_kind(struct setting *setting, mode_t mode, struct attr *attr)
+static int check_acl_name(struct xattr_op *op, mode_t mode, struct attr *attr)
 {
-	if (!strcmp(setting->name, ACL_DEFAULT) && setting->value != NULL)
-		return !S_ISDIR(mode) ? -EACCES : acl_check(*setting->value) ? 0 : -EINVAL;
-	if (!strcmp(setting->name, ACL_ACCESS) && setting->value != NULL)
-		return set_access(setting, mode, attr);
+	if (!strcmp(op->name, ACL_DEFAULT) && op->value != NULL)
+		return !S_ISDIR(mode) ? -EACCES : acl_check(*op->value) ? 0 : -EINVAL;
+	if (!strcmp(op->name, ACL_ACCESS) && op->value != NULL)
+		return set_access(op, mode, attr);
 	return 0;
 }
 
-static int change_one(void *arg, mode_t mode, struct known *known)
+static int decide_xattr(void *arg, mode_t mode, struct known *known)
 {
-	struct setting setting = *(struct setting *)arg;
+	struct xattr_op op = *(struct xattr_op *)arg;
 	struct kt_slice old, list = {0};
-	bool there = xattrs_find(known->attr.xattrs, setting.name, &old);
+	bool there = xattr_list_find(known->attr.xattrs, op.name, &old);
 	int err;
 
-	if (there && (setting.flags & XATTR_CREATE))
+	if (there && (op.flags & XATTR_CREATE))
 		return -EEXIST;
-	if (!there && (setting.value == NULL || (setting.flags & XATTR_REPLACE)))
+	if (!there && (op.value == NULL || (op.flags & XATTR_REPLACE)))
 		return -ENODATA;
-	err = check_kind(&setting, mode, &known->attr);
+	err = check_acl_name(&op, mode, &known->attr);
 	if (!err)
-		err = xattrs_set(known->attr.xattrs, setting.name, setting.value, &list);
+		err = xattr_list_set(known->attr.xattrs, op.name, op.value, &list);
 	if (err)
 		return err;
-	free(((struct setting *)arg)->list);
-	((struct setting *)arg)->list = (void *)list.data;
+	free(((struct xattr_op *)arg)->list);
+	((struct xattr_op *)arg)->list = (void *)list.data;
 	attr_set_xattrs(&known->attr, list);
 	stat_touch(known);
-	return setting.value != NULL ? check_list(list) : 0;
+	return op.value != NULL ? check_list(list) : 0;
 }
 
-static int change(struct fs *fs, uint64_t number, struct setting *setting)
+static int change_xattr(struct fs *fs, uint64_t number, struct xattr_op *op)
 {
 	struct stat stat;
-	int err = check_name(setting->name);
+	int err = check_name(op->name);
 
 	if (!err)
-		err = amend(fs, number, change_one, setting, &stat);
-	free(setting->list);
+		err = change_attr(fs, number, decide_xattr, op, &stat);
+	free(op->list);
 	return err;
 }
 
@@ -221,14 +221,14 @@ int fs_setxattr(struct fs *fs, uint64_t number, const char *name, const void *va
 	unsigned flags)
 {
 	struct kt_slice slice = {value, size};
-	struct setting setting = {.name = name, .value = &slice, .flags = flags};
+	struct xattr_op op = {.name = name, .value = &slice, .flags = flags};
 
-	return change(fs, number, &setting);
+	return change_xattr(fs, number, &op);
 }
 
 int fs_removexattr(struct fs *fs, uint64_t number, const char *name)
 {
-	struct setting setting = {.name = name};
+	struct xattr_op op = {.name = name};
 
-	return change(fs, number, &setting);
+	return change_xattr(fs, number, &op);
 }

@@ -8,7 +8,7 @@
 #include "mount/system/mount_options.h"
 #include "mount/fuse/session.h"
 
-#include "fs/snapshots/snapshots.h"
+#include "fs/snapshots/snapdir.h"
 #include "keytree.h"
 
 #include <errno.h>
@@ -43,12 +43,12 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
 		vfprintf(stderr, format, args);
 }
 
-static int serve(struct mount *mount, const struct attach_options *attach, struct views *views,
+static int serve(struct mount *mount, const struct attach_options *attach, struct snapdir *snapdir,
 	struct coherence *coherence)
 {
 	struct dircache dirs;
 	struct ops_context context = {
-		.views = views,
+		.snapdir = snapdir,
 		.coherence = coherence,
 		.read_only = mount->options.read_only,
 		.dirs = &dirs,
@@ -78,18 +78,18 @@ static int serve(struct mount *mount, const struct attach_options *attach, struc
 
 /* Serve, and tell the kernel what others change. A snapshot does not change. */
 static int serve_coherently(struct mount *mount, const struct attach_options *attach,
-	struct kt_store *store, struct views *views)
+	struct kt_store *store, struct snapdir *snapdir)
 {
 	bool changes = mount->options.snapshot == NULL;
 	struct coherence *coherence;
-	struct view_node root;
-	int err = views_node(views, FS_ROOT, &root), status;
+	struct snapdir_node root;
+	int err = snapdir_resolve(snapdir, FS_ROOT, &root), status;
 
 	if (!err)
 		err = coherence_open(changes ? store : NULL, root.fs, &coherence);
 	if (err != 0)
 		return complain(mount, mount->store_path, "mount", kt_strerror(store, err));
-	status = serve(mount, attach, views, coherence);
+	status = serve(mount, attach, snapdir, coherence);
 	coherence_close(coherence);
 	return status;
 }
@@ -128,15 +128,15 @@ static int mount_store(struct mount *mount, struct kt_store *store, const char *
 		.allow_other = options->allow_other,
 		.no_exec = options->no_exec,
 	};
-	struct views *views;
+	struct snapdir *snapdir;
 	int err, status;
 
-	err = views_open(store, &fs_options, &views);
+	err = snapdir_open(store, &fs_options, &snapdir);
 	if (err != 0) {
 		status = complain(mount, mount->store_path, "mount", why_not(options, err));
 	} else {
-		status = serve_coherently(mount, &attach, store, views);
-		err = views_close(views);
+		status = serve_coherently(mount, &attach, store, snapdir);
+		err = snapdir_close(snapdir);
 		if (err != 0)
 			status =
 				complain(mount, mount->store_path, "flush", kt_strerror(NULL, err));

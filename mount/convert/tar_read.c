@@ -103,7 +103,7 @@ static int get_xattrs(struct reader *reader)
 		value.data = data;
 		if (strlen(name) == 0 || strlen(name) > 255)
 			return bad(reader, "an extended attribute with such a name");
-		err = xattrs_set(reader->xattrs, name, &value, &list);
+		err = xattr_list_set(reader->xattrs, name, &value, &list);
 		if (!err) {
 			free((void *)reader->xattrs.data);
 			reader->xattrs = list;

@@ -93,11 +93,11 @@ static int add_ranges(struct writer *writer, const struct record *record)
 
 static void set_xattrs(struct archive_entry *entry, const struct attr *attr)
 {
-	struct xattrs_walk walk = xattrs_walk(attr->xattrs);
+	struct xattr_list_cursor walk = xattr_list_begin(attr->xattrs);
 	struct xattr xattr;
 	char name[256];
 
-	while ((attr->fields & ATTR_XATTR) && xattrs_next(&walk, &xattr)) {
+	while ((attr->fields & ATTR_XATTR) && xattr_list_next(&walk, &xattr)) {
 		snprintf(name, sizeof(name), "%.*s", (int)xattr.name.size,
 			(const char *)xattr.name.data);
 		archive_entry_xattr_add_entry(entry, name, xattr.value.data, xattr.value.size);

@@ -44,20 +44,20 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 
 /* ---- replies ---- */
 
-struct fuse_entry_param ops_entry(const struct view_node *in, const struct fs_entry *entry)
+struct fuse_entry_param ops_entry(const struct snapdir_node *in, const struct fs_entry *entry)
 {
 	/* A snapshot may be deleted, and another one get its name. */
-	bool is_snapshot = in->view != 0 && entry->node == FS_ROOT;
+	bool is_snapshot = in->node_bits != 0 && entry->node == FS_ROOT;
 
 	return (struct fuse_entry_param){
-		.ino = entry->node != 0 ? in->view | entry->node : 0,
+		.ino = entry->node != 0 ? in->node_bits | entry->node : 0,
 		.attr = entry->stat,
 		.attr_timeout = OPS_FOREVER,
 		.entry_timeout = is_snapshot ? 0 : OPS_FOREVER,
 	};
 }
 
-struct fuse_entry_param ops_made(const struct view_node *in, const struct fs_entry *entry)
+struct fuse_entry_param ops_made(const struct snapdir_node *in, const struct fs_entry *entry)
 {
 	struct fuse_entry_param param = ops_entry(in, entry);
 
@@ -76,14 +76,14 @@ struct fs_caller ops_caller(fuse_req_t req)
 /* Answer with an entry; if nobody takes the answer, give its reference back. */
 static void reply_entry(fuse_req_t req, const struct fuse_entry_param *param)
 {
-	struct views *views = ops_context(req)->views;
+	struct snapdir *snapdir = ops_context(req)->snapdir;
 
 	if (fuse_reply_entry(req, param) != 0)
-		views_forget(views, param->ino, 1);
+		snapdir_forget(snapdir, param->ino, 1);
 }
 
 static void reply_made(
-	fuse_req_t req, const struct view_node *in, int err, const struct fs_entry *entry)
+	fuse_req_t req, const struct snapdir_node *in, int err, const struct fs_entry *entry)
 {
 	struct fuse_entry_param param;
 
@@ -111,8 +111,8 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	const struct fuse_entry_param missing = {.entry_timeout = OPS_FOREVER};
 	struct fuse_entry_param param;
 	struct fs_entry entry;
-	struct view_node in;
-	int err = views_lookup(ops_context(req)->views, parent, name, &in, &entry);
+	struct snapdir_node in;
+	int err = snapdir_lookup(ops_context(req)->snapdir, parent, name, &in, &entry);
 
 	/* That it does not exist may be kept too; not of a snapshot, which may be taken any time.
 	 */
@@ -128,21 +128,21 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void forget(fuse_req_t req, fuse_ino_t node, uint64_t count)
 {
-	views_forget(ops_context(req)->views, node, count);
+	snapdir_forget(ops_context(req)->snapdir, node, count);
 	fuse_reply_none(req);
 }
 
 static void forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 {
 	for (size_t i = 0; i < count; i++)
-		views_forget(ops_context(req)->views, forgets[i].ino, forgets[i].nlookup);
+		snapdir_forget(ops_context(req)->snapdir, forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 
 static void mknod_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
 	struct fs_caller caller = ops_caller(req);
-	struct view_node at = ops_at(req, parent);
+	struct snapdir_node at = ops_at(req, parent);
 	struct fs_entry entry;
 	int err = fs_mknod(at.fs, &caller, at.node, name, mode, rdev, &entry);
 
@@ -152,7 +152,7 @@ static void mknod_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 static void mkdir_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct fs_caller caller = ops_caller(req);
-	struct view_node at = ops_at(req, parent);
+	struct snapdir_node at = ops_at(req, parent);
 	struct fs_entry entry;
 	int err = fs_mkdir(at.fs, &caller, at.node, name, mode, &entry);
 
@@ -162,7 +162,7 @@ static void mkdir_(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 static void symlink_(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
 	struct fs_caller caller = ops_caller(req);
-	struct view_node at = ops_at(req, parent);
+	struct snapdir_node at = ops_at(req, parent);
 	struct fs_entry entry;
 	int err = fs_symlink(at.fs, &caller, target, at.node, name, &entry);
 
@@ -172,7 +172,7 @@ static void symlink_(fuse_req_t req, const char *target, fuse_ino_t parent, cons
 static void readlink_(fuse_req_t req, fuse_ino_t node)
 {
 	char *target;
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	int err = fs_readlink(at.fs, at.node, &target);
 
 	if (err != 0) {
@@ -185,14 +185,14 @@ static void readlink_(fuse_req_t req, fuse_ino_t node)
 
 static void unlink_(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct view_node at = ops_at(req, parent);
+	struct snapdir_node at = ops_at(req, parent);
 
 	ops_reply(req, fs_unlink(at.fs, at.node, name));
 }
 
 static void rmdir_(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct view_node at = ops_at(req, parent);
+	struct snapdir_node at = ops_at(req, parent);
 
 	ops_reply(req, fs_rmdir(at.fs, at.node, name));
 }
@@ -200,7 +200,7 @@ static void rmdir_(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void rename_(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 	const char *new_name, unsigned flags)
 {
-	struct view_node from = ops_at(req, parent), to = ops_at(req, new_parent);
+	struct snapdir_node from = ops_at(req, parent), to = ops_at(req, new_parent);
 
 	if (from.fs != to.fs)
 		ops_reply(req, -EXDEV);
@@ -210,7 +210,7 @@ static void rename_(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_in
 
 static void link_(fuse_req_t req, fuse_ino_t node, fuse_ino_t new_parent, const char *new_name)
 {
-	struct view_node from = ops_at(req, node), at = ops_at(req, new_parent);
+	struct snapdir_node from = ops_at(req, node), at = ops_at(req, new_parent);
 	struct fs_entry entry;
 	int err = -EXDEV;
 
@@ -223,7 +223,7 @@ static void link_(fuse_req_t req, fuse_ino_t node, fuse_ino_t new_parent, const 
 
 static void getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	struct stat stat;
 
 	(void)fi;
@@ -271,7 +271,7 @@ static void setattr(
 	struct fs_setattr set = translate_setattr(attr, to_set);
 	bool drop = set.what == 0 ? ops_caller(req).uid != 0 : wire_now()->drop_suid;
 	struct fs_file *file = fi != NULL ? (struct fs_file *)(uintptr_t)fi->fh : NULL;
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	struct stat stat;
 	int err;
 

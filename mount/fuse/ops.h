@@ -22,14 +22,14 @@
 
 struct coherence;
 struct dircache;
-struct views;
+struct snapdir;
 
 /** Largest write the kernel sends in one request, and largest read it asks for. */
 #define OPS_MAX_WRITE ((size_t)1024 * 1024)
 
 /** What the handlers work on: the user data of the session. */
 struct ops_context {
-	struct views *views;
+	struct snapdir *snapdir;
 	bool read_only;	       /* the kernel then opens files and directories without asking */
 	struct dircache *dirs; /* listings in progress, if read-only */
 	struct coherence *coherence;

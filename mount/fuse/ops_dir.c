@@ -13,7 +13,7 @@ static struct fs_dir *dir_of(const struct fuse_file_info *fi)
 
 void ops_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	struct fs_dir *dir;
 	int err = ops_context(req)->read_only ? -ENOSYS : fs_opendir(at.fs, at.node, &dir);
 
@@ -31,7 +31,7 @@ void ops_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 /* A reply in the making. */
 struct listing {
 	fuse_req_t req;
-	struct view_node at;
+	struct snapdir_node at;
 	bool plus;
 	char *buf;
 	size_t size, used;
@@ -87,7 +87,7 @@ static int list_unopened(struct listing *listing, fuse_ino_t node, off_t offset)
 static int list(struct listing *listing, fuse_ino_t node, off_t offset, struct fs_dir *dir)
 {
 	int err = listing->at.is_list && offset == 0
-			  ? views_refresh(ops_context(listing->req)->views)
+			  ? snapdir_refresh(ops_context(listing->req)->snapdir)
 			  : 0;
 
 	if (err != 0)

@@ -23,7 +23,7 @@ static void set_file(struct fuse_file_info *fi, struct fs_file *file)
 void ops_create(
 	fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
-	struct view_node at = ops_at(req, parent);
+	struct snapdir_node at = ops_at(req, parent);
 	struct fs_caller caller = ops_caller(req);
 	struct fuse_entry_param param;
 	struct fs_entry entry;
@@ -63,7 +63,7 @@ static void send_ahead(void *arg, const void *value, size_t size)
 void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	struct ahead ahead = {ops_context(req), node};
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	struct fs_file *file;
 	int err = -ENOSYS;
 
@@ -93,7 +93,7 @@ void ops_end_thread(void)
 void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct coherence *coherence = ops_context(req)->coherence;
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	struct fs_file *file = file_of(fi);
 	bool due = false;
 	size_t got = 0;
@@ -112,7 +112,7 @@ void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct
 		ops_reply(req, err);
 	else
 		fuse_reply_buf(req, read_buffer, got);
-	if (due && at.view == 0)
+	if (due && at.node_bits == 0)
 		coherence_send(coherence);
 }
 
@@ -122,7 +122,7 @@ void ops_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, o
 	struct fuse_file_info *fi)
 {
 	bool append = (fi->flags & O_APPEND) && !fi->writepage;
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	int err = fs_drop_privileges(at.fs, at.node, wire_now()->drop_suid);
 
 	if (!err)
@@ -150,7 +150,7 @@ void ops_fsync(fuse_req_t req, fuse_ino_t node, int data_only, struct fuse_file_
 
 void ops_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence, struct fuse_file_info *fi)
 {
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	struct fs_file *file = file_of(fi);
 	off_t found;
 	int err = 0;
@@ -177,7 +177,7 @@ void ops_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t offset, off_
 void ops_copy_file_range(fuse_req_t req, fuse_ino_t node, off_t offset, struct fuse_file_info *fi,
 	fuse_ino_t to_node, off_t to_offset, struct fuse_file_info *to_fi, size_t size, int flags)
 {
-	struct view_node from = ops_at(req, node), to = ops_at(req, to_node);
+	struct snapdir_node from = ops_at(req, node), to = ops_at(req, to_node);
 	size_t copied;
 	int err = -EXDEV;
 

@@ -4,7 +4,7 @@
 
 #include "mount/fuse/ops.h"
 
-#include "fs/snapshots/snapshots.h"
+#include "fs/snapshots/snapdir.h"
 
 /** How long the kernel may keep what it is told, in seconds: for ever. */
 #define OPS_FOREVER 1e9
@@ -21,12 +21,12 @@ static inline struct ops_context *ops_context(fuse_req_t req)
 
 /** The node of a request, taken apart. The kernel names only nodes that it was given; of any other
  *  there is nothing to be found in the present. */
-static inline struct view_node ops_at(fuse_req_t req, fuse_ino_t number)
+static inline struct snapdir_node ops_at(fuse_req_t req, fuse_ino_t number)
 {
-	struct view_node at;
+	struct snapdir_node at;
 
-	if (views_node(ops_context(req)->views, number, &at) != 0)
-		views_node(ops_context(req)->views, 0, &at);
+	if (snapdir_resolve(ops_context(req)->snapdir, number, &at) != 0)
+		snapdir_resolve(ops_context(req)->snapdir, 0, &at);
 	return at;
 }
 
@@ -38,10 +38,10 @@ static inline void ops_reply(fuse_req_t req, int err)
 
 /** What the kernel is told of an entry that it asked for. @param in  a node of the same file system
  */
-struct fuse_entry_param ops_entry(const struct view_node *in, const struct fs_entry *entry);
+struct fuse_entry_param ops_entry(const struct snapdir_node *in, const struct fs_entry *entry);
 
 /** And of one that was made, or opened when it was to be made. */
-struct fuse_entry_param ops_made(const struct view_node *in, const struct fs_entry *entry);
+struct fuse_entry_param ops_made(const struct snapdir_node *in, const struct fs_entry *entry);
 
 /** Who sent the request. */
 struct fs_caller ops_caller(fuse_req_t req);

@@ -15,7 +15,7 @@ static bool is_counts(fuse_ino_t node, const char *name)
 void ops_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value, size_t size,
 	int flags)
 {
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	unsigned drop = wire_now()->drop_suid ? FS_XATTR_DROP_SGID : 0;
 
 	if (is_counts(node, name))
@@ -27,7 +27,7 @@ void ops_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char 
 
 void ops_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
 {
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 
 	ops_reply(req, fs_removexattr(at.fs, at.node, name));
 }
@@ -56,7 +56,7 @@ static void reply_counts(fuse_req_t req, size_t size)
 
 void ops_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
 {
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	char *buf;
 	size_t got = 0;
 	int err;
@@ -75,7 +75,7 @@ void ops_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size
 
 void ops_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
-	struct view_node at = ops_at(req, node);
+	struct snapdir_node at = ops_at(req, node);
 	struct fs_caller caller = ops_caller(req);
 	char *buf = size > 0 ? malloc(size) : NULL;
 	size_t got = 0;

@@ -1,5 +1,5 @@
 /* Looking back: snapshots beside the present, views that come and go, and parts of a store. */
-#include "fs/snapshots/snapshots.h"
+#include "fs/snapshots/snapdir.h"
 
 #include "keytree.h"
 
@@ -17,7 +17,7 @@
 
 struct fixture {
 	struct kt_store *store;
-	struct views *views;
+	struct snapdir *snapdir;
 };
 
 static const struct fs_options defaults = {
@@ -29,7 +29,7 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	assert_int_equal(kt_open_memory("views", &f->store), 0);
-	assert_int_equal(views_open(f->store, &defaults, &f->views), 0);
+	assert_int_equal(snapdir_open(f->store, &defaults, &f->snapdir), 0);
 	*state = f;
 	return 0;
 }
@@ -39,7 +39,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 	uint64_t findings;
 
-	assert_int_equal(views_close(f->views), 0);
+	assert_int_equal(snapdir_close(f->snapdir), 0);
 	assert_int_equal(kt_check(f->store, NULL, NULL, &findings), 0);
 	assert_int_equal(findings, 0);
 	assert_int_equal(kt_close(f->store), 0);
@@ -61,17 +61,17 @@ static int lookup(struct fixture *f, const char *path, uint64_t *ret_node)
 {
 	char copy[256], *rest = NULL;
 	uint64_t node = FS_ROOT, next;
-	struct view_node in;
+	struct snapdir_node in;
 	struct fs_entry entry;
 	int err = 0;
 
 	snprintf(copy, sizeof(copy), "%s", path);
 	for (char *name = strtok_r(copy, "/", &rest); name && !err;
 		name = strtok_r(NULL, "/", &rest)) {
-		err = views_lookup(f->views, node, name, &in, &entry);
-		next = err ? 0 : in.view | entry.node;
+		err = snapdir_lookup(f->snapdir, node, name, &in, &entry);
+		next = err ? 0 : in.node_bits | entry.node;
 		if (node != FS_ROOT)
-			views_forget(f->views, node, 1);
+			snapdir_forget(f->snapdir, node, 1);
 		node = next;
 	}
 	*ret_node = node;
@@ -82,10 +82,10 @@ static int lookup(struct fixture *f, const char *path, uint64_t *ret_node)
 static const char *read_node(struct fixture *f, uint64_t node)
 {
 	static _Thread_local char text[256];
-	struct view_node at;
+	struct snapdir_node at;
 	struct fs_file *file;
 	size_t size;
-	int err = views_node(f->views, node, &at);
+	int err = snapdir_resolve(f->snapdir, node, &at);
 
 	if (!err)
 		err = fs_open_file(at.fs, at.node, O_RDONLY, &file);
@@ -108,7 +108,7 @@ static const char *read_path(struct fixture *f, const char *path)
 	if (err)
 		return strerrorname_np(-err);
 	text = read_node(f, node);
-	views_forget(f->views, node, 1);
+	snapdir_forget(f->snapdir, node, 1);
 	return text;
 }
 
@@ -124,19 +124,19 @@ static bool add_name(void *arg, const char *name, const struct fs_entry *entry, 
 static const char *list(struct fixture *f, const char *path)
 {
 	static char text[4096];
-	struct view_node at;
+	struct snapdir_node at;
 	struct fs_dir *dir;
 	uint64_t node;
 
 	text[0] = '\0';
 	assert_int_equal(lookup(f, path, &node), 0);
-	assert_int_equal(views_node(f->views, node, &at), 0);
+	assert_int_equal(snapdir_resolve(f->snapdir, node, &at), 0);
 	if (at.is_list)
-		assert_int_equal(views_refresh(f->views), 0);
+		assert_int_equal(snapdir_refresh(f->snapdir), 0);
 	assert_int_equal(fs_opendir(at.fs, at.node, &dir), 0);
 	assert_int_equal(fs_readdir(at.fs, dir, 0, false, add_name, text), 0);
 	fs_releasedir(at.fs, dir);
-	views_forget(f->views, node, node != FS_ROOT);
+	snapdir_forget(f->snapdir, node, node != FS_ROOT);
 	return text;
 }
 
@@ -167,7 +167,7 @@ static void test_deleted(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t held, again;
-	struct view_node at;
+	struct snapdir_node at;
 	struct fs_file *file;
 	struct stat stat;
 	char byte;
@@ -176,7 +176,7 @@ static void test_deleted(void **state)
 	put(f, "a", "old");
 	assert_int_equal(kt_snapshot_create(f->store, "s"), 0);
 	assert_int_equal(lookup(f, ".snapshots/s/a", &held), 0);
-	assert_int_equal(views_node(f->views, held, &at), 0);
+	assert_int_equal(snapdir_resolve(f->snapdir, held, &at), 0);
 	assert_int_equal(fs_open_file(at.fs, at.node, O_RDONLY, &file), 0);
 	assert_int_equal(kt_snapshot_delete(f->store, "s"), 0);
 	assert_string_equal(read_node(f, held), "ESTALE");
@@ -191,19 +191,19 @@ static void test_deleted(void **state)
 	assert_int_equal(lookup(f, ".snapshots/s/a", &again), 0);
 	assert_int_not_equal(held, again);
 	fs_release(at.fs, file);
-	views_forget(f->views, held, 1);
-	views_forget(f->views, again, 1);
+	snapdir_forget(f->snapdir, held, 1);
+	snapdir_forget(f->snapdir, again, 1);
 }
 
 /* What no kernel would name is refused, not followed. */
 static void test_no_such_view(void **state)
 {
 	struct fixture *f = *state;
-	struct view_node at;
+	struct snapdir_node at;
 
 	for (unsigned bit = 53; bit < 64; bit++)
-		assert_int_equal(views_node(f->views, UINT64_C(1) << bit, &at), -ESTALE);
-	views_forget(f->views, UINT64_MAX, 1);
+		assert_int_equal(snapdir_resolve(f->snapdir, UINT64_C(1) << bit, &at), -ESTALE);
+	snapdir_forget(f->snapdir, UINT64_MAX, 1);
 }
 
 /* More snapshots can be looked at one after the other than at once: views are closed. */
@@ -228,11 +228,11 @@ static void test_many(void **state)
 	}
 	assert_int_equal(err, -ENFILE);
 	assert_string_equal(read_node(f, held[7]), "7");
-	views_forget(f->views, held[3], 1);
+	snapdir_forget(f->snapdir, held[3], 1);
 	assert_int_equal(lookup(f, path, &node), 0);
-	views_forget(f->views, node, 1);
+	snapdir_forget(f->snapdir, node, 1);
 	for (int i = 0; i < count; i++)
-		views_forget(f->views, held[i], i != 3);
+		snapdir_forget(f->snapdir, held[i], i != 3);
 }
 
 /* A subtree is the root, in the present and in snapshots; where it is not, there is none. */
@@ -245,19 +245,19 @@ static void test_subtree(void **state)
 	put(f, "x", "");
 	assert_int_equal(kt_snapshot_create(f->store, "before"), 0);
 	options.subtree = "a/b";
-	assert_int_equal(views_open(f->store, &options, &part.views), -ENOTDIR);
+	assert_int_equal(snapdir_open(f->store, &options, &part.snapdir), -ENOTDIR);
 	put(f, "a/b", "itself");
-	assert_int_equal(views_open(f->store, &options, &part.views), -ENOTDIR);
+	assert_int_equal(snapdir_open(f->store, &options, &part.snapdir), -ENOTDIR);
 	put(f, "a/b/c/d", "then");
 	put(f, "a/b-", "outside");
 	assert_int_equal(kt_snapshot_create(f->store, "after"), 0);
 	put(f, "a/b/c/d", "now");
-	assert_int_equal(views_open(f->store, &options, &part.views), 0);
+	assert_int_equal(snapdir_open(f->store, &options, &part.snapdir), 0);
 	assert_string_equal(list(&part, ""), "c");
 	assert_string_equal(read_path(&part, "c/d"), "now");
 	assert_string_equal(read_path(&part, ".snapshots/after/c/d"), "then");
 	assert_string_equal(read_path(&part, ".snapshots/before/c/d"), "ENOENT");
-	assert_int_equal(views_close(part.views), 0);
+	assert_int_equal(snapdir_close(part.snapdir), 0);
 }
 
 /* ---- threads --------------------------------------------------------------------------------- */
