@@ -19,6 +19,7 @@
  */
 #include "mount/cli/command.h"
 #include "mount/system/mount_helper.h"
+#include "mount/system/stdio.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -132,6 +133,8 @@ int main(int argc, char **argv)
 {
 	int status;
 
+	if (stdio_open_missing() != 0)
+		return COMMAND_FAILED;
 	if (helper_is(argv[0]))
 		return helper_run(argc, argv);
 	if (argc < 2) {

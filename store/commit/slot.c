@@ -4,6 +4,7 @@
 #include "store/io/io.h"
 #include "store/tree/page.h"
 #include "store/commit/digest.h"
+#include "store/util/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,7 +91,7 @@ void slot_boot_id(uint8_t *ret_id)
 	char text[64];
 	unsigned digits = 0;
 	ssize_t size = -1;
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	int fd = fd_above_stdio(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
 
 	memset(ret_id, 0, 16);
 	if (fd >= 0) {

@@ -8,6 +8,7 @@
 #include "store/error.h"
 #include "store/io/io_fd.h"
 #include "store/io/io_lock.h"
+#include "store/util/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +145,7 @@ int io_file_open(const char *path, bool readonly, struct io **ret_io)
 	int fd, r;
 
 	do
-		fd = open(path, flags);
+		fd = fd_above_stdio(open(path, flags));
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return errno == ENXIO ? error_set(-EMEDIUMTYPE, "it is not a regular file")
@@ -180,7 +181,7 @@ static int open_parent(const char *path, struct creation *new)
 	parent = slash != NULL ? strndup(path, (size_t)(new->name - path)) : strdup(".");
 	if (parent == NULL)
 		return -ENOMEM;
-	new->dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	new->dir = fd_above_stdio(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	free(parent);
 	return new->dir < 0 ? -errno : 0;
 }
@@ -204,7 +205,8 @@ static int open_temp(struct creation *new, int *ret_fd)
 
 		if (r < 0)
 			return r;
-		fd = openat(new->dir, new->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		fd = fd_above_stdio(
+			openat(new->dir, new->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 		if (fd >= 0) {
 			*ret_fd = fd;
 			return 0;
@@ -217,7 +219,7 @@ static int open_temp(struct creation *new, int *ret_fd)
 /* Open a new file without a name, where that is possible and one can be given to it. */
 static int open_nameless(struct creation *new, int *ret_fd)
 {
-	int fd = openat(new->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = fd_above_stdio(openat(new->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
 
 	if (fd < 0)
 		return -errno;

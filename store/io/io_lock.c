@@ -3,6 +3,7 @@
 #include "store/error.h"
 #include "store/format.h"
 #include "store/io/io_fd.h"
+#include "store/util/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +88,8 @@ static int area_path(const struct io_fd *file, const struct stat *store, char **
 /* Make the lock file. Whoever may read or write the store may do that with it too. */
 static int create_area(const char *path, const struct stat *store, int *ret_fd)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = fd_above_stdio(
+		open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
 	int err = 0;
 
 	if (fd < 0)
@@ -123,7 +125,7 @@ static int check_area(int fd, const struct stat *store, struct stat *ret_st)
 static int open_area(const char *path, const struct stat *store, bool create, int *ret_fd)
 {
 	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
-	int fd = open(path, flags);
+	int fd = fd_above_stdio(open(path, flags));
 	int err;
 
 	if (fd < 0 && errno == ENOENT && create) {
@@ -197,7 +199,7 @@ int io_lock_watch(struct io *io)
 {
 	const struct io_fd *file = (const struct io_fd *)io;
 	char path[64];
-	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int fd = fd_above_stdio(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
 
 	if (fd < 0)
 		return -errno;

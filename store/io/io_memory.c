@@ -1,6 +1,7 @@
 /* The I/O table of a store in memory: an anonymous file, so that it is mapped, grown and read just
  * as one on the disk. */
 #include "store/io/io_fd.h"
+#include "store/util/fd.h"
 
 #include <errno.h>
 #include <string.h>
@@ -103,7 +104,7 @@ int io_memory_open(const char *name, struct io **ret_io)
 	for (i = 0; i < NAME_MAX_MEMFD && name[i] != '\0'; i++)
 		cut[i] = name[i];
 	cut[i] = '\0';
-	fd = memfd_create(cut, MFD_CLOEXEC);
+	fd = fd_above_stdio(memfd_create(cut, MFD_CLOEXEC));
 	if (fd < 0)
 		return -errno;
 	return io_fd_new(fd, &memory_ops, false, false, ret_io);

@@ -8,6 +8,7 @@
 #include "store/error.h"
 #include "store/io/io.h"
 #include "store/store.h"
+#include "store/util/fd.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -187,7 +188,7 @@ int kt_waiter_open(struct kt_store *store, unsigned flags, struct kt_waiter **re
 	if (store->apart)
 		waiter->fd = io_watch(store->io);
 	else
-		waiter->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		waiter->fd = fd_above_stdio(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (waiter->fd < 0)
 		err = store->apart ? waiter->fd : -errno;
 	else if (!store->apart)
