@@ -45,22 +45,22 @@ struct fs {
 	struct kt_store *store; /* borrowed */
 	struct fs_options options;
 	char separator;
-	struct point point;
+	struct timepoint timepoint;
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct inodes nodes;
 	struct inode_numbers inode_numbers; /* numbers for files that are made in memory */
 	LIST_HEAD(, fs_file) files;	    /* open handles */
 	LIST_HEAD(, fs_dir) dirs;
-	struct content *contents;   /* of all files that have some */
-	size_t aside_count;	    /* of these, how many were put aside (aside.h) */
-	struct content *abandoned;  /* nameless entries to be deleted (conflict.h) */
-	struct inode *touched;	    /* directories whose times are to be recorded */
-	struct positions positions; /* where listings went on */
+	struct dirty_file *dirty_files; /* of all files that have some */
+	size_t aside_count;		/* of these, how many were put aside (aside.h) */
+	struct dirty_file *abandoned;	/* nameless entries to be deleted (conflict.h) */
+	struct inode *touched;		/* directories whose times are to be recorded */
+	struct positions positions;	/* where listings went on */
 	struct flusher flusher;
-	struct changes changes; /* of others */
-	struct ahead ahead;	/* what is read, if nobody opens files */
-	struct kept *kept;	/* of the change under way (update.c) */
+	struct foreign foreign;	  /* of others */
+	struct prefetch prefetch; /* what is read, if nobody opens files */
+	struct kept *kept;	  /* of the change under way (update.c) */
 };
 
 /* Free all handles that are open. */

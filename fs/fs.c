@@ -39,10 +39,10 @@ static int fs_check_subtree(struct fs *fs, const struct key *key)
 
 	if (key->size == 0)
 		return 0;
-	err = point_begin(fs, &txn);
+	err = timepoint_begin(fs, &txn);
 	if (err)
 		return err;
-	err = find_directory(fs, txn, &place, key, &found);
+	err = lookup_dir(fs, txn, &place, key, &found);
 	kt_abort(txn);
 	return err == -ENOENT ? -ENOTDIR : err;
 }
@@ -55,7 +55,7 @@ static int fs_start(struct fs *fs)
 	if (!err)
 		err = inodes_init(&fs->nodes, &root);
 	if (!err)
-		err = point_init(fs, fs->options.snapshot);
+		err = timepoint_init(fs, fs->options.snapshot);
 	if (!err)
 		err = fs_check_subtree(fs, &root);
 	if (!err && fs->options.conflict_fail && !fs->options.read_only)
@@ -68,10 +68,10 @@ static int fs_start(struct fs *fs)
 
 static void fs_free(struct fs *fs)
 {
-	changes_fini(&fs->changes);
+	foreign_fini(&fs->foreign);
 	conflict_cleaned(fs);
 	inodes_fini(&fs->nodes);
-	point_fini(fs);
+	timepoint_fini(fs);
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
 }
@@ -118,19 +118,19 @@ static int fs_publish_all(struct fs *fs)
 
 	if (err)
 		return err;
-	for (struct content *c = fs->contents; c != NULL && !err; c = c->next) {
+	for (struct dirty_file *c = fs->dirty_files; c != NULL && !err; c = c->next) {
 		struct kt_txn *tree;
 		struct key key;
 
-		if (inode_has_name(c->node) && c->fate != CONTENT_SCRATCH)
+		if (inode_has_name(c->node) && c->plan != DIRTY_SCRATCH)
 			err = inode_entry(fs->separator, c->node, txn, &tree, &key);
 		else
 			err = -ENOENT;
 		if (!err)
-			err = content_store(c, tree, &key);
+			err = dirty_publish(c, tree, &key);
 		/* no key to store it under, or no value any more to write into */
 		if (err == -ENOENT || err == -ESTALE)
-			err = content_delete_nameless(c, txn);
+			err = dirty_delete_nameless(c, txn);
 	}
 	err = update_commit(fs, txn, err);
 	return update_end(fs, err);
@@ -146,13 +146,13 @@ int fs_close(struct fs *fs)
 	if (!fs->options.read_only) {
 		err = fs_publish_all(fs);
 		if (!err)
-			err = flusher_store(fs, true);
+			err = flusher_publish_dirty(fs, true);
 		flushed = kt_flush(fs->store);
 	}
 	file_free_all(fs);
 	dir_free_all(fs);
-	while (fs->contents != NULL)
-		content_drop(fs->contents->node);
+	while (fs->dirty_files != NULL)
+		dirty_drop(fs->dirty_files->node);
 	fs_free(fs);
 	return err ? err : flushed;
 }

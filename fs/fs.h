@@ -41,7 +41,7 @@ struct fs_options {
 	const char *subtree;	 /* path of the directory to show as the root; or NULL; borrowed
 				    during fs_open() */
 	bool conflict_fail; /* who writes to a file while others of the store change its entry gets
-			       ESTALE; else the last writer wins. fs_tell() is to be called */
+			       ESTALE; else the last writer wins. fs_invalidate() is to be called */
 	uint64_t ino_flip;  /* bits to flip in inode numbers, so that those of file systems that
 			      are shown as one differ */
 };
@@ -97,27 +97,27 @@ bool fs_is_idle(struct fs *fs);
 int fs_close(struct fs *fs);
 
 /** What has changed, of what somebody may keep. */
-enum fs_notice_kind {
-	FS_NOTICE_NAME,	   /* what a name in a directory means, or that it means nothing */
-	FS_NOTICE_LISTING, /* the names in a directory, and its attributes */
-	FS_NOTICE_ATTR,	   /* attributes */
-	FS_NOTICE_DATA,	   /* content of a file, and its attributes */
+enum fs_invalidate_kind {
+	FS_INVALIDATE_NAME,    /* what a name in a directory means, or that it means nothing */
+	FS_INVALIDATE_LISTING, /* the names in a directory, and its attributes */
+	FS_INVALIDATE_ATTR,    /* attributes */
+	FS_INVALIDATE_DATA,    /* content of a file, and its attributes */
 };
 
 /** Something that another writer of the store changed. */
-struct fs_notice {
-	enum fs_notice_kind kind;
-	uint64_t node;	  /* that changed; with FS_NOTICE_NAME the directory */
+struct fs_invalidation {
+	enum fs_invalidate_kind kind;
+	uint64_t node;	  /* that changed; with FS_INVALIDATE_NAME the directory */
 	uint64_t parent;  /* where it is found: the directory; 0: the root, and what has no name */
 	const char *name; /* and its name in there; NUL-terminated; valid during the call */
-	bool stays;	  /* with FS_NOTICE_NAME: it means a directory, as it did when it was last
+	bool stays; /* with FS_INVALIDATE_NAME: it means a directory, as it did when it was last
 			     asked for; who works in there should not notice */
 };
 
 /** Receives a notice. No lock is held: it may wait for requests to be answered. */
-typedef void fs_notice_fn(void *arg, const struct fs_notice *notice);
+typedef void fs_invalidate_fn(void *arg, const struct fs_invalidation *notice);
 
-/** Remember from now on what others change, for fs_tell(). To be called before anything is kept.
+/** Remember from now on what others change, for fs_invalidate(). To be called before anything is kept.
  *  With conflict_fail that is so from the start.
  *  @param ret_fd  becomes readable when there is something to be told that no commit of others
  *                 announces; not for reading, closed by fs_close(); NULL is allowed
@@ -130,7 +130,7 @@ int fs_watch(struct fs *fs, int *ret_fd);
  *  thread at a time.
  *  @param tell  called for each; may be called without need
  *  @return 0; else what is kept may not be true: call again, and all is told again */
-int fs_tell(struct fs *fs, fs_notice_fn *tell, void *arg);
+int fs_invalidate(struct fs *fs, fs_invalidate_fn *tell, void *arg);
 
 /** Find a name in a directory.
  *  @return 0; -ENOENT; -ENOTDIR; -ENAMETOOLONG */
@@ -246,33 +246,33 @@ int fs_open_file(struct fs *fs, uint64_t node, int flags, struct fs_file **ret_f
 
 /** Receives the value of a file. It must not call functions of this header, nor wait for a request
  *  to be answered. */
-typedef void fs_value_fn(void *arg, const void *value, size_t size);
+typedef void fs_prefetch_value_fn(void *arg, const void *value, size_t size);
 
 /** Open a regular file, and send its value ahead of whoever is going to read it, to be kept. Sent
  * is a small value that was not sent since it changed, if nobody else has the file open, and if all
- *  that others changed has been told (fs_tell()). While it is sent nobody opens or changes the
+ *  that others changed has been told (fs_invalidate()). While it is sent nobody opens or changes the
  * file.
  *  @param send  may not be called at all; NULL: as fs_open_file()
  *  @return as fs_open_file() */
-int fs_open_ahead(struct fs *fs, uint64_t node, int flags, fs_value_fn *send, void *arg,
+int fs_open_prefetch(struct fs *fs, uint64_t node, int flags, fs_prefetch_value_fn *send, void *arg,
 	struct fs_file **ret_file);
 
 /** Read a file of a read-only file system that nobody has opened.
  *  @param ret_read  bytes read; less than size only at the end of the file
- *  @param ret_due   whether values are worth being sent ahead now, by fs_send_ahead()
+ *  @param ret_due   whether values are worth being sent ahead now, by fs_prefetch()
  *  @return 0; as fs_open_file() */
 int fs_read_node(struct fs *fs, uint64_t node, off_t offset, void *buf, size_t size,
 	size_t *ret_read, bool *ret_due);
 
 /** Receives the value of a file, to be kept until it is told that it has changed. No lock is held:
  *  it may wait for requests to be answered. */
-typedef void fs_ahead_fn(void *arg, uint64_t node, const void *value, size_t size);
+typedef void fs_prefetch_fn(void *arg, uint64_t node, const void *value, size_t size);
 
 /** Send values ahead: of small files that are referred to, behind those that fs_read_node() was
  *  asked for, as far as that seems to be of use; of one directory. To be called by the thread that
- *  calls fs_tell(), if any does: while others have changed what was not told yet, nothing is sent.
- *  @return whether anything was due: then call it again, and fs_tell() before */
-bool fs_send_ahead(struct fs *fs, fs_ahead_fn *send, void *arg);
+ *  calls fs_invalidate(), if any does: while others have changed what was not told yet, nothing is sent.
+ *  @return whether anything was due: then call it again, and fs_invalidate() before */
+bool fs_prefetch(struct fs *fs, fs_prefetch_fn *send, void *arg);
 
 /** @param ret_read  bytes read; less than size only at the end of the file
  *  @return 0; -EBADF not open for reading; -ESTALE an application has deleted the key */

@@ -3,40 +3,40 @@
 
 #include "fs/dirty/dirty_file.h"
 
-void below_nameless(uint64_t id, struct kt_txn *txn, struct below *ret_below)
+void backing_nameless(uint64_t id, struct kt_txn *txn, struct backing *ret_backing)
 {
-	kt_id_key(id, ret_below->nameless);
-	ret_below->tree = kt_tree(txn, KT_NAMELESS);
-	ret_below->key = ret_below->nameless;
-	ret_below->key_size = KT_ID_KEY_SIZE;
+	kt_id_key(id, ret_backing->nameless);
+	ret_backing->tree = kt_tree(txn, KT_NAMELESS);
+	ret_backing->key = ret_backing->nameless;
+	ret_backing->key_size = KT_ID_KEY_SIZE;
 }
 
-void below_entry(const struct key *key, struct kt_txn *txn, struct below *ret_below)
+void backing_entry(const struct key *key, struct kt_txn *txn, struct backing *ret_backing)
 {
-	ret_below->tree = txn;
-	ret_below->key = key->bytes;
-	ret_below->key_size = key->size;
+	ret_backing->tree = txn;
+	ret_backing->key = key->bytes;
+	ret_backing->key_size = key->size;
 }
 
-bool below_is_there(const struct content *content)
+bool backing_exists(const struct dirty_file *dirty)
 {
-	return content->nameless != 0 || content->aside != NULL;
+	return dirty->nameless != 0 || dirty->aside != NULL;
 }
 
-uint64_t below_id(const struct content *content)
+uint64_t backing_id(const struct dirty_file *dirty)
 {
-	return content->aside != NULL ? content->aside->taken : content->nameless;
+	return dirty->aside != NULL ? dirty->aside->taken : dirty->nameless;
 }
 
-int below_find(
-	const struct content *content, struct kt_txn *txn, struct key *key, struct below *ret_below)
+int backing_find(const struct dirty_file *dirty, struct kt_txn *txn, struct key *key,
+	struct backing *ret_backing)
 {
-	uint64_t id = below_id(content);
-	int err = id == 0 ? aside_key(content, key) : 0;
+	uint64_t id = backing_id(dirty);
+	int err = id == 0 ? aside_key(dirty, key) : 0;
 
 	if (id != 0)
-		below_nameless(id, txn, ret_below);
+		backing_nameless(id, txn, ret_backing);
 	else if (!err)
-		below_entry(key, kt_tree(txn, KT_ENTRIES), ret_below);
+		backing_entry(key, kt_tree(txn, KT_ENTRIES), ret_backing);
 	return err;
 }

@@ -7,33 +7,33 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct content;
+struct dirty_file;
 struct kt_txn;
 
-struct below {
+struct backing {
 	struct kt_txn *tree;
-	const unsigned char *key; /* borrowed, or in here: do not copy a struct below */
+	const unsigned char *key; /* borrowed, or in here: do not copy a struct backing */
 	size_t key_size;
 	unsigned char nameless[KT_ID_KEY_SIZE];
 };
 
 /** A nameless entry. */
-void below_nameless(uint64_t id, struct kt_txn *txn, struct below *ret_below);
+void backing_nameless(uint64_t id, struct kt_txn *txn, struct backing *ret_backing);
 
 /** The entry of a key. @param key  borrowed @param txn  its tree */
-void below_entry(const struct key *key, struct kt_txn *txn, struct below *ret_below);
+void backing_entry(const struct key *key, struct kt_txn *txn, struct backing *ret_backing);
 
 /** Is there an entry below whole content? */
-bool below_is_there(const struct content *content);
+bool backing_exists(const struct dirty_file *dirty);
 
 /** The id of the nameless entry below whole content; 0: it has a key (aside.h), or there is none.
  */
-uint64_t below_id(const struct content *content);
+uint64_t backing_id(const struct dirty_file *dirty);
 
 /** The entry below whole content that has one.
- *  @param key  room for a key, which ret_below borrows
+ *  @param key  room for a key, which ret_backing borrows
  *  @return 0; as place_key() */
-int below_find(const struct content *content, struct kt_txn *txn, struct key *key,
-	struct below *ret_below);
+int backing_find(const struct dirty_file *dirty, struct kt_txn *txn, struct key *key,
+	struct backing *ret_backing);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* The version of a node's entry; 0: there is none that can be read. */
-static int find_version(
+static int conflict_version(
 	const struct fs *fs, struct kt_txn *txn, const struct inode *node, uint64_t *ret_version)
 {
 	struct kt_txn *tree;
@@ -26,20 +26,19 @@ static int find_version(
 }
 
 /* Is it of a commit that was known before? */
-static bool is_known(const struct fs *fs, uint64_t version)
+static bool conflict_is_own(const struct fs *fs, uint64_t version)
 {
-	return version != 0 && version <= kt_txn_id(fs->changes.seen);
+	return version != 0 && version <= kt_txn_id(fs->foreign.seen);
 }
 
 /* Has a node no entry to be compared: no name, or one that never becomes a key? */
-static bool is_apart(const struct inode *node)
+static bool conflict_is_exempt(const struct inode *node)
 {
-	return !inode_has_name(node) ||
-	       (node->content != NULL && node->content->fate == CONTENT_SCRATCH);
+	return !inode_has_name(node) || (node->dirty != NULL && node->dirty->plan == DIRTY_SCRATCH);
 }
 
 /* Others have written the entry. Who owes nothing by then has lost nothing. */
-static void lose(struct fs *fs, struct inode *node)
+static void conflict_lose(struct fs *fs, struct inode *node)
 {
 	struct fs_file *file;
 
@@ -47,38 +46,38 @@ static void lose(struct fs *fs, struct inode *node)
 	{
 		if (file->node != node)
 			continue;
-		file->unpublished = file->unpublished && node->content != NULL;
+		file->unpublished = file->unpublished && node->dirty != NULL;
 		file->stale = file->stale || file->unpublished || file_can_write(file);
 	}
-	if (node->content != NULL && node->content->nameless != 0)
-		flusher_expect_store(fs); /* which deletes it */
-	content_abandon(fs, node);
+	if (node->dirty != NULL && node->dirty->nameless != 0)
+		flusher_expect_publish(fs); /* which deletes it */
+	dirty_abandon(fs, node);
 }
 
-static int look_at(struct fs *fs, struct kt_txn *txn, struct inode *node)
+static int conflict_check(struct fs *fs, struct kt_txn *txn, struct inode *node)
 {
 	uint64_t version;
 	int err;
 
-	if (is_apart(node))
+	if (conflict_is_exempt(node))
 		return 0;
-	err = find_version(fs, txn, node, &version);
+	err = conflict_version(fs, txn, node, &version);
 	if (err)
 		return err;
-	if (version != node->version && !is_known(fs, version))
-		lose(fs, node);
+	if (version != node->version && !conflict_is_own(fs, version))
+		conflict_lose(fs, node);
 	node->version = version;
 	return 0;
 }
 
 int conflict_open(struct fs *fs, struct kt_txn *txn, struct inode *node)
 {
-	return fs->options.conflict_fail ? look_at(fs, txn, node) : 0;
+	return fs->options.conflict_fail ? conflict_check(fs, txn, node) : 0;
 }
 
-int conflict_look(struct fs *fs, struct kt_txn *txn)
+int conflict_check_all(struct fs *fs, struct kt_txn *txn)
 {
-	struct content *content, *next;
+	struct dirty_file *dirty, *next;
 	struct fs_file *file;
 	int err = 0;
 
@@ -87,13 +86,13 @@ int conflict_look(struct fs *fs, struct kt_txn *txn)
 	LIST_FOREACH(file, &fs->files, list)
 	{
 		if (!err && file_can_write(file))
-			err = look_at(fs, txn, file->node);
+			err = conflict_check(fs, txn, file->node);
 	}
-	for (content = fs->contents; content != NULL && !err; content = next) {
-		struct inode *node = content->node;
+	for (dirty = fs->dirty_files; dirty != NULL && !err; dirty = next) {
+		struct inode *node = dirty->node;
 
-		next = content->next;
-		err = look_at(fs, txn, node);
+		next = dirty->next;
+		err = conflict_check(fs, txn, node);
 		inodes_tidy(&fs->nodes, node);
 	}
 	return err;
@@ -117,17 +116,17 @@ int conflict_clean(struct fs *fs, struct kt_txn *txn)
 {
 	int err = 0;
 
-	for (const struct content *c = fs->abandoned; c != NULL && !err; c = c->next)
-		err = content_delete_nameless(c, txn);
+	for (const struct dirty_file *c = fs->abandoned; c != NULL && !err; c = c->next)
+		err = dirty_delete_nameless(c, txn);
 	return err;
 }
 
 void conflict_cleaned(struct fs *fs)
 {
 	while (fs->abandoned != NULL) {
-		struct content *content = fs->abandoned;
+		struct dirty_file *dirty = fs->abandoned;
 
-		fs->abandoned = content->next;
-		free(content);
+		fs->abandoned = dirty->next;
+		free(dirty);
 	}
 }

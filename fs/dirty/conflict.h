@@ -32,7 +32,7 @@ int conflict_open(struct fs *fs, struct kt_txn *txn, struct inode *node);
 /** Look at the entries of all files that are being written.
  *  @param txn  sees the commits of others that are noticed now
  *  @return 0; -ENOMEM */
-int conflict_look(struct fs *fs, struct kt_txn *txn);
+int conflict_check_all(struct fs *fs, struct kt_txn *txn);
 
 /** Was something dropped that a handle of the file still owes? Then there is nothing to be saved
  *  under another name.

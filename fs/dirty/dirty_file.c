@@ -12,23 +12,23 @@
 
 /* ---- in memory ------------------------------------------------------------------------------- */
 
-int content_begin(struct fs *fs, struct inode *node, struct content **ret_content)
+int dirty_begin(struct fs *fs, struct inode *node, struct dirty_file **ret_dirty)
 {
-	struct content *content = calloc(1, sizeof(*content));
+	struct dirty_file *dirty = calloc(1, sizeof(*dirty));
 
-	assert(node->content == NULL);
-	if (content == NULL)
+	assert(node->dirty == NULL);
+	if (dirty == NULL)
 		return -ENOMEM;
-	content->fs = fs;
-	content->node = node;
-	content->mtime_ns = core_now_ns();
-	content->next = fs->contents;
-	content->link = &fs->contents;
-	if (content->next != NULL)
-		content->next->link = &content->next;
-	fs->contents = content;
-	node->content = content;
-	*ret_content = content;
+	dirty->fs = fs;
+	dirty->node = node;
+	dirty->mtime_ns = core_now_ns();
+	dirty->next = fs->dirty_files;
+	dirty->link = &fs->dirty_files;
+	if (dirty->next != NULL)
+		dirty->next->link = &dirty->next;
+	fs->dirty_files = dirty;
+	node->dirty = dirty;
+	*ret_dirty = dirty;
 	return 0;
 }
 
@@ -49,192 +49,192 @@ static int copy_xattrs(const struct attr *attr, struct kt_slice *ret_copy)
 }
 
 /* Take over attributes. @param xattrs  a copy of those that known has; taken */
-static void set_whole(struct content *content, const struct known *known, struct kt_slice xattrs)
+static void set_whole(struct dirty_file *dirty, const struct known *known, struct kt_slice xattrs)
 {
-	if (content->whole)
-		free((void *)content->attr.xattrs.data);
-	content->whole = true;
-	content->lost = false;
-	content->attr = known->attr;
-	content->attr.fields |= ATTR_CTIME;
-	attr_set_xattrs(&content->attr, xattrs);
+	if (dirty->whole)
+		free((void *)dirty->attr.xattrs.data);
+	dirty->whole = true;
+	dirty->lost = false;
+	dirty->attr = known->attr;
+	dirty->attr.fields |= ATTR_CTIME;
+	attr_set_xattrs(&dirty->attr, xattrs);
 }
 
-int content_make_whole(struct content *content, const struct known *known)
+int dirty_make_whole(struct dirty_file *dirty, const struct known *known)
 {
 	struct kt_slice xattrs;
 	int err = copy_xattrs(&known->attr, &xattrs);
 
 	if (err)
 		return err;
-	set_whole(content, known, xattrs);
-	content_resize(content, 0);
+	set_whole(dirty, known, xattrs);
+	dirty_resize(dirty, 0);
 	return 0;
 }
 
-void content_lose_key(struct content *content, const struct known *known, uint64_t nameless)
+void dirty_lose_key(struct dirty_file *dirty, const struct known *known, uint64_t nameless)
 {
 	struct kt_slice xattrs;
 
-	assert(!content->whole && content->nameless == 0 && nameless != 0);
+	assert(!dirty->whole && dirty->nameless == 0 && nameless != 0);
 	copy_xattrs(&known->attr, &xattrs);
-	set_whole(content, known, xattrs);
-	content->nameless = nameless;
-	content->size = content->base_size = known->size;
-	content->mtime_ns = known->mtime_ns;
+	set_whole(dirty, known, xattrs);
+	dirty->nameless = nameless;
+	dirty->size = dirty->base_size = known->size;
+	dirty->mtime_ns = known->mtime_ns;
 }
 
 /* Take content from its node, and all that it has in memory. */
-static void take_off(struct content *content)
+static void dirty_unlink(struct dirty_file *dirty)
 {
-	struct inode *node = content->node;
+	struct inode *node = dirty->node;
 
-	assert(*content->link == content && node->content == content);
-	*content->link = content->next;
-	if (content->next != NULL)
-		content->next->link = content->link;
-	gather_clear(&content->gather);
-	if (content->whole)
-		free((void *)content->attr.xattrs.data);
-	aside_drop(content);
-	node->content = NULL;
+	assert(*dirty->link == dirty && node->dirty == dirty);
+	*dirty->link = dirty->next;
+	if (dirty->next != NULL)
+		dirty->next->link = dirty->link;
+	write_buffer_clear(&dirty->buffer);
+	if (dirty->whole)
+		free((void *)dirty->attr.xattrs.data);
+	aside_drop(dirty);
+	node->dirty = NULL;
 }
 
-void content_drop(struct inode *node)
+void dirty_drop(struct inode *node)
 {
-	struct content *content = node->content;
+	struct dirty_file *dirty = node->dirty;
 
-	if (content == NULL)
+	if (dirty == NULL)
 		return;
-	take_off(content);
-	free(content);
+	dirty_unlink(dirty);
+	free(dirty);
 }
 
-void content_abandon(struct fs *fs, struct inode *node)
+void dirty_abandon(struct fs *fs, struct inode *node)
 {
-	struct content *content = node->content;
+	struct dirty_file *dirty = node->dirty;
 
-	if (content == NULL)
+	if (dirty == NULL)
 		return;
-	take_off(content);
-	if (content->nameless == 0) {
-		free(content);
+	dirty_unlink(dirty);
+	if (dirty->nameless == 0) {
+		free(dirty);
 		return;
 	}
-	*content = (struct content){.nameless = content->nameless, .next = fs->abandoned};
-	fs->abandoned = content;
+	*dirty = (struct dirty_file){.nameless = dirty->nameless, .next = fs->abandoned};
+	fs->abandoned = dirty;
 }
 
-void content_know(const struct content *content, struct known *known)
+void dirty_known(const struct dirty_file *dirty, struct known *known)
 {
-	if (!content->whole) {
-		uint64_t end = gather_end(&content->gather);
+	if (!dirty->whole) {
+		uint64_t end = write_buffer_end(&dirty->buffer);
 
 		if (end > known->size)
 			known->size = end;
-		known->mtime_ns = content->mtime_ns;
+		known->mtime_ns = dirty->mtime_ns;
 		return;
 	}
-	known->attr = content->attr;
-	known->size = content->size;
-	known->stored = below_is_there(content) ? content->size : content->gather.bytes;
-	known->mtime_ns = content->mtime_ns;
+	known->attr = dirty->attr;
+	known->size = dirty->size;
+	known->stored = backing_exists(dirty) ? dirty->size : dirty->buffer.bytes;
+	known->mtime_ns = dirty->mtime_ns;
 }
 
-void content_stamp(struct content *content)
+void dirty_stamp(struct dirty_file *dirty)
 {
-	content->mtime_ns = core_now_ns();
-	content->attr.ctime_ns = content->attr.mtime_ns = content->mtime_ns;
+	dirty->mtime_ns = core_now_ns();
+	dirty->attr.ctime_ns = dirty->attr.mtime_ns = dirty->mtime_ns;
 }
 
-void content_touch(struct content *content)
+void dirty_touch(struct dirty_file *dirty)
 {
-	assert(content->whole);
-	content->attr.ctime_ns = core_now_ns();
-	content->attr.mtime_ns = content->mtime_ns;
+	assert(dirty->whole);
+	dirty->attr.ctime_ns = core_now_ns();
+	dirty->attr.mtime_ns = dirty->mtime_ns;
 }
 
-int content_write(struct content *content, uint64_t offset, const void *data, size_t size)
+int dirty_write(struct dirty_file *dirty, uint64_t offset, const void *data, size_t size)
 {
-	int err = gather_write(&content->gather, offset, data, size);
+	int err = write_buffer_write(&dirty->buffer, offset, data, size);
 
 	if (err)
 		return err;
-	if (offset + size > content->size)
-		content->size = offset + size;
-	if (content->fate == CONTENT_LATE)
-		content->fate = CONTENT_SAVED;
-	content_stamp(content);
+	if (offset + size > dirty->size)
+		dirty->size = offset + size;
+	if (dirty->plan == DIRTY_DELAYED)
+		dirty->plan = DIRTY_PUBLISH;
+	dirty_stamp(dirty);
 	return 0;
 }
 
-void content_resize(struct content *content, uint64_t size)
+void dirty_resize(struct dirty_file *dirty, uint64_t size)
 {
-	assert(content->whole);
-	assert(content->base_size == 0 || below_is_there(content));
-	gather_truncate(&content->gather, size);
-	content->size = size;
-	if (content->base_size > size) {
-		content->base_size = size;
-		content->cut = true;
+	assert(dirty->whole);
+	assert(dirty->base_size == 0 || backing_exists(dirty));
+	write_buffer_truncate(&dirty->buffer, size);
+	dirty->size = size;
+	if (dirty->base_size > size) {
+		dirty->base_size = size;
+		dirty->cut = true;
 	}
-	content_stamp(content);
+	dirty_stamp(dirty);
 }
 
-int content_amend(struct content *content, const struct known *known)
+int dirty_set_attr(struct dirty_file *dirty, const struct known *known)
 {
 	struct kt_slice xattrs;
 	int err = copy_xattrs(&known->attr, &xattrs);
 
 	if (err)
 		return err;
-	set_whole(content, known, xattrs);
-	if (known->size != content->size)
-		content_resize(content, known->size);
-	content->attr.ctime_ns = known->attr.ctime_ns;
-	content->attr.mtime_ns = known->attr.mtime_ns;
-	content->mtime_ns = known->mtime_ns;
+	set_whole(dirty, known, xattrs);
+	if (known->size != dirty->size)
+		dirty_resize(dirty, known->size);
+	dirty->attr.ctime_ns = known->attr.ctime_ns;
+	dirty->attr.mtime_ns = known->attr.mtime_ns;
+	dirty->mtime_ns = known->mtime_ns;
 	return 0;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* Read what is below whole content; behind its end, zeros. */
-static int read_below_whole(const struct content *content, struct kt_txn *txn, uint64_t offset,
+static int read_backing(const struct dirty_file *dirty, struct kt_txn *txn, uint64_t offset,
 	unsigned char *buf, size_t size)
 {
-	uint64_t left = content->base_size > offset ? content->base_size - offset : 0;
+	uint64_t left = dirty->base_size > offset ? dirty->base_size - offset : 0;
 	size_t got = 0;
 	int err = 0;
 
 	if (left > 0) {
-		struct below below;
+		struct backing backing;
 		struct key key;
 
-		err = below_find(content, txn, &key, &below);
+		err = backing_find(dirty, txn, &key, &backing);
 		if (err)
 			return err;
-		err = kt_read(below.tree, below.key, below.key_size, offset, buf,
+		err = kt_read(backing.tree, backing.key, backing.key_size, offset, buf,
 			left < size ? (size_t)left : size, &got);
 	}
 	memset(buf + got, 0, size - got);
 	return err;
 }
 
-int content_read(const struct content *content, struct kt_txn *txn, const struct key *key,
+int dirty_read(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
 	uint64_t offset, void *buf, size_t size, size_t *ret_read)
 {
-	uint64_t end = content->size;
+	uint64_t end = dirty->size;
 	size_t got = size;
 	int err;
 
-	if (content->whole) {
+	if (dirty->whole) {
 		size = offset >= end ? 0 : end - offset < size ? (size_t)(end - offset) : size;
-		err = read_below_whole(content, txn, offset, buf, size);
+		err = read_backing(dirty, txn, offset, buf, size);
 	} else {
 		err = kt_read(txn, key->bytes, key->size, offset, buf, size, &got);
 		if (!err && got < size) {
-			end = gather_end(&content->gather);
+			end = write_buffer_end(&dirty->buffer);
 			end = end > offset ? end - offset : 0;
 			end = end < size ? end : size;
 			memset((unsigned char *)buf + got, 0, size - got);
@@ -243,43 +243,43 @@ int content_read(const struct content *content, struct kt_txn *txn, const struct
 	}
 	if (err)
 		return err == -ENOENT ? -ESTALE : err;
-	gather_read(&content->gather, offset, buf, size);
+	write_buffer_read(&dirty->buffer, offset, buf, size);
 	*ret_read = size;
 	return 0;
 }
 
 /* The next stored range below content. @return 0; -ENXIO */
-static int next_below(const struct content *content, struct kt_txn *txn, const struct key *key,
+static int next_backing(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
 	uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
 {
-	struct below below;
+	struct backing backing;
 	struct key aside;
 	int err = 0;
 
-	if (content->whole && offset >= content->base_size)
+	if (dirty->whole && offset >= dirty->base_size)
 		return -ENXIO;
-	if (content->whole)
-		err = below_find(content, txn, &aside, &below);
+	if (dirty->whole)
+		err = backing_find(dirty, txn, &aside, &backing);
 	else
-		below_entry(key, txn, &below);
+		backing_entry(key, txn, &backing);
 	if (err)
 		return err;
-	err = kt_next_data(below.tree, below.key, below.key_size, offset, ret_begin, ret_end);
-	if (err || !content->whole)
+	err = kt_next_data(backing.tree, backing.key, backing.key_size, offset, ret_begin, ret_end);
+	if (err || !dirty->whole)
 		return err;
-	if (*ret_begin >= content->base_size)
+	if (*ret_begin >= dirty->base_size)
 		return -ENXIO;
-	if (*ret_end > content->base_size)
-		*ret_end = content->base_size;
+	if (*ret_end > dirty->base_size)
+		*ret_end = dirty->base_size;
 	return 0;
 }
 
-int content_next_data(const struct content *content, struct kt_txn *txn, const struct key *key,
+int dirty_next_data(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
 	uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
 {
 	uint64_t begin, end;
-	int err = next_below(content, txn, key, offset, ret_begin, ret_end);
-	bool gathered = gather_next(&content->gather, offset, &begin, &end);
+	int err = next_backing(dirty, txn, key, offset, ret_begin, ret_end);
+	bool gathered = write_buffer_next(&dirty->buffer, offset, &begin, &end);
 
 	if (err && (err != -ENXIO || !gathered))
 		return err;
@@ -293,25 +293,25 @@ int content_next_data(const struct content *content, struct kt_txn *txn, const s
 /* ---- to the store ---------------------------------------------------------------------------- */
 
 /* Write what was gathered to an entry. */
-static int write_ranges(const struct gather *gather, const struct below *below)
+static int write_ranges(const struct write_buffer *buffer, const struct backing *backing)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < gather->count && !err; i++) {
-		const struct gather_range *range = &gather->ranges[i];
+	for (size_t i = 0; i < buffer->count && !err; i++) {
+		const struct write_range *range = &buffer->ranges[i];
 
-		err = kt_write(below->tree, below->key, below->key_size, range->offset, range->data,
-			range->size);
+		err = kt_write(backing->tree, backing->key, backing->key_size, range->offset,
+			range->data, range->size);
 	}
 	return err;
 }
 
 /* Is the file still there, and no other thing? */
-static int check_below(const struct below *below, const struct inode *node)
+static int check_backing(const struct backing *backing, const struct inode *node)
 {
 	struct known known;
 	struct kt_stat stat;
-	int err = kt_stat(below->tree, below->key, below->key_size, &stat);
+	int err = kt_stat(backing->tree, backing->key, backing->key_size, &stat);
 
 	if (!err)
 		err = stat_known(&stat, &known);
@@ -322,79 +322,79 @@ static int check_below(const struct below *below, const struct inode *node)
 
 /* Write into the value under the key. The blob stays: another mtime than the blob's own says that
  * the file was written since, so ctime is right as well. */
-static int store_ranges(const struct content *content, struct kt_txn *txn, const struct key *key,
+static int publish_ranges(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
 	uint64_t offset, const void *data, size_t size)
 {
-	struct below below;
+	struct backing backing;
 	int err;
 
-	below_entry(key, txn, &below);
-	err = check_below(&below, content->node);
+	backing_entry(key, txn, &backing);
+	err = check_backing(&backing, dirty->node);
 	if (!err)
-		err = write_ranges(&content->gather, &below);
+		err = write_ranges(&dirty->buffer, &backing);
 	if (!err && size > 0)
 		err = kt_write(txn, key->bytes, key->size, offset, data, size);
 	if (!err)
-		err = kt_set_mtime(txn, key->bytes, key->size, content->mtime_ns);
+		err = kt_set_mtime(txn, key->bytes, key->size, dirty->mtime_ns);
 	return err;
 }
 
 /* Make what is below whole content all of it. */
-static int write_whole(const struct content *content, const struct below *below)
+static int complete_backing(const struct dirty_file *dirty, const struct backing *backing)
 {
-	uint64_t end = gather_end(&content->gather);
+	uint64_t end = write_buffer_end(&dirty->buffer);
 	int err = 0;
 
-	if (content->cut)
-		err = kt_truncate(below->tree, below->key, below->key_size, content->base_size);
+	if (dirty->cut)
+		err = kt_truncate(backing->tree, backing->key, backing->key_size, dirty->base_size);
 	if (!err)
-		err = write_ranges(&content->gather, below);
-	if (!err && content->size > (end > content->base_size ? end : content->base_size))
-		err = kt_truncate(below->tree, below->key, below->key_size, content->size);
+		err = write_ranges(&dirty->buffer, backing);
+	if (!err && dirty->size > (end > dirty->base_size ? end : dirty->base_size))
+		err = kt_truncate(backing->tree, backing->key, backing->key_size, dirty->size);
 	return err;
 }
 
-static int put_from_memory(const struct content *content, struct kt_txn *txn, const struct key *key,
-	const struct attr_blob *blob)
+static int publish_from_memory(const struct dirty_file *dirty, struct kt_txn *txn,
+	const struct key *key, const struct attr_blob *blob)
 {
-	const struct gather *gather = &content->gather;
-	const struct gather_range *range = gather->ranges;
-	bool plain = gather->count == 1 && range->offset == 0 && range->size == content->size;
-	struct below below;
+	const struct write_buffer *buffer = &dirty->buffer;
+	const struct write_range *range = buffer->ranges;
+	bool plain = buffer->count == 1 && range->offset == 0 && range->size == dirty->size;
+	struct backing backing;
 	int err;
 
-	if (plain || content->size == 0)
+	if (plain || dirty->size == 0)
 		return kt_put_entry(txn, key->bytes, key->size, plain ? range->data : NULL,
-			plain ? range->size : 0, blob->bytes, blob->size, content->mtime_ns);
+			plain ? range->size : 0, blob->bytes, blob->size, dirty->mtime_ns);
 	err = kt_put_entry(
-		txn, key->bytes, key->size, NULL, 0, blob->bytes, blob->size, content->mtime_ns);
-	below_entry(key, txn, &below);
+		txn, key->bytes, key->size, NULL, 0, blob->bytes, blob->size, dirty->mtime_ns);
+	backing_entry(key, txn, &backing);
 	if (!err)
-		err = write_whole(content, &below);
+		err = complete_backing(dirty, &backing);
 	if (!err)
-		err = kt_set_mtime(txn, key->bytes, key->size, content->mtime_ns);
+		err = kt_set_mtime(txn, key->bytes, key->size, dirty->mtime_ns);
 	return err;
 }
 
 /* What is below whole content gets the key. */
-static int move_below(const struct content *content, struct kt_txn *txn, const struct key *key,
-	const struct attr_blob *blob)
+static int publish_backing(const struct dirty_file *dirty, struct kt_txn *txn,
+	const struct key *key, const struct attr_blob *blob)
 {
-	uint64_t id = below_id(content);
-	struct below below;
+	uint64_t id = backing_id(dirty);
+	struct backing backing;
 	struct key from;
-	int err = below_find(content, txn, &from, &below);
+	int err = backing_find(dirty, txn, &from, &backing);
 
 	if (!err)
-		err = write_whole(content, &below);
+		err = complete_backing(dirty, &backing);
 	if (!err)
 		err = id != 0 ? kt_nameless_link(txn, id, key->bytes, key->size)
-			      : kt_move(below.tree, from.bytes, from.size, txn, key->bytes,
+			      : kt_move(backing.tree, from.bytes, from.size, txn, key->bytes,
 					key->size);
 	if (!err)
 		err = kt_set_attr(txn, key->bytes, key->size, blob->bytes, blob->size);
 	if (!err)
-		err = kt_set_mtime(txn, key->bytes, key->size, content->mtime_ns);
+		err = kt_set_mtime(txn, key->bytes, key->size, dirty->mtime_ns);
 	return err;
 }
 
@@ -402,14 +402,14 @@ static int move_below(const struct content *content, struct kt_txn *txn, const s
  * that has not been told yet, or another node is. Then the content is that of all its names.
  * @param ret_key  of the entry, if it is so
  * @return 1 it is so; 0 */
-static int has_got_names(const struct content *content, struct kt_txn *txn, const struct key *key,
-	struct key *ret_key)
+static int dirty_is_shared_now(const struct dirty_file *dirty, struct kt_txn *txn,
+	const struct key *key, struct key *ret_key)
 {
 	struct kt_stat stat;
 	int err;
 
-	if (content->node->shared != 0 ||
-		(!changes_pending(content->fs) && !inodes_any_shared(&content->fs->nodes)))
+	if (dirty->node->shared != 0 ||
+		(!foreign_is_pending(dirty->fs) && !inodes_any_shared(&dirty->fs->nodes)))
 		return 0;
 	err = kt_stat(txn, key->bytes, key->size, &stat);
 	if (err || stat.shared == 0)
@@ -422,18 +422,18 @@ static int has_got_names(const struct content *content, struct kt_txn *txn, cons
 /* Others may have moved away the entry whose value this was to replace, or put another in its
  * place. That one has its number: this is another file then. But we may be moving it ourselves.
  * @return 0 and the attributes to be stored */
-static int find_attr(
-	const struct content *content, struct kt_txn *txn, const struct key *key, struct attr *attr)
+static int dirty_find_attr(const struct dirty_file *dirty, struct kt_txn *txn,
+	const struct key *key, struct attr *attr)
 {
 	struct known known = {0};
 	struct kt_stat stat;
 	struct key own;
 	int err;
 
-	*attr = content->attr;
-	if (!content->replaces || content->node->shared != 0 || !(attr->fields & ATTR_INO))
+	*attr = dirty->attr;
+	if (!dirty->replaces || dirty->node->shared != 0 || !(attr->fields & ATTR_INO))
 		return 0;
-	err = inode_key(content->fs->separator, content->node, &own);
+	err = inode_key(dirty->fs->separator, dirty->node, &own);
 	if (err || own.size != key->size || memcmp(own.bytes, key->bytes, key->size) != 0)
 		return err == -ENOENT ? 0 : err;
 	err = kt_stat(txn, key->bytes, key->size, &stat);
@@ -446,100 +446,100 @@ static int find_attr(
 	return 0;
 }
 
-static int store_whole(const struct content *content, struct kt_txn *txn, const struct key *key)
+static int publish_whole(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key)
 {
 	struct attr_blob blob;
 	struct attr attr;
-	int err = find_attr(content, txn, key, &attr);
+	int err = dirty_find_attr(dirty, txn, key, &attr);
 
 	if (!err)
 		err = attr_blob_init(&attr, &blob);
 	if (err)
 		return err;
-	if (below_is_there(content))
-		err = move_below(content, txn, key, &blob);
+	if (backing_exists(dirty))
+		err = publish_backing(dirty, txn, key, &blob);
 	else
-		err = put_from_memory(content, txn, key, &blob);
+		err = publish_from_memory(dirty, txn, key, &blob);
 	attr_blob_fini(&blob);
 	return err;
 }
 
-int content_store(const struct content *content, struct kt_txn *txn, const struct key *key)
+int dirty_publish(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key)
 {
 	struct key entry;
 	int err = 0;
 
-	if (!content->whole)
-		return store_ranges(content, txn, key, 0, NULL, 0);
-	if (content->node->shared == 0)
-		err = aside_yield(content->fs, txn, key);
+	if (!dirty->whole)
+		return publish_ranges(dirty, txn, key, 0, NULL, 0);
+	if (dirty->node->shared == 0)
+		err = aside_yield(dirty->fs, txn, key);
 	if (!err)
-		err = changes_reviving(content->fs, content->node->parent);
+		err = foreign_reviving(dirty->fs, dirty->node->parent);
 	if (!err)
-		err = has_got_names(content, txn, key, &entry);
+		err = dirty_is_shared_now(dirty, txn, key, &entry);
 	if (err < 0)
 		return err;
-	return err > 0 ? store_whole(content, kt_tree(txn, KT_SHARED), &entry)
-		       : store_whole(content, txn, key);
+	return err > 0 ? publish_whole(dirty, kt_tree(txn, KT_SHARED), &entry)
+		       : publish_whole(dirty, txn, key);
 }
 
-int content_spill(const struct content *content, struct kt_txn *txn, const struct key *key,
+int dirty_spill(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
 	uint64_t offset, const void *data, size_t size, uint64_t *ret_nameless)
 {
-	struct below below;
+	struct backing backing;
 	int err = 0;
 
-	assert(content->aside == NULL);
-	*ret_nameless = content->nameless;
-	if (!content->whole)
-		return store_ranges(content, txn, key, offset, data, size);
+	assert(dirty->aside == NULL);
+	*ret_nameless = dirty->nameless;
+	if (!dirty->whole)
+		return publish_ranges(dirty, txn, key, offset, data, size);
 	if (*ret_nameless == 0)
 		err = kt_nameless_new(txn, ret_nameless);
-	below_nameless(*ret_nameless, txn, &below);
-	if (!err && content->cut)
-		err = kt_truncate(below.tree, below.key, below.key_size, content->base_size);
+	backing_nameless(*ret_nameless, txn, &backing);
+	if (!err && dirty->cut)
+		err = kt_truncate(backing.tree, backing.key, backing.key_size, dirty->base_size);
 	if (!err)
-		err = write_ranges(&content->gather, &below);
+		err = write_ranges(&dirty->buffer, &backing);
 	if (!err && size > 0)
-		err = kt_write(below.tree, below.key, below.key_size, offset, data, size);
+		err = kt_write(backing.tree, backing.key, backing.key_size, offset, data, size);
 	return err;
 }
 
-void content_spilled(struct content *content, uint64_t nameless, uint64_t offset, size_t size)
+void dirty_spilled(struct dirty_file *dirty, uint64_t nameless, uint64_t offset, size_t size)
 {
-	uint64_t end = gather_end(&content->gather);
+	uint64_t end = write_buffer_end(&dirty->buffer);
 
-	assert(content->whole && nameless != 0);
-	assert(content->nameless == 0 || content->nameless == nameless);
+	assert(dirty->whole && nameless != 0);
+	assert(dirty->nameless == 0 || dirty->nameless == nameless);
 	if (end < offset + size)
 		end = offset + size;
-	gather_clear(&content->gather);
-	if (content->fate == CONTENT_LATE)
-		content->fate = CONTENT_SAVED;
-	content->nameless = nameless;
-	content->cut = false;
-	if (content->base_size < end)
-		content->base_size = end;
-	if (content->size < end)
-		content->size = end;
+	write_buffer_clear(&dirty->buffer);
+	if (dirty->plan == DIRTY_DELAYED)
+		dirty->plan = DIRTY_PUBLISH;
+	dirty->nameless = nameless;
+	dirty->cut = false;
+	if (dirty->base_size < end)
+		dirty->base_size = end;
+	if (dirty->size < end)
+		dirty->size = end;
 }
 
-int content_punch(struct content *content, struct kt_txn *txn, uint64_t offset, uint64_t size)
+int dirty_punch(struct dirty_file *dirty, struct kt_txn *txn, uint64_t offset, uint64_t size)
 {
-	struct below below;
+	struct backing backing;
 	int err = 0;
 
-	assert(content->aside == NULL);
-	if (offset < content->base_size) {
-		below_nameless(content->nameless, txn, &below);
-		err = kt_punch(below.tree, below.key, below.key_size, offset, size);
+	assert(dirty->aside == NULL);
+	if (offset < dirty->base_size) {
+		backing_nameless(dirty->nameless, txn, &backing);
+		err = kt_punch(backing.tree, backing.key, backing.key_size, offset, size);
 	}
-	return err ? err : gather_punch(&content->gather, offset, size);
+	return err ? err : write_buffer_punch(&dirty->buffer, offset, size);
 }
 
-int content_delete_nameless(const struct content *content, struct kt_txn *txn)
+int dirty_delete_nameless(const struct dirty_file *dirty, struct kt_txn *txn)
 {
-	uint64_t id = content != NULL ? below_id(content) : 0;
+	uint64_t id = dirty != NULL ? backing_id(dirty) : 0;
 	int err = id != 0 ? kt_nameless_drop(txn, id) : 0;
 
 	return err == -ENOENT ? 0 : err;

@@ -2,7 +2,7 @@
  *
  * whole: the content of a new file, of one that was truncated when it was opened, or of one that
  * was removed while open. The store has another value under the key, or none; this one takes its
- * place in one transaction (content_store), or never, if the file was removed. It lies in memory,
+ * place in one transaction (dirty_publish), or never, if the file was removed. It lies in memory,
  * or, past some size, in a nameless entry with what was gathered since on top:
  *
  *     gather        [written]      [written]
@@ -27,24 +27,24 @@
 struct fs;
 
 /** What becomes of whole content when its file is closed. */
-enum content_fate {
-	CONTENT_SAVED,	 /* it takes its place under the key */
-	CONTENT_SCRATCH, /* it stays in memory, and goes with the mount (scratch.h) */
-	CONTENT_LATE,	 /* it is saved a moment later, unless it has gone by then */
+enum dirty_plan {
+	DIRTY_PUBLISH, /* it takes its place under the key */
+	DIRTY_SCRATCH, /* it stays in memory, and goes with the mount (scratch.h) */
+	DIRTY_DELAYED, /* it is saved a moment later, unless it has gone by then */
 };
 
-struct content {
+struct dirty_file {
 	struct fs *fs;
-	struct content *next, **link; /* in fs->contents; or, link NULL, in fs->abandoned */
+	struct dirty_file *next, **link; /* in fs->contents; or, link NULL, in fs->abandoned */
 	struct inode *node;
 	bool whole;
-	enum content_fate fate; /* if whole */
-	bool lost;		/* not whole, and the value it was written into is gone */
-	struct gather gather;
+	enum dirty_plan plan; /* if whole */
+	bool lost;	      /* not whole, and the value it was written into is gone */
+	struct write_buffer buffer;
 	int64_t mtime_ns; /* of the file */
 
 	/* if whole */
-	int64_t due_ms;	     /* of fate CONTENT_LATE: when it is to be saved (flusher.h) */
+	int64_t due_ms;	     /* of fate DIRTY_DELAYED: when it is to be saved (flusher.h) */
 	struct aside *aside; /* NULL: it was not put aside */
 	uint64_t nameless;   /* id of the nameless entry below; 0: none */
 	uint64_t base_size;  /* bytes of it that count */
@@ -55,76 +55,76 @@ struct content {
 };
 
 /** Begin to gather for a node that has no content. @return 0; -ENOMEM */
-int content_begin(struct fs *fs, struct inode *node, struct content **ret_content);
+int dirty_begin(struct fs *fs, struct inode *node, struct dirty_file **ret_dirty);
 
 /** Make content whole and empty.
  *  @param known  of the file; its attributes are copied
  *  @return 0; -ENOMEM */
-int content_make_whole(struct content *content, const struct known *known);
+int dirty_make_whole(struct dirty_file *dirty, const struct known *known);
 
 /** The value below content that is not whole has moved to a nameless entry: it is whole now.
  *  @param known  of the file; its attributes are copied, but extended ones are lost if memory is */
-void content_lose_key(struct content *content, const struct known *known, uint64_t nameless);
+void dirty_lose_key(struct dirty_file *dirty, const struct known *known, uint64_t nameless);
 
 /** Drop a node's content, if it has any, from memory. */
-void content_drop(struct inode *node);
+void dirty_drop(struct inode *node);
 
 /** The same; if there is a nameless entry below, what knows of it goes to fs->abandoned. */
-void content_abandon(struct fs *fs, struct inode *node);
+void dirty_abandon(struct fs *fs, struct inode *node);
 
 /** What is known of a file with this content.
  *  @param known  what the store knows; all replaced if the content is whole */
-void content_know(const struct content *content, struct known *known);
+void dirty_known(const struct dirty_file *dirty, struct known *known);
 
 /** Read, from what is below and what was gathered.
  *  @param txn  to read what is below; NULL: nothing is, in the store
  *  @param key  of the file; not used if the content is whole */
-int content_read(const struct content *content, struct kt_txn *txn, const struct key *key,
+int dirty_read(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
 	uint64_t offset, void *buf, size_t size, size_t *ret_read);
 
 /** Find the next range that is stored or gathered, not a hole, at or behind an offset.
  *  @param key  of the file; not used if the content is whole
  *  @return 0; -ENXIO there is none */
-int content_next_data(const struct content *content, struct kt_txn *txn, const struct key *key,
+int dirty_next_data(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
 	uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end);
 
 /** Make a range of whole content a hole, also of what is below. What was gathered is gone then even
  *  if the transaction does not commit: the caller has failed before, or tells of it.
  *  @return 0; -ENOMEM */
-int content_punch(struct content *content, struct kt_txn *txn, uint64_t offset, uint64_t size);
+int dirty_punch(struct dirty_file *dirty, struct kt_txn *txn, uint64_t offset, uint64_t size);
 
 /** Gather a write. @return 0; -ENOMEM */
-int content_write(struct content *content, uint64_t offset, const void *data, size_t size);
+int dirty_write(struct dirty_file *dirty, uint64_t offset, const void *data, size_t size);
 
 /** The file was changed now. */
-void content_stamp(struct content *content);
+void dirty_stamp(struct dirty_file *dirty);
 
 /** The file has lost its name, or got another one: its ctime is now. @param content  whole */
-void content_touch(struct content *content);
+void dirty_touch(struct dirty_file *dirty);
 
 /** Set the size of whole content. */
-void content_resize(struct content *content, uint64_t size);
+void dirty_resize(struct dirty_file *dirty, uint64_t size);
 
 /** Change attributes, times and size of whole content.
  *  @param known  what they become; copied
  *  @return 0; -ENOMEM */
-int content_amend(struct content *content, const struct known *known);
+int dirty_set_attr(struct dirty_file *dirty, const struct known *known);
 
 /** Write what was gathered, and then data, to what is below. When the transaction has committed,
- *  content_spilled() is to be called.
+ *  dirty_spilled() is to be called.
  *  @param key           of the file; not used if the content is whole
  *  @param ret_nameless  what content->nameless becomes
  *  @return 0; -ESTALE there is no such entry any more */
-int content_spill(const struct content *content, struct kt_txn *txn, const struct key *key,
+int dirty_spill(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
 	uint64_t offset, const void *data, size_t size, uint64_t *ret_nameless);
-void content_spilled(struct content *content, uint64_t nameless, uint64_t offset, size_t size);
+void dirty_spilled(struct dirty_file *dirty, uint64_t nameless, uint64_t offset, size_t size);
 
 /** Bring the content to its key, with attributes and mtime. When the transaction has committed,
- *  content_drop() is to be called.
+ *  dirty_drop() is to be called.
  *  @return 0; -ESTALE there is no such entry any more to write into */
-int content_store(const struct content *content, struct kt_txn *txn, const struct key *key);
+int dirty_publish(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key);
 
 /** Delete what is below whole content, if it is in the store. */
-int content_delete_nameless(const struct content *content, struct kt_txn *txn);
+int dirty_delete_nameless(const struct dirty_file *dirty, struct kt_txn *txn);
 
 #endif

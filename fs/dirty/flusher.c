@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 
-static int64_t clock_ms(void)
+static int64_t flusher_clock_ms(void)
 {
 	struct timespec now;
 
@@ -18,31 +18,31 @@ static int64_t clock_ms(void)
 }
 
 /* Make something due, unless it is already. */
-static void make_due(struct flusher *flusher, int64_t *due_ms, int64_t delay_ms)
+static void flusher_set_due(struct flusher *flusher, int64_t *due_ms, int64_t delay_ms)
 {
 	if (*due_ms != 0)
 		return;
-	*due_ms = clock_ms() + delay_ms;
+	*due_ms = flusher_clock_ms() + delay_ms;
 	if (flusher->running)
 		pthread_cond_signal(&flusher->wake);
 }
 
 void flusher_expect_flush(struct fs *fs)
 {
-	make_due(&fs->flusher, &fs->flusher.flush_due_ms,
+	flusher_set_due(&fs->flusher, &fs->flusher.flush_due_ms,
 		(int64_t)fs->options.commit_seconds * 1000);
 }
 
-void flusher_expect_store(struct fs *fs)
+void flusher_expect_publish(struct fs *fs)
 {
-	make_due(&fs->flusher, &fs->flusher.store_due_ms, FLUSHER_STORE_MS);
+	flusher_set_due(&fs->flusher, &fs->flusher.store_due_ms, FLUSHER_STORE_MS);
 }
 
-void flusher_expect_late(struct fs *fs, struct content *content)
+void flusher_expect_delayed(struct fs *fs, struct dirty_file *dirty)
 {
-	content->fate = CONTENT_LATE;
-	content->due_ms = clock_ms() + FLUSHER_STORE_MS;
-	flusher_expect_store(fs);
+	dirty->plan = DIRTY_DELAYED;
+	dirty->due_ms = flusher_clock_ms() + FLUSHER_STORE_MS;
+	flusher_expect_publish(fs);
 }
 
 void flusher_touch(struct fs *fs, struct inode *directory)
@@ -54,56 +54,57 @@ void flusher_touch(struct fs *fs, struct inode *directory)
 		directory->touched_next = fs->touched;
 		fs->touched = directory;
 	}
-	flusher_expect_store(fs);
+	flusher_expect_publish(fs);
 }
 
 /* Is it time for content that is stored late? */
-static bool is_late(const struct content *content, int64_t now_ms)
+static bool flusher_is_due(const struct dirty_file *dirty, int64_t now_ms)
 {
-	return content->fate == CONTENT_LATE && content->due_ms <= now_ms &&
-	       (content->aside != NULL ? !aside_waits(content) : content->node->opens == 0) &&
-	       inode_has_place(content->node);
+	return dirty->plan == DIRTY_DELAYED && dirty->due_ms <= now_ms &&
+	       (dirty->aside != NULL ? !aside_waits(dirty) : dirty->node->opens == 0) &&
+	       inode_has_place(dirty->node);
 }
 
 /* Store what was gathered for an existing value. One that is gone is left for its writer to hear
  * of. */
-static int store_content(struct fs *fs, struct kt_txn *txn, struct content *content, int64_t now_ms)
+static int flusher_publish(
+	struct fs *fs, struct kt_txn *txn, struct dirty_file *dirty, int64_t now_ms)
 {
 	struct kt_txn *tree;
 	struct key key;
 	int err;
 
-	if (content->whole && !is_late(content, now_ms))
+	if (dirty->whole && !flusher_is_due(dirty, now_ms))
 		return 0;
-	err = inode_entry(fs->separator, content->node, txn, &tree, &key);
+	err = inode_entry(fs->separator, dirty->node, txn, &tree, &key);
 	if (!err)
-		err = content_store(content, tree, &key);
-	content->lost = err == -ESTALE || err == -ENOENT;
-	return content->lost ? 0 : err;
+		err = dirty_publish(dirty, tree, &key);
+	dirty->lost = err == -ESTALE || err == -ENOENT;
+	return dirty->lost ? 0 : err;
 }
 
-static int store_all(struct fs *fs, struct kt_txn *txn, int64_t now_ms)
+static int flusher_publish_all(struct fs *fs, struct kt_txn *txn, int64_t now_ms)
 {
 	int err = 0;
 
-	for (struct content *c = fs->contents; c != NULL && !err; c = c->next)
-		err = store_content(fs, txn, c, now_ms);
+	for (struct dirty_file *c = fs->dirty_files; c != NULL && !err; c = c->next)
+		err = flusher_publish(fs, txn, c, now_ms);
 	for (struct inode *node = fs->touched; node != NULL && !err; node = node->touched_next)
-		err = directory_record_times(fs, txn, node);
+		err = dir_record_times(fs, txn, node);
 	return err;
 }
 
 /* What store_all() stored is not in memory only any more. */
-static void forget_stored(struct fs *fs, int64_t now_ms)
+static void flusher_drop_published(struct fs *fs, int64_t now_ms)
 {
-	struct content *next;
+	struct dirty_file *next;
 
-	for (struct content *c = fs->contents; c != NULL; c = next) {
+	for (struct dirty_file *c = fs->dirty_files; c != NULL; c = next) {
 		next = c->next;
-		if ((!c->whole || is_late(c, now_ms)) && !c->lost)
-			content_drop(c->node);
-		else if (c->fate == CONTENT_LATE && c->due_ms > now_ms)
-			flusher_expect_store(fs);
+		if ((!c->whole || flusher_is_due(c, now_ms)) && !c->lost)
+			dirty_drop(c->node);
+		else if (c->plan == DIRTY_DELAYED && c->due_ms > now_ms)
+			flusher_expect_publish(fs);
 	}
 	while (fs->touched != NULL) {
 		struct inode *node = fs->touched;
@@ -114,23 +115,23 @@ static void forget_stored(struct fs *fs, int64_t now_ms)
 	}
 }
 
-int flusher_store(struct fs *fs, bool all)
+int flusher_publish_dirty(struct fs *fs, bool all)
 {
-	int64_t now_ms = all ? INT64_MAX : clock_ms();
+	int64_t now_ms = all ? INT64_MAX : flusher_clock_ms();
 	struct kt_txn *txn;
 	int err = update_begin(fs, &txn);
 
 	if (err)
 		return err;
-	err = store_all(fs, txn, now_ms);
+	err = flusher_publish_all(fs, txn, now_ms);
 	err = update_commit(fs, txn, err);
 	if (!err)
-		forget_stored(fs, now_ms);
+		flusher_drop_published(fs, now_ms);
 	return update_end(fs, err);
 }
 
 /* Wait for what is due first, or for something to become due. */
-static void wait_due(struct fs *fs)
+static void flusher_wait(struct fs *fs)
 {
 	struct flusher *flusher = &fs->flusher;
 	int64_t due = flusher->store_due_ms;
@@ -148,32 +149,32 @@ static void wait_due(struct fs *fs)
 }
 
 /* Is it time? Then it is not due any more. */
-static bool take_due(int64_t *due_ms)
+static bool flusher_take_due(int64_t *due_ms)
 {
-	if (*due_ms == 0 || *due_ms > clock_ms())
+	if (*due_ms == 0 || *due_ms > flusher_clock_ms())
 		return false;
 	*due_ms = 0;
 	return true;
 }
 
-static void *run(void *arg)
+static void *flusher_run(void *arg)
 {
 	struct fs *fs = arg;
 	struct flusher *flusher = &fs->flusher;
 
 	pthread_mutex_lock(&fs->lock);
 	while (!flusher->stop) {
-		bool store = take_due(&flusher->store_due_ms);
-		bool flush = take_due(&flusher->flush_due_ms);
+		bool store = flusher_take_due(&flusher->store_due_ms);
+		bool flush = flusher_take_due(&flusher->flush_due_ms);
 
 		if (!store && !flush) {
-			wait_due(fs);
+			flusher_wait(fs);
 			continue;
 		}
 		/* a failure is heard of by the next fsync, or close, of those concerned */
 		pthread_mutex_unlock(&fs->lock);
 		if (store)
-			flusher_store(fs, false);
+			flusher_publish_dirty(fs, false);
 		if (flush)
 			kt_flush(fs->store);
 		pthread_mutex_lock(&fs->lock);
@@ -191,7 +192,7 @@ int flusher_start(struct fs *fs)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&fs->flusher.wake, &attr);
 	pthread_condattr_destroy(&attr);
-	err = pthread_create(&fs->flusher.thread, NULL, run, fs);
+	err = pthread_create(&fs->flusher.thread, NULL, flusher_run, fs);
 	if (err)
 		pthread_cond_destroy(&fs->flusher.wake);
 	fs->flusher.running = !err;

@@ -15,7 +15,7 @@
 
 #define FLUSHER_STORE_MS 1000
 
-struct content;
+struct dirty_file;
 struct fs;
 struct inode;
 
@@ -36,16 +36,16 @@ void flusher_stop(struct fs *fs);
 void flusher_expect_flush(struct fs *fs);
 
 /** Something was gathered. fs->lock is held. */
-void flusher_expect_store(struct fs *fs);
+void flusher_expect_publish(struct fs *fs);
 
 /** Content is to be saved late: its time begins now. fs->lock is held. */
-void flusher_expect_late(struct fs *fs, struct content *content);
+void flusher_expect_delayed(struct fs *fs, struct dirty_file *dirty);
 
 /** Names in a directory have changed now. fs->lock is held. */
 void flusher_touch(struct fs *fs, struct inode *directory);
 
 /** Store what was gathered for existing values, and times of directories, in one transaction.
  *  @param all  also what is to be saved late and has not waited for a second yet */
-int flusher_store(struct fs *fs, bool all);
+int flusher_publish_dirty(struct fs *fs, bool all);
 
 #endif

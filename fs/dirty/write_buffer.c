@@ -10,28 +10,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t range_end(const struct gather_range *range)
+static uint64_t range_end(const struct write_range *range)
 {
 	return range->offset + range->size;
 }
 
-void gather_clear(struct gather *gather)
+void write_buffer_clear(struct write_buffer *buffer)
 {
-	for (size_t i = 0; i < gather->count; i++)
-		free(gather->ranges[i].data);
-	free(gather->ranges);
-	*gather = (struct gather){0};
+	for (size_t i = 0; i < buffer->count; i++)
+		free(buffer->ranges[i].data);
+	free(buffer->ranges);
+	*buffer = (struct write_buffer){0};
 }
 
 /* Index of the first range that ends at or behind an offset. */
-static size_t find_range(const struct gather *gather, uint64_t offset)
+static size_t find_range(const struct write_buffer *buffer, uint64_t offset)
 {
-	size_t low = 0, high = gather->count;
+	size_t low = 0, high = buffer->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (range_end(&gather->ranges[middle]) < offset)
+		if (range_end(&buffer->ranges[middle]) < offset)
 			low = middle + 1;
 		else
 			high = middle;
@@ -40,7 +40,7 @@ static size_t find_range(const struct gather *gather, uint64_t offset)
 }
 
 /* Make room for size bytes in a range. */
-static int range_reserve(struct gather_range *range, size_t size)
+static int range_reserve(struct write_range *range, size_t size)
 {
 	size_t capacity = range->capacity < 256 ? 256 : range->capacity;
 	unsigned char *data;
@@ -58,52 +58,52 @@ static int range_reserve(struct gather_range *range, size_t size)
 }
 
 /* Make room for one range more. */
-static int ranges_reserve(struct gather *gather)
+static int ranges_reserve(struct write_buffer *buffer)
 {
-	size_t capacity = gather->capacity ? 2 * gather->capacity : 4;
-	struct gather_range *ranges;
+	size_t capacity = buffer->capacity ? 2 * buffer->capacity : 4;
+	struct write_range *ranges;
 
-	if (gather->count < gather->capacity)
+	if (buffer->count < buffer->capacity)
 		return 0;
-	ranges = realloc(gather->ranges, capacity * sizeof(*ranges));
+	ranges = realloc(buffer->ranges, capacity * sizeof(*ranges));
 	if (ranges == NULL)
 		return -ENOMEM;
-	gather->ranges = ranges;
-	gather->capacity = capacity;
+	buffer->ranges = ranges;
+	buffer->capacity = capacity;
 	return 0;
 }
 
 static int insert_range(
-	struct gather *gather, size_t index, uint64_t offset, const void *data, size_t size)
+	struct write_buffer *buffer, size_t index, uint64_t offset, const void *data, size_t size)
 {
-	struct gather_range range = {.offset = offset, .size = size};
-	int err = ranges_reserve(gather);
+	struct write_range range = {.offset = offset, .size = size};
+	int err = ranges_reserve(buffer);
 
 	if (!err)
 		err = range_reserve(&range, size);
 	if (err)
 		return err;
 	memcpy(range.data, data, size);
-	memmove(gather->ranges + index + 1, gather->ranges + index,
-		(gather->count - index) * sizeof(range));
-	gather->ranges[index] = range;
-	gather->count++;
-	gather->bytes += size;
+	memmove(buffer->ranges + index + 1, buffer->ranges + index,
+		(buffer->count - index) * sizeof(range));
+	buffer->ranges[index] = range;
+	buffer->count++;
+	buffer->bytes += size;
 	return 0;
 }
 
 /* Write over the ranges first to last, which become one. */
-static int merge_ranges(struct gather *gather, size_t first, size_t last, uint64_t offset,
+static int merge_ranges(struct write_buffer *buffer, size_t first, size_t last, uint64_t offset,
 	const void *data, size_t size)
 {
-	struct gather_range *range = &gather->ranges[first];
-	uint64_t end = range_end(&gather->ranges[last]);
+	struct write_range *range = &buffer->ranges[first];
+	uint64_t end = range_end(&buffer->ranges[last]);
 	uint64_t begin = range->offset < offset ? range->offset : offset;
 	size_t lead = (size_t)(range->offset - begin);
 	size_t old_size = range->size;
 	int err;
 
-	assert(first <= last && last < gather->count);
+	assert(first <= last && last < buffer->count);
 	if (end < offset + size)
 		end = offset + size;
 	err = range_reserve(range, (size_t)(end - begin));
@@ -113,41 +113,41 @@ static int merge_ranges(struct gather *gather, size_t first, size_t last, uint64
 		memmove(range->data + lead, range->data, old_size);
 	range->offset = begin;
 	range->size = (size_t)(end - begin);
-	gather->bytes += range->size - old_size;
+	buffer->bytes += range->size - old_size;
 	for (size_t i = first + 1; i <= last; i++) {
-		struct gather_range *other = &gather->ranges[i];
+		struct write_range *other = &buffer->ranges[i];
 
 		memcpy(range->data + (other->offset - begin), other->data, other->size);
-		gather->bytes -= other->size;
+		buffer->bytes -= other->size;
 		free(other->data);
 	}
 	memcpy(range->data + (offset - begin), data, size);
-	memmove(gather->ranges + first + 1, gather->ranges + last + 1,
-		(gather->count - last - 1) * sizeof(*range));
-	gather->count -= last - first;
+	memmove(buffer->ranges + first + 1, buffer->ranges + last + 1,
+		(buffer->count - last - 1) * sizeof(*range));
+	buffer->count -= last - first;
 	return 0;
 }
 
-int gather_write(struct gather *gather, uint64_t offset, const void *data, size_t size)
+int write_buffer_write(struct write_buffer *buffer, uint64_t offset, const void *data, size_t size)
 {
-	size_t first = find_range(gather, offset);
+	size_t first = find_range(buffer, offset);
 	size_t behind = first;
 
 	if (size == 0)
 		return 0;
-	while (behind < gather->count && gather->ranges[behind].offset <= offset + size)
+	while (behind < buffer->count && buffer->ranges[behind].offset <= offset + size)
 		behind++;
 	if (behind == first)
-		return insert_range(gather, first, offset, data, size);
-	return merge_ranges(gather, first, behind - 1, offset, data, size);
+		return insert_range(buffer, first, offset, data, size);
+	return merge_ranges(buffer, first, behind - 1, offset, data, size);
 }
 
-void gather_read(const struct gather *gather, uint64_t offset, void *buf, size_t size)
+void write_buffer_read(const struct write_buffer *buffer, uint64_t offset, void *buf, size_t size)
 {
 	uint64_t end = offset + size;
 
-	for (size_t i = find_range(gather, offset); i < gather->count; i++) {
-		const struct gather_range *range = &gather->ranges[i];
+	for (size_t i = find_range(buffer, offset); i < buffer->count; i++) {
+		const struct write_range *range = &buffer->ranges[i];
 		uint64_t from = range->offset > offset ? range->offset : offset;
 		uint64_t to = range_end(range) < end ? range_end(range) : end;
 
@@ -160,88 +160,88 @@ void gather_read(const struct gather *gather, uint64_t offset, void *buf, size_t
 }
 
 /* Cut a range in two at an offset inside it. */
-static int split_range(struct gather *gather, size_t index, uint64_t offset)
+static int split_range(struct write_buffer *buffer, size_t index, uint64_t offset)
 {
-	size_t head = (size_t)(offset - gather->ranges[index].offset);
-	size_t tail = gather->ranges[index].size - head;
-	int err = insert_range(gather, index + 1, offset, gather->ranges[index].data + head, tail);
+	size_t head = (size_t)(offset - buffer->ranges[index].offset);
+	size_t tail = buffer->ranges[index].size - head;
+	int err = insert_range(buffer, index + 1, offset, buffer->ranges[index].data + head, tail);
 
 	if (!err) {
-		gather->ranges[index].size = head;
-		gather->bytes -= tail;
+		buffer->ranges[index].size = head;
+		buffer->bytes -= tail;
 	}
 	return err;
 }
 
 /* Have a range begin at an offset, if one lies around it. @return the first range from there on */
-static int cut_at(struct gather *gather, uint64_t offset, size_t *ret_index)
+static int cut_at(struct write_buffer *buffer, uint64_t offset, size_t *ret_index)
 {
-	size_t index = find_range(gather, offset + 1);
+	size_t index = find_range(buffer, offset + 1);
 	int err = 0;
 
-	if (index < gather->count && gather->ranges[index].offset < offset) {
-		err = split_range(gather, index, offset);
+	if (index < buffer->count && buffer->ranges[index].offset < offset) {
+		err = split_range(buffer, index, offset);
 		index++;
 	}
 	*ret_index = index;
 	return err;
 }
 
-int gather_punch(struct gather *gather, uint64_t offset, uint64_t size)
+int write_buffer_punch(struct write_buffer *buffer, uint64_t offset, uint64_t size)
 {
 	size_t first, behind;
-	int err = cut_at(gather, offset, &first);
+	int err = cut_at(buffer, offset, &first);
 
 	if (!err)
-		err = cut_at(gather, offset + size, &behind);
+		err = cut_at(buffer, offset + size, &behind);
 	if (err || first == behind)
 		return err;
 	for (size_t i = first; i < behind; i++) {
-		gather->bytes -= gather->ranges[i].size;
-		free(gather->ranges[i].data);
+		buffer->bytes -= buffer->ranges[i].size;
+		free(buffer->ranges[i].data);
 	}
-	memmove(gather->ranges + first, gather->ranges + behind,
-		(gather->count - behind) * sizeof(gather->ranges[0]));
-	gather->count -= behind - first;
+	memmove(buffer->ranges + first, buffer->ranges + behind,
+		(buffer->count - behind) * sizeof(buffer->ranges[0]));
+	buffer->count -= behind - first;
 	return 0;
 }
 
-bool gather_next(
-	const struct gather *gather, uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
+bool write_buffer_next(
+	const struct write_buffer *buffer, uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
 {
-	size_t index = find_range(gather, offset + 1);
+	size_t index = find_range(buffer, offset + 1);
 
-	if (index == gather->count)
+	if (index == buffer->count)
 		return false;
-	*ret_begin = gather->ranges[index].offset;
-	*ret_end = range_end(&gather->ranges[index]);
+	*ret_begin = buffer->ranges[index].offset;
+	*ret_end = range_end(&buffer->ranges[index]);
 	return true;
 }
 
-void gather_truncate(struct gather *gather, uint64_t offset)
+void write_buffer_truncate(struct write_buffer *buffer, uint64_t offset)
 {
-	while (gather->count > 0) {
-		struct gather_range *range = &gather->ranges[gather->count - 1];
+	while (buffer->count > 0) {
+		struct write_range *range = &buffer->ranges[buffer->count - 1];
 
 		if (range_end(range) <= offset)
 			return;
 		if (range->offset < offset) {
-			gather->bytes -= range->size - (size_t)(offset - range->offset);
+			buffer->bytes -= range->size - (size_t)(offset - range->offset);
 			range->size = (size_t)(offset - range->offset);
 			return;
 		}
-		gather->bytes -= range->size;
+		buffer->bytes -= range->size;
 		free(range->data);
-		gather->count--;
+		buffer->count--;
 	}
 }
 
-uint64_t gather_end(const struct gather *gather)
+uint64_t write_buffer_end(const struct write_buffer *buffer)
 {
-	return gather->count ? range_end(&gather->ranges[gather->count - 1]) : 0;
+	return buffer->count ? range_end(&buffer->ranges[buffer->count - 1]) : 0;
 }
 
-bool gather_is_full(const struct gather *gather)
+bool write_buffer_is_full(const struct write_buffer *buffer)
 {
-	return gather->bytes > GATHER_BYTES_MAX || gather->count > GATHER_RANGES_MAX;
+	return buffer->bytes > WRITE_BUFFER_BYTES_MAX || buffer->count > WRITE_BUFFER_RANGES_MAX;
 }

@@ -14,12 +14,12 @@
 #include <stdint.h>
 
 /** When so many bytes are gathered they should be stored. */
-#define GATHER_BYTES_MAX (1024 * 1024)
+#define WRITE_BUFFER_BYTES_MAX (1024 * 1024)
 
 /** And when so many ranges are. */
-#define GATHER_RANGES_MAX 4096
+#define WRITE_BUFFER_RANGES_MAX 4096
 
-struct gather_range {
+struct write_range {
 	uint64_t offset;
 	size_t size;
 	size_t capacity; /* of data */
@@ -27,38 +27,38 @@ struct gather_range {
 };
 
 /** Zeroed: nothing gathered. */
-struct gather {
-	struct gather_range *ranges;
+struct write_buffer {
+	struct write_range *ranges;
 	size_t count;
 	size_t capacity; /* of ranges */
 	size_t bytes;	 /* sum of their sizes */
 };
 
 /** Drop all ranges. */
-void gather_clear(struct gather *gather);
+void write_buffer_clear(struct write_buffer *buffer);
 
 /** Write a range over what was gathered.
  *  @param data  size bytes; borrowed
  *  @return 0; -ENOMEM, and nothing has changed */
-int gather_write(struct gather *gather, uint64_t offset, const void *data, size_t size);
+int write_buffer_write(struct write_buffer *buffer, uint64_t offset, const void *data, size_t size);
 
 /** Copy what was gathered of a range over buf; the rest of buf stays. */
-void gather_read(const struct gather *gather, uint64_t offset, void *buf, size_t size);
+void write_buffer_read(const struct write_buffer *buffer, uint64_t offset, void *buf, size_t size);
 
 /** Drop what lies in a range. @return 0; -ENOMEM, and nothing has changed */
-int gather_punch(struct gather *gather, uint64_t offset, uint64_t size);
+int write_buffer_punch(struct write_buffer *buffer, uint64_t offset, uint64_t size);
 
 /** The first range that ends behind an offset. @return false: there is none */
-bool gather_next(
-	const struct gather *gather, uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end);
+bool write_buffer_next(
+	const struct write_buffer *buffer, uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end);
 
 /** Drop what lies at or behind an offset. */
-void gather_truncate(struct gather *gather, uint64_t offset);
+void write_buffer_truncate(struct write_buffer *buffer, uint64_t offset);
 
 /** End of the last range; 0 without ranges. */
-uint64_t gather_end(const struct gather *gather);
+uint64_t write_buffer_end(const struct write_buffer *buffer);
 
 /** Is it time to store what was gathered? */
-bool gather_is_full(const struct gather *gather);
+bool write_buffer_is_full(const struct write_buffer *buffer);
 
 #endif

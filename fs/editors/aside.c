@@ -13,7 +13,7 @@ int aside_begin(struct fs *fs, struct inode *node, const struct known *known)
 {
 	struct place place = inode_place(node);
 	struct aside *aside = malloc(sizeof(*aside) + place.size);
-	struct content *content;
+	struct dirty_file *dirty;
 	int err = -ENOMEM;
 
 	if (aside == NULL)
@@ -22,51 +22,51 @@ int aside_begin(struct fs *fs, struct inode *node, const struct known *known)
 	aside->gone = false;
 	aside->size = place.size;
 	memcpy(aside->bytes, place.bytes, place.size);
-	err = content_begin(fs, node, &content);
+	err = dirty_begin(fs, node, &dirty);
 	if (!err)
-		err = content_make_whole(content, known);
+		err = dirty_make_whole(dirty, known);
 	if (err) {
-		content_drop(node);
+		dirty_drop(node);
 		free(aside);
 		return err;
 	}
-	content->aside = aside;
-	content->size = content->base_size = known->size;
-	content->mtime_ns = known->mtime_ns;
+	dirty->aside = aside;
+	dirty->size = dirty->base_size = known->size;
+	dirty->mtime_ns = known->mtime_ns;
 	fs->aside_count++;
-	flusher_expect_late(fs, content);
+	flusher_expect_delayed(fs, dirty);
 	return 0;
 }
 
-static struct place aside_old_place(const struct content *content)
+static struct place aside_old_place(const struct dirty_file *dirty)
 {
-	return (struct place){.parent = content->node->parent,
+	return (struct place){.parent = dirty->node->parent,
 		.kind = INODE_FILE,
-		.bytes = content->aside->bytes,
-		.size = content->aside->size};
+		.bytes = dirty->aside->bytes,
+		.size = dirty->aside->size};
 }
 
-int aside_key(const struct content *content, struct key *ret_key)
+int aside_key(const struct dirty_file *dirty, struct key *ret_key)
 {
-	struct place place = aside_old_place(content);
+	struct place place = aside_old_place(dirty);
 
-	return place_key(content->fs->separator, &place, ret_key);
+	return place_key(dirty->fs->separator, &place, ret_key);
 }
 
-bool aside_waits(const struct content *content)
+bool aside_waits(const struct dirty_file *dirty)
 {
-	struct place place = aside_old_place(content);
-	const struct inode *node = inodes_find(&content->fs->nodes, &place);
+	struct place place = aside_old_place(dirty);
+	const struct inode *node = inodes_find(&dirty->fs->nodes, &place);
 
-	return node != NULL && node->content != NULL && node->content->whole && node->opens > 0;
+	return node != NULL && node->dirty != NULL && node->dirty->whole && node->opens > 0;
 }
 
 /* Is it content that was put aside and is what a key has? */
-static bool aside_is_at(const struct content *content, const struct key *key)
+static bool aside_is_at(const struct dirty_file *dirty, const struct key *key)
 {
 	struct key own;
 
-	return content->aside != NULL && aside_key(content, &own) == 0 && own.size == key->size &&
+	return dirty->aside != NULL && aside_key(dirty, &own) == 0 && own.size == key->size &&
 	       memcmp(own.bytes, key->bytes, key->size) == 0;
 }
 
@@ -74,26 +74,26 @@ bool aside_hides(const struct fs *fs, const struct key *key)
 {
 	if (fs->aside_count == 0)
 		return false;
-	for (const struct content *c = fs->contents; c != NULL; c = c->next) {
+	for (const struct dirty_file *c = fs->dirty_files; c != NULL; c = c->next) {
 		if (aside_is_at(c, key))
 			return true;
 	}
 	return false;
 }
 
-int aside_take(struct content *content, struct kt_txn *txn)
+int aside_take(struct dirty_file *dirty, struct kt_txn *txn)
 {
 	struct key key;
 	int err;
 
-	if (content->aside->taken != 0)
+	if (dirty->aside->taken != 0)
 		return 0;
-	err = aside_key(content, &key);
+	err = aside_key(dirty, &key);
 	if (!err)
 		err = kt_nameless_take(
-			kt_tree(txn, KT_ENTRIES), key.bytes, key.size, &content->aside->taken);
-	content->aside->gone = err == -ENOENT;
-	return content->aside->gone ? kt_nameless_new(txn, &content->aside->taken) : err;
+			kt_tree(txn, KT_ENTRIES), key.bytes, key.size, &dirty->aside->taken);
+	dirty->aside->gone = err == -ENOENT;
+	return dirty->aside->gone ? kt_nameless_new(txn, &dirty->aside->taken) : err;
 }
 
 int aside_yield(struct fs *fs, struct kt_txn *txn, const struct key *key)
@@ -102,7 +102,7 @@ int aside_yield(struct fs *fs, struct kt_txn *txn, const struct key *key)
 
 	if (fs->aside_count == 0)
 		return 0;
-	for (struct content *c = fs->contents; c != NULL && !err; c = c->next) {
+	for (struct dirty_file *c = fs->dirty_files; c != NULL && !err; c = c->next) {
 		if (aside_is_at(c, key))
 			err = aside_take(c, txn);
 	}
@@ -118,7 +118,7 @@ void aside_end(struct fs *fs, bool committed)
 {
 	if (fs->aside_count == 0)
 		return;
-	for (struct content *c = fs->contents; c != NULL; c = c->next) {
+	for (struct dirty_file *c = fs->dirty_files; c != NULL; c = c->next) {
 		if (c->aside == NULL || c->aside->taken == 0)
 			continue;
 		if (!committed) {
@@ -127,19 +127,19 @@ void aside_end(struct fs *fs, bool committed)
 		}
 		c->nameless = c->aside->taken;
 		if (c->aside->gone)
-			content_resize(c, 0);
-		if (c->fate == CONTENT_LATE)
-			c->fate = CONTENT_SCRATCH;
+			dirty_resize(c, 0);
+		if (c->plan == DIRTY_DELAYED)
+			c->plan = DIRTY_SCRATCH;
 		aside_drop(c);
 	}
 }
 
-void aside_drop(struct content *content)
+void aside_drop(struct dirty_file *dirty)
 {
-	if (content->aside == NULL)
+	if (dirty->aside == NULL)
 		return;
-	assert(content->fs->aside_count > 0);
-	content->fs->aside_count--;
-	free(content->aside);
-	content->aside = NULL;
+	assert(dirty->fs->aside_count > 0);
+	dirty->fs->aside_count--;
+	free(dirty->aside);
+	dirty->aside = NULL;
 }

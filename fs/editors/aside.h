@@ -10,7 +10,7 @@
  * So whoever reads the store sees the one value and then the other, never that there is none, nor
  * the name f~; and if the process dies meanwhile, f is there. What was put aside and then replaced
  * is a scratch file like others (scratch.h). Where nothing is written under the old name within a
- * moment, the rename is done in the store as any other (CONTENT_LATE). What others put under the
+ * moment, the rename is done in the store as any other (DIRTY_DELAYED). What others put under the
  * key meanwhile was put there before the rename, then.
  *
  * Both names are in one directory, so it can be renamed meanwhile. fs->lock is held throughout.
@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct content;
+struct dirty_file;
 struct fs;
 struct inode;
 struct key;
@@ -43,16 +43,16 @@ struct aside {
 int aside_begin(struct fs *fs, struct inode *node, const struct known *known);
 
 /** The key that has the value of content that was put aside. @return as place_key() */
-int aside_key(const struct content *content, struct key *ret_key);
+int aside_key(const struct dirty_file *dirty, struct key *ret_key);
 
 /** Is what the store has under a key shown under another name? */
 bool aside_hides(const struct fs *fs, const struct key *key);
 
 /** Is a new version being written, which will take the key? The rename waits for that. */
-bool aside_waits(const struct content *content);
+bool aside_waits(const struct dirty_file *dirty);
 
 /** Move the value of content that was put aside to a nameless entry. */
-int aside_take(struct content *content, struct kt_txn *txn);
+int aside_take(struct dirty_file *dirty, struct kt_txn *txn);
 
 /** Something else is going to be put under a key: whatever was put aside and is still there moves
  *  to a nameless entry. */
@@ -66,6 +66,6 @@ int aside_clear(const struct fs *fs, struct kt_txn *txn, const struct key *key);
 void aside_end(struct fs *fs, bool committed);
 
 /** Forget that content was put aside; it may not have been. */
-void aside_drop(struct content *content);
+void aside_drop(struct dirty_file *dirty);
 
 #endif

@@ -29,28 +29,27 @@ static size_t count_files(const struct fs *fs)
 {
 	size_t count = 0;
 
-	for (const struct content *c = fs->contents; c != NULL; c = c->next)
-		count += c->fate == CONTENT_SCRATCH || c->aside != NULL;
+	for (const struct dirty_file *c = fs->dirty_files; c != NULL; c = c->next)
+		count += c->plan == DIRTY_SCRATCH || c->aside != NULL;
 	return count;
 }
 
-enum content_fate scratch_fate(const struct fs *fs, const char *name)
+enum dirty_plan scratch_fate(const struct fs *fs, const char *name)
 {
 	const char *patterns = fs->options.scratch != NULL ? fs->options.scratch : SCRATCH_DEFAULT;
 
 	if (*patterns == '\0')
-		return CONTENT_SAVED;
+		return DIRTY_PUBLISH;
 	if (!strcmp(name, SCRATCH_PROBE))
-		return CONTENT_LATE;
+		return DIRTY_DELAYED;
 	if (scratch_matches(patterns, name) && count_files(fs) < SCRATCH_FILES_MAX)
-		return CONTENT_SCRATCH;
-	return CONTENT_SAVED;
+		return DIRTY_SCRATCH;
+	return DIRTY_PUBLISH;
 }
 
 bool scratch_is(const struct inode *node)
 {
-	return node->content != NULL && node->content->fate != CONTENT_SAVED &&
-	       inode_has_place(node);
+	return node->dirty != NULL && node->dirty->plan != DIRTY_PUBLISH && inode_has_place(node);
 }
 
 void scratch_spill(struct fs *fs, struct inode *node)
@@ -61,12 +60,12 @@ void scratch_spill(struct fs *fs, struct inode *node)
 	int err = 0;
 
 	if (update_begin(fs, &txn) != 0)
-		return;						  /* it stays in memory */
-	still = scratch_is(node) && node->content->aside == NULL; /* else it was saved meanwhile */
+		return;						/* it stays in memory */
+	still = scratch_is(node) && node->dirty->aside == NULL; /* else it was saved meanwhile */
 	if (still)
-		err = content_spill(node->content, txn, NULL, 0, NULL, 0, &nameless);
+		err = dirty_spill(node->dirty, txn, NULL, 0, NULL, 0, &nameless);
 	err = update_commit(fs, txn, err);
 	if (still && !err)
-		content_spilled(node->content, nameless, 0, 0);
+		dirty_spilled(node->dirty, nameless, 0, 0);
 	update_end(fs, err);
 }

@@ -29,7 +29,7 @@ struct inode;
 #define SCRATCH_BYTES_MAX (64 * 1024)
 
 /** What is to become of a new file of this name. */
-enum content_fate scratch_fate(const struct fs *fs, const char *name);
+enum dirty_plan scratch_fate(const struct fs *fs, const char *name);
 
 /** Is it a file that stays in memory while it has a name? */
 bool scratch_is(const struct inode *node);

@@ -12,45 +12,45 @@
 #include <unistd.h>
 
 /* Two commits to be compared. */
-struct change_span {
+struct foreign_span {
 	struct kt_txn *from, *to;
-	struct change_span *next;
+	struct foreign_span *next;
 };
 
 /* Keys that have moved. */
-struct change_move {
-	struct change_move *next;
+struct foreign_move {
+	struct foreign_move *next;
 	uint64_t commit; /* of our own, which moved them */
 	bool swap;
 	struct key from, to;
 };
 
 /* A node that could not be found by its key any more. */
-struct change_left {
-	struct change_left *next;
+struct foreign_left {
+	struct foreign_left *next;
 	uint64_t node;
 };
 
 /* A directory that was gone. */
-struct change_revived {
-	struct change_revived *next;
+struct foreign_revived {
+	struct foreign_revived *next;
 	struct key key;
 };
 
-static void free_revived(struct change_revived *revived)
+static void free_revived(struct foreign_revived *revived)
 {
 	while (revived != NULL) {
-		struct change_revived *next = revived->next;
+		struct foreign_revived *next = revived->next;
 
 		free(revived);
 		revived = next;
 	}
 }
 
-static void free_left(struct change_left *left)
+static void free_left(struct foreign_left *left)
 {
 	while (left != NULL) {
-		struct change_left *next = left->next;
+		struct foreign_left *next = left->next;
 
 		free(left);
 		left = next;
@@ -58,17 +58,17 @@ static void free_left(struct change_left *left)
 }
 
 /* Free those up to a commit, from the first on. */
-static void free_moves(struct change_move **moves, uint64_t commit)
+static void free_moves(struct foreign_move **moves, uint64_t commit)
 {
 	while (*moves != NULL && (*moves)->commit <= commit) {
-		struct change_move *move = *moves;
+		struct foreign_move *move = *moves;
 
 		*moves = move->next;
 		free(move);
 	}
 }
 
-static void span_free(struct change_span *span)
+static void span_free(struct foreign_span *span)
 {
 	if (span == NULL)
 		return;
@@ -77,36 +77,36 @@ static void span_free(struct change_span *span)
 	free(span);
 }
 
-void changes_fini(struct changes *changes)
+void foreign_fini(struct foreign *foreign)
 {
-	while (changes->first != NULL) {
-		struct change_span *span = changes->first;
+	while (foreign->first != NULL) {
+		struct foreign_span *span = foreign->first;
 
-		changes->first = span->next;
+		foreign->first = span->next;
 		span_free(span);
 	}
-	free_moves(&changes->moves, UINT64_MAX);
-	free_moves(&changes->begun, UINT64_MAX);
-	free_left(changes->left);
-	free_revived(changes->revived);
-	if (changes->seen != NULL)
-		close(changes->wake_fd);
-	kt_abort(changes->seen);
-	changes->seen = NULL;
+	free_moves(&foreign->moves, UINT64_MAX);
+	free_moves(&foreign->begun, UINT64_MAX);
+	free_left(foreign->left);
+	free_revived(foreign->revived);
+	if (foreign->seen != NULL)
+		close(foreign->wake_fd);
+	kt_abort(foreign->seen);
+	foreign->seen = NULL;
 }
 
-static int begin_to_watch(struct fs *fs)
+static int foreign_watch(struct fs *fs)
 {
-	struct changes *changes = &fs->changes;
+	struct foreign *foreign = &fs->foreign;
 	int err;
 
-	changes->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (changes->wake_fd < 0)
+	foreign->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (foreign->wake_fd < 0)
 		return -errno;
-	err = kt_begin(fs->store, KT_READ, &changes->seen);
+	err = kt_begin(fs->store, KT_READ, &foreign->seen);
 	if (err)
-		close(changes->wake_fd);
-	changes->last = &changes->first;
+		close(foreign->wake_fd);
+	foreign->last = &foreign->first;
 	return err;
 }
 
@@ -115,16 +115,16 @@ int fs_watch(struct fs *fs, int *ret_fd)
 	int err = 0;
 
 	pthread_mutex_lock(&fs->lock);
-	if (fs->changes.seen == NULL)
-		err = begin_to_watch(fs);
+	if (fs->foreign.seen == NULL)
+		err = foreign_watch(fs);
 	if (!err && ret_fd != NULL)
-		*ret_fd = fs->changes.wake_fd;
+		*ret_fd = fs->foreign.wake_fd;
 	pthread_mutex_unlock(&fs->lock);
 	return err;
 }
 
 /* Begin two read transactions of the same commit, the last. Others may be committing. */
-static int begin_both(struct kt_store *store, struct kt_txn **ret_a, struct kt_txn **ret_b)
+static int foreign_begin_both(struct kt_store *store, struct kt_txn **ret_a, struct kt_txn **ret_b)
 {
 	struct kt_txn *a = NULL, *b;
 	int err = kt_begin(store, KT_READ, &b);
@@ -141,27 +141,27 @@ static int begin_both(struct kt_store *store, struct kt_txn **ret_a, struct kt_t
 	return 0;
 }
 
-bool changes_know(const struct fs *fs, const struct kt_txn *txn)
+bool foreign_is_noticed(const struct fs *fs, const struct kt_txn *txn)
 {
-	const struct kt_txn *seen = fs->changes.seen;
+	const struct kt_txn *seen = fs->foreign.seen;
 
 	return seen == NULL || kt_txn_id(txn) == kt_txn_id(seen);
 }
 
 /* What was committed since changes->seen, if anything, is a span, and that moves on. */
-int changes_notice(struct fs *fs)
+int foreign_notice(struct fs *fs)
 {
-	struct changes *changes = &fs->changes;
+	struct foreign *foreign = &fs->foreign;
 	struct kt_txn *to, *seen;
-	struct change_span *span;
-	int err = begin_both(fs->store, &to, &seen);
+	struct foreign_span *span;
+	int err = foreign_begin_both(fs->store, &to, &seen);
 
 	if (err)
 		return err;
 	span = NULL;
-	if (kt_txn_id(to) != kt_txn_id(changes->seen)) {
+	if (kt_txn_id(to) != kt_txn_id(foreign->seen)) {
 		span = malloc(sizeof(*span));
-		err = span != NULL ? conflict_look(fs, to) : -ENOMEM;
+		err = span != NULL ? conflict_check_all(fs, to) : -ENOMEM;
 	}
 	if (span == NULL || err) {
 		kt_abort(to);
@@ -169,125 +169,125 @@ int changes_notice(struct fs *fs)
 		free(span);
 		return err;
 	}
-	*span = (struct change_span){changes->seen, to, NULL};
-	changes->seen = seen;
-	*changes->last = span;
-	changes->last = &span->next;
+	*span = (struct foreign_span){foreign->seen, to, NULL};
+	foreign->seen = seen;
+	*foreign->last = span;
+	foreign->last = &span->next;
 	return 0;
 }
 
-int changes_before(struct fs *fs, const struct kt_txn *txn)
+int foreign_before(struct fs *fs, const struct kt_txn *txn)
 {
-	const struct kt_txn *seen = fs->changes.seen;
+	const struct kt_txn *seen = fs->foreign.seen;
 
-	return seen == NULL || kt_txn_id(txn) == kt_txn_id(seen) + 1 ? 0 : changes_notice(fs);
+	return seen == NULL || kt_txn_id(txn) == kt_txn_id(seen) + 1 ? 0 : foreign_notice(fs);
 }
 
-bool changes_pending(const struct fs *fs)
+bool foreign_is_pending(const struct fs *fs)
 {
-	return fs->changes.first != NULL || fs->changes.telling;
+	return fs->foreign.first != NULL || fs->foreign.invalidating;
 }
 
-bool changes_are_told(const struct fs *fs, const struct kt_txn *txn)
+bool foreign_is_told(const struct fs *fs, const struct kt_txn *txn)
 {
-	const struct changes *changes = &fs->changes;
+	const struct foreign *foreign = &fs->foreign;
 
-	return changes->seen == NULL ||
-	       (!changes_pending(fs) && kt_txn_id(txn) == kt_txn_id(changes->seen));
+	return foreign->seen == NULL ||
+	       (!foreign_is_pending(fs) && kt_txn_id(txn) == kt_txn_id(foreign->seen));
 }
 
 /* What is to be told next; NULL: nothing of the kind. */
 struct next {
-	struct change_span *span;
-	struct change_left *left;
-	struct change_revived *revived;
+	struct foreign_span *span;
+	struct foreign_left *left;
+	struct foreign_revived *revived;
 };
 
-static bool is_anything(const struct next *next)
+static bool foreign_is_any(const struct next *next)
 {
 	return next->span != NULL || next->left != NULL || next->revived != NULL;
 }
 
-static int take(struct fs *fs, struct next *ret_next)
+static int foreign_take(struct fs *fs, struct next *ret_next)
 {
-	struct changes *changes = &fs->changes;
+	struct foreign *foreign = &fs->foreign;
 	int err = 0;
 
 	pthread_mutex_lock(&fs->lock);
-	if (changes->first == NULL && changes->seen != NULL)
-		err = changes_notice(fs);
+	if (foreign->first == NULL && foreign->seen != NULL)
+		err = foreign_notice(fs);
 	if (err) {
 		pthread_mutex_unlock(&fs->lock);
 		return err;
 	}
-	*ret_next = (struct next){changes->first, changes->left, changes->revived};
-	if (changes->first != NULL) {
-		changes->first = changes->first->next;
-		if (changes->first == NULL)
-			changes->last = &changes->first;
+	*ret_next = (struct next){foreign->first, foreign->left, foreign->revived};
+	if (foreign->first != NULL) {
+		foreign->first = foreign->first->next;
+		if (foreign->first == NULL)
+			foreign->last = &foreign->first;
 	}
-	changes->left = NULL;
-	changes->revived = NULL;
-	changes->telling = is_anything(ret_next);
+	foreign->left = NULL;
+	foreign->revived = NULL;
+	foreign->invalidating = foreign_is_any(ret_next);
 	/* what moved before the change does not matter to it, nor to later ones */
-	free_moves(&changes->moves,
+	free_moves(&foreign->moves,
 		ret_next->span != NULL ? kt_txn_id(ret_next->span->to) : UINT64_MAX);
 	pthread_mutex_unlock(&fs->lock);
 	return 0;
 }
 
-int changes_leaving(struct fs *fs, const struct inode *node)
+int foreign_leaving(struct fs *fs, const struct inode *node)
 {
-	struct change_left *left;
+	struct foreign_left *left;
 
-	if (!changes_pending(fs))
+	if (!foreign_is_pending(fs))
 		return 0;
 	left = malloc(sizeof(*left));
 	if (left == NULL)
 		return -ENOMEM;
-	*left = (struct change_left){fs->changes.left, node->number};
-	fs->changes.left = left;
+	*left = (struct foreign_left){fs->foreign.left, node->number};
+	fs->foreign.left = left;
 	return 0;
 }
 
-static void append_moves(struct change_move **list, struct change_move *moves)
+static void foreign_append_moves(struct foreign_move **list, struct foreign_move *moves)
 {
 	while (*list != NULL)
 		list = &(*list)->next;
 	*list = moves;
 }
 
-int changes_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap)
+int foreign_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap)
 {
-	struct change_move *move;
+	struct foreign_move *move;
 
-	if (!changes_pending(fs))
+	if (!foreign_is_pending(fs))
 		return 0;
 	move = malloc(sizeof(*move));
 	if (move == NULL)
 		return -ENOMEM;
-	*move = (struct change_move){.swap = swap, .from = *from, .to = *to};
-	append_moves(&fs->changes.begun, move);
+	*move = (struct foreign_move){.swap = swap, .from = *from, .to = *to};
+	foreign_append_moves(&fs->foreign.begun, move);
 	return 0;
 }
 
-void changes_ended(struct fs *fs, uint64_t commit)
+void foreign_ended(struct fs *fs, uint64_t commit)
 {
-	struct changes *changes = &fs->changes;
+	struct foreign *foreign = &fs->foreign;
 
 	if (commit == 0)
-		free_moves(&changes->begun, UINT64_MAX);
-	for (struct change_move *move = changes->begun; move != NULL; move = move->next)
+		free_moves(&foreign->begun, UINT64_MAX);
+	for (struct foreign_move *move = foreign->begun; move != NULL; move = move->next)
 		move->commit = commit;
-	append_moves(&changes->moves, changes->begun);
-	changes->begun = NULL;
+	foreign_append_moves(&foreign->moves, foreign->begun);
+	foreign->begun = NULL;
 }
 
-int changes_reviving(struct fs *fs, const struct inode *directory)
+int foreign_reviving(struct fs *fs, const struct inode *directory)
 {
 	static const uint64_t one = 1;
 	const struct inode *node = directory;
-	struct change_revived *revived;
+	struct foreign_revived *revived;
 	int err;
 
 	while (node != NULL && !node->gone)
@@ -300,14 +300,15 @@ int changes_reviving(struct fs *fs, const struct inode *directory)
 		free(revived);
 		return err == -ENOMEM ? err : 0;
 	}
-	revived->next = fs->changes.revived;
-	fs->changes.revived = revived;
-	while (write(fs->changes.wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+	revived->next = fs->foreign.revived;
+	fs->foreign.revived = revived;
+	while (write(fs->foreign.wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	return 0;
 }
 
-static bool move_key(const struct key *from, const struct key *to, char separator, struct key *key)
+static bool foreign_move_key(
+	const struct key *from, const struct key *to, char separator, struct key *key)
 {
 	size_t size = from->size, rest = key->size - size;
 
@@ -325,32 +326,32 @@ static bool move_key(const struct key *from, const struct key *to, char separato
 	return true;
 }
 
-size_t changes_moved(const struct fs *fs, uint64_t commit, struct key *key)
+size_t foreign_moved(const struct fs *fs, uint64_t commit, struct key *key)
 {
 	size_t count = 0;
 
-	for (const struct change_move *move = fs->changes.moves; move != NULL; move = move->next) {
+	for (const struct foreign_move *move = fs->foreign.moves; move != NULL; move = move->next) {
 		if (move->commit > commit)
-			count += move_key(&move->from, &move->to, fs->separator, key) ||
-				 (move->swap &&
-					 move_key(&move->to, &move->from, fs->separator, key));
+			count += foreign_move_key(&move->from, &move->to, fs->separator, key) ||
+				 (move->swap && foreign_move_key(&move->to, &move->from,
+							fs->separator, key));
 	}
 	return count;
 }
 
 /* It could not be told: it is to be told again. */
-static void put_back(struct fs *fs, const struct next *next)
+static void foreign_put_back(struct fs *fs, const struct next *next)
 {
-	struct changes *changes = &fs->changes;
-	struct change_left **last_left = &changes->left;
-	struct change_revived **last_revived = &changes->revived;
+	struct foreign *foreign = &fs->foreign;
+	struct foreign_left **last_left = &foreign->left;
+	struct foreign_revived **last_revived = &foreign->revived;
 
 	pthread_mutex_lock(&fs->lock);
 	if (next->span != NULL) {
-		next->span->next = changes->first;
-		if (changes->first == NULL)
-			changes->last = &next->span->next;
-		changes->first = next->span;
+		next->span->next = foreign->first;
+		if (foreign->first == NULL)
+			foreign->last = &next->span->next;
+		foreign->first = next->span;
 	}
 	while (*last_left != NULL)
 		last_left = &(*last_left)->next;
@@ -358,40 +359,43 @@ static void put_back(struct fs *fs, const struct next *next)
 	while (*last_revived != NULL)
 		last_revived = &(*last_revived)->next;
 	*last_revived = next->revived;
-	changes->telling = false;
+	foreign->invalidating = false;
 	pthread_mutex_unlock(&fs->lock);
 }
 
-static void tell_left(const struct change_left *left, fs_notice_fn *tell_to, void *arg)
+static void invalidate_left(
+	const struct foreign_left *left, fs_invalidate_fn *invalidate, void *arg)
 {
 	for (; left != NULL; left = left->next) {
-		const struct fs_notice notice = {FS_NOTICE_DATA, left->node, 0, "", false};
+		const struct fs_invalidation notice = {
+			FS_INVALIDATE_DATA, left->node, 0, "", false};
 
-		tell_to(arg, &notice);
+		invalidate(arg, &notice);
 	}
 }
 
-static int tell_revived(
-	struct fs *fs, const struct change_revived *revived, fs_notice_fn *tell_to, void *arg)
+static int invalidate_all_revived(struct fs *fs, const struct foreign_revived *revived,
+	fs_invalidate_fn *invalidate, void *arg)
 {
 	int err = 0;
 
 	for (; revived != NULL && !err; revived = revived->next)
-		err = notices_tell_directory(fs, &revived->key, tell_to, arg);
+		err = invalidate_revived(fs, &revived->key, invalidate, arg);
 	return err;
 }
 
-static int tell_next(struct fs *fs, const struct next *next, fs_notice_fn *tell_to, void *arg)
+static int invalidate_next(
+	struct fs *fs, const struct next *next, fs_invalidate_fn *invalidate, void *arg)
 {
 	int err = 0;
 
-	tell_left(next->left, tell_to, arg);
+	invalidate_left(next->left, invalidate, arg);
 	if (next->span != NULL)
-		err = notices_tell(fs, next->span->from, next->span->to, tell_to, arg);
-	return err ? err : tell_revived(fs, next->revived, tell_to, arg);
+		err = invalidate_diff(fs, next->span->from, next->span->to, invalidate, arg);
+	return err ? err : invalidate_all_revived(fs, next->revived, invalidate, arg);
 }
 
-int fs_tell(struct fs *fs, fs_notice_fn *tell_to, void *arg)
+int fs_invalidate(struct fs *fs, fs_invalidate_fn *invalidate, void *arg)
 {
 	struct next next;
 	uint64_t count;
@@ -399,21 +403,21 @@ int fs_tell(struct fs *fs, fs_notice_fn *tell_to, void *arg)
 	int err;
 
 	pthread_mutex_lock(&fs->lock);
-	watched = fs->changes.seen != NULL;
+	watched = fs->foreign.seen != NULL;
 	pthread_mutex_unlock(&fs->lock);
-	if (watched && read(fs->changes.wake_fd, &count, sizeof(count)) < 0)
+	if (watched && read(fs->foreign.wake_fd, &count, sizeof(count)) < 0)
 		assert(errno == EAGAIN || errno == EINTR);
-	err = take(fs, &next);
-	while (!err && is_anything(&next)) {
-		err = tell_next(fs, &next, tell_to, arg);
+	err = foreign_take(fs, &next);
+	while (!err && foreign_is_any(&next)) {
+		err = invalidate_next(fs, &next, invalidate, arg);
 		if (err) {
-			put_back(fs, &next);
+			foreign_put_back(fs, &next);
 			return err;
 		}
 		span_free(next.span);
 		free_left(next.left);
 		free_revived(next.revived);
-		err = take(fs, &next);
+		err = foreign_take(fs, &next);
 	}
 	return err;
 }

@@ -28,75 +28,75 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct change_left;
-struct change_move;
-struct change_revived;
-struct change_span;
+struct foreign_left;
+struct foreign_move;
+struct foreign_revived;
+struct foreign_span;
 struct fs;
 struct inode;
 struct key;
 struct kt_txn;
 
-struct changes {
-	struct kt_txn *seen;	   /* NULL: nobody wants to be told */
-	struct change_span *first; /* to be told, in order */
-	struct change_span **last; /* where the next one goes */
-	bool telling;		   /* a span is being told */
-	struct change_move *moves; /* of our own, since there is something to be told; in order */
-	struct change_move *begun; /* of the change that has not been committed yet */
-	struct change_left *left;  /* nodes that have left their keys since, to be told */
-	struct change_revived *revived; /* directories, to be told */
-	int wake_fd;			/* eventfd: there are such */
+struct foreign {
+	struct kt_txn *seen;	    /* NULL: nobody wants to be told */
+	struct foreign_span *first; /* to be told, in order */
+	struct foreign_span **last; /* where the next one goes */
+	bool invalidating;	    /* a span is being told */
+	struct foreign_move *moves; /* of our own, since there is something to be told; in order */
+	struct foreign_move *begun; /* of the change that has not been committed yet */
+	struct foreign_left *left;  /* nodes that have left their keys since, to be told */
+	struct foreign_revived *revived; /* directories, to be told */
+	int wake_fd;			 /* eventfd: there are such */
 };
 
 /** Set aside what others have committed, at the begin of a change of our own. The caller has the
  * lock.
  *  @param txn  the change; borrowed
  *  @return 0; -ENOMEM */
-int changes_before(struct fs *fs, const struct kt_txn *txn);
+int foreign_before(struct fs *fs, const struct kt_txn *txn);
 
 /** Is all that a transaction shows known to whoever is told? The caller has the lock.
  *  @param txn  a read transaction of the last commit, or of a snapshot; borrowed */
-bool changes_are_told(const struct fs *fs, const struct kt_txn *txn);
+bool foreign_is_told(const struct fs *fs, const struct kt_txn *txn);
 
 /** Is all that a read transaction sees known, or waits to be told? The caller has the lock. */
-bool changes_know(const struct fs *fs, const struct kt_txn *txn);
+bool foreign_is_noticed(const struct fs *fs, const struct kt_txn *txn);
 
 /** Set aside what others have committed. The caller has the lock.
  *  @return 0; -ENOMEM */
-int changes_notice(struct fs *fs);
+int foreign_notice(struct fs *fs);
 
 /** Is there something to be told? Then a node may not be known yet by what others made of its key.
  *  The caller has the lock. */
-bool changes_pending(const struct fs *fs);
+bool foreign_is_pending(const struct fs *fs);
 
 /** We are about to move a key, or all that begin so if it ends in a separator. The caller has the
  * lock.
  *  @param swap  and those there come here
  *  @return 0; -ENOMEM */
-int changes_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap);
+int foreign_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap);
 
 /** The change in which keys were to move has ended. The caller has the lock.
  *  @param commit  its number; 0: it failed, and nothing has moved */
-void changes_ended(struct fs *fs, uint64_t commit);
+void foreign_ended(struct fs *fs, uint64_t commit);
 
 /** We are about to take the key from a node, or its place for its entry. If that fails, more is
  * told than need be. The caller has the lock.
  *  @return 0; -ENOMEM */
-int changes_leaving(struct fs *fs, const struct inode *node);
+int foreign_leaving(struct fs *fs, const struct inode *node);
 
 /** We are about to put something in a directory. If others have taken that away, or one above, it
  * is there again then, and who was told that it is gone is to be told. The caller has the lock.
  *  @return 0; -ENOMEM */
-int changes_reviving(struct fs *fs, const struct inode *directory);
+int foreign_reviving(struct fs *fs, const struct inode *directory);
 
 /** The key that a key of something to be told has by now. The caller has the lock.
  *  @param commit  the number of the commit at which it had that key
  *  @param key     changed
  *  @return how often it has moved */
-size_t changes_moved(const struct fs *fs, uint64_t commit, struct key *key);
+size_t foreign_moved(const struct fs *fs, uint64_t commit, struct key *key);
 
 /** Free all. */
-void changes_fini(struct changes *changes);
+void foreign_fini(struct foreign *foreign);
 
 #endif

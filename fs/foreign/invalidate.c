@@ -10,19 +10,19 @@
 #include <string.h>
 
 /* A comparison. */
-struct telling {
+struct diff {
 	struct fs *fs;
 	struct kt_txn *from, *to; /* that are compared */
 	bool records;		  /* of made directories; else entries */
-	fs_notice_fn *tell;
+	fs_invalidate_fn *invalidate;
 	void *arg;
 	struct key before; /* the key that was told last */
 	bool told_root;	   /* its times may be those of any key */
 };
 
 /* One key that differs, on the way down. */
-struct way {
-	struct telling *telling;
+struct path {
+	struct diff *diff;
 	const unsigned char *key;
 	size_t size;
 	size_t same;   /* bytes that it shares with the key before */
@@ -38,7 +38,7 @@ struct way {
 #define FILES_MAX 3
 
 /* One name on the way. */
-struct stage {
+struct component {
 	size_t end;	/* of the component in the key, without separator */
 	bool is_piece;	/* the name is one of a piece, which ends at used */
 	bool is_last;	/* the key of an entry ends here */
@@ -51,26 +51,26 @@ struct stage {
 	uint64_t given;			      /* as of the directory's node */
 };
 
-static void tell(const struct way *way, enum fs_notice_kind kind, uint64_t node, uint64_t parent,
-	const char *name)
+static void emit(const struct path *path, enum fs_invalidate_kind kind, uint64_t node,
+	uint64_t parent, const char *name)
 {
-	const struct fs_notice notice = {kind, node, parent, name, false};
+	const struct fs_invalidation notice = {kind, node, parent, name, false};
 
-	way->telling->tell(way->telling->arg, &notice);
+	path->diff->invalidate(path->diff->arg, &notice);
 }
 
 /* The names in a directory, and one of them, have changed.
  * @param stays  as in a notice */
-static void tell_name(const struct way *way, uint64_t node, uint64_t parent, const char *name,
-	const char *changed, bool stays)
+static void emit_name_change(const struct path *path, uint64_t node, uint64_t parent,
+	const char *name, const char *changed, bool stays)
 {
-	const struct fs_notice notice = {FS_NOTICE_NAME, node, node, changed, stays};
+	const struct fs_invalidation notice = {FS_INVALIDATE_NAME, node, node, changed, stays};
 
-	way->telling->tell(way->telling->arg, &notice);
-	tell(way, FS_NOTICE_LISTING, node, parent, name);
+	path->diff->invalidate(path->diff->arg, &notice);
+	emit(path, FS_INVALIDATE_LISTING, node, parent, name);
 }
 
-static bool has_prefix(
+static bool prefix_exists(
 	struct kt_txn *txn, enum kt_tree_id tree, const void *prefix, size_t size, int *err)
 {
 	struct kt_cursor *cursor = NULL;
@@ -90,67 +90,69 @@ static bool has_prefix(
 }
 
 /* What did a component mean at one end of the span? */
-static int look(
-	const struct way *way, size_t end, struct kt_txn *txn, bool *ret_dir, bool *ret_file)
+static int path_look(
+	const struct path *path, size_t end, struct kt_txn *txn, bool *ret_dir, bool *ret_file)
 {
 	unsigned char prefix[KT_KEY_MAX + 1];
 	int err = 0;
 
-	memcpy(prefix, way->key, end);
-	prefix[end] = (unsigned char)way->telling->fs->separator;
-	*ret_dir = has_prefix(txn, KT_ENTRIES, prefix, end + 1, &err) ||
-		   has_prefix(txn, KT_DIRECTORIES, prefix, end + 1, &err);
+	memcpy(prefix, path->key, end);
+	prefix[end] = (unsigned char)path->diff->fs->separator;
+	*ret_dir = prefix_exists(txn, KT_ENTRIES, prefix, end + 1, &err) ||
+		   prefix_exists(txn, KT_DIRECTORIES, prefix, end + 1, &err);
 	*ret_file = false;
-	return err ? err : kt_contains(txn, way->key, end, ret_file);
+	return err ? err : kt_contains(txn, path->key, end, ret_file);
 }
 
 /* Find out what changed in what the component of a stage means. */
-static int compare(const struct way *way, struct stage *stage)
+static int path_compare(const struct path *path, struct component *component)
 {
-	const struct telling *telling = way->telling;
+	const struct diff *diff = path->diff;
 	bool was_file, is_file;
 	int err;
 
-	if (way->moved) {
-		stage->is_dir = stage->directory != 0;
-		stage->has_changed = true;
+	if (path->moved) {
+		component->is_dir = component->directory != 0;
+		component->has_changed = true;
 		return 0;
 	}
-	if (!way->appeared)
-		return stage->is_last ? look(way, stage->end, telling->to, &stage->is_dir, &is_file)
-				      : 0;
-	err = look(way, stage->end, telling->from, &stage->was_dir, &was_file);
+	if (!path->appeared)
+		return component->is_last ? path_look(path, component->end, diff->to,
+						    &component->is_dir, &is_file)
+					  : 0;
+	err = path_look(path, component->end, diff->from, &component->was_dir, &was_file);
 	if (!err)
-		err = look(way, stage->end, telling->to, &stage->is_dir, &is_file);
-	stage->has_changed = stage->was_dir != stage->is_dir ||
-			     (!stage->is_dir && (stage->is_last || was_file != is_file));
+		err = path_look(path, component->end, diff->to, &component->is_dir, &is_file);
+	component->has_changed =
+		component->was_dir != component->is_dir ||
+		(!component->is_dir && (component->is_last || was_file != is_file));
 	return err;
 }
 
 /* The node of a directory that the next name means, if it is known. */
-static void directory_at(
-	const struct fs *fs, struct inode *parent, const void *bytes, struct stage *stage)
+static void path_dir_node(
+	const struct fs *fs, struct inode *parent, const void *bytes, struct component *component)
 {
 	const struct place place = {
-		parent, stage->is_piece ? INODE_PIECE : INODE_DIR, bytes, stage->used};
+		parent, component->is_piece ? INODE_PIECE : INODE_DIR, bytes, component->used};
 	const struct inode *node =
-		stage->used <= NAMES_MAX ? inodes_find(&fs->nodes, &place) : NULL;
+		component->used <= NAMES_MAX ? inodes_find(&fs->nodes, &place) : NULL;
 
-	stage->directory = node != NULL ? node->number : 0;
-	stage->given = node != NULL ? node->given : 0;
+	component->directory = node != NULL ? node->number : 0;
+	component->given = node != NULL ? node->given : 0;
 }
 
 /* Does the key still lead to the entry to which it led at the end of the span? */
-static int leads_still(const struct way *way, bool *ret_still)
+static int path_leads_still(const struct path *path, bool *ret_still)
 {
 	struct kt_txn *txn;
 	struct kt_stat stat;
-	int err = kt_begin(way->telling->fs->store, KT_READ, &txn);
+	int err = kt_begin(path->diff->fs->store, KT_READ, &txn);
 
 	if (err)
 		return err;
-	err = kt_stat(txn, way->key, way->size, &stat);
-	*ret_still = !err && stat.shared == way->entry;
+	err = kt_stat(txn, path->key, path->size, &stat);
+	*ret_still = !err && stat.shared == path->entry;
 	kt_abort(txn);
 	return err == -ENOENT ? 0 : err;
 }
@@ -161,17 +163,17 @@ static int leads_still(const struct way *way, bool *ret_still)
  * since: then all of this is past.
  * @param node    at the place
  * @param shared  node of the entry, or NULL */
-static int share_node(struct way *way, struct inode *node, const struct inode *shared)
+static int path_share_node(struct path *path, struct inode *node, const struct inode *shared)
 {
-	struct inodes *nodes = &way->telling->fs->nodes;
+	struct inodes *nodes = &path->diff->fs->nodes;
 	bool still;
-	int err = leads_still(way, &still);
+	int err = path_leads_still(path, &still);
 
 	if (err || !still)
 		return err;
 	if (shared == NULL) {
-		inodes_share(nodes, node, way->entry);
-	} else if (node->content == NULL) {
+		inodes_share(nodes, node, path->entry);
+	} else if (node->dirty == NULL) {
 		inodes_detach(nodes, node);
 		inodes_tidy(nodes, node);
 	}
@@ -180,168 +182,174 @@ static int share_node(struct way *way, struct inode *node, const struct inode *s
 
 /* The nodes of a file whose key ends there: one that was known by its place, of the entry it shared
  * before, and of the one it leads to. */
-static int files_at(struct way *way, struct inode *directory, const void *bytes, size_t size,
-	struct stage *stage)
+static int path_file_nodes(struct path *path, struct inode *directory, const void *bytes,
+	size_t size, struct component *component)
 {
-	struct inodes *nodes = &way->telling->fs->nodes;
+	struct inodes *nodes = &path->diff->fs->nodes;
 	const struct place place = {directory, INODE_FILE, bytes, size};
 	struct inode *files[FILES_MAX] = {NULL};
 
 	if (size > NAMES_MAX)
 		return 0;
 	files[0] = inodes_find(nodes, &place);
-	if (way->entry_from != 0)
-		files[1] = inodes_find_file(nodes, &place, way->entry_from);
-	if (way->entry != 0)
-		files[2] = inodes_find_file(nodes, &place, way->entry);
+	if (path->entry_from != 0)
+		files[1] = inodes_find_file(nodes, &place, path->entry_from);
+	if (path->entry != 0)
+		files[2] = inodes_find_file(nodes, &place, path->entry);
 	for (int i = 0; i < FILES_MAX; i++)
-		stage->files[i] = files[i] != NULL ? files[i]->number : 0;
-	if (files[0] == NULL || way->entry == 0)
+		component->files[i] = files[i] != NULL ? files[i]->number : 0;
+	if (files[0] == NULL || path->entry == 0)
 		return 0;
-	return share_node(way, files[0], files[2]);
+	return path_share_node(path, files[0], files[2]);
 }
 
 /* Find the next name of a way, and the nodes that it means.
  * @return 0; -ENOENT nothing is known below any more */
-static int enter(struct way *way, struct stage *stage)
+static int path_enter(struct path *path, struct component *component)
 {
-	struct fs *fs = way->telling->fs;
-	const unsigned char *rest = way->key + way->at;
-	const unsigned char *end = memchr(rest, fs->separator, way->size - way->at);
+	struct fs *fs = path->diff->fs;
+	const unsigned char *rest = path->key + path->at;
+	const unsigned char *end = memchr(rest, fs->separator, path->size - path->at);
 	struct inode *directory;
 	size_t size;
 	int err = 0;
 
-	*stage = (struct stage){.end = end != NULL ? (size_t)(end - way->key) : way->size};
-	size = stage->end - way->at;
+	*component =
+		(struct component){.end = end != NULL ? (size_t)(end - path->key) : path->size};
+	size = component->end - path->at;
 	pthread_mutex_lock(&fs->lock);
-	directory = inodes_by_number(&fs->nodes, way->node);
+	directory = inodes_by_number(&fs->nodes, path->node);
 	if (directory != NULL && inode_has_place(directory)) {
 		bool in_root = inode_begins_keys(directory);
 
-		stage->used = names_encode(fs->separator, in_root, rest, size, stage->name);
-		stage->is_piece = stage->used < size;
-		directory_at(fs, directory, rest, stage);
-		if (!stage->is_piece && end == NULL && !way->telling->records)
-			err = files_at(way, directory, rest, stage->used, stage);
+		component->used = names_encode(fs->separator, in_root, rest, size, component->name);
+		component->is_piece = component->used < size;
+		path_dir_node(fs, directory, rest, component);
+		if (!component->is_piece && end == NULL && !path->diff->records)
+			err = path_file_nodes(path, directory, rest, component->used, component);
 	} else {
 		err = -ENOENT;
 	}
 	pthread_mutex_unlock(&fs->lock);
-	stage->is_last = end == NULL && !stage->is_piece && !way->telling->records;
-	stage->is_record = end != NULL && !stage->is_piece && stage->end + 1 == way->size &&
-			   way->telling->records;
+	component->is_last = end == NULL && !component->is_piece && !path->diff->records;
+	component->is_record = end != NULL && !component->is_piece &&
+			       component->end + 1 == path->size && path->diff->records;
 	return err;
 }
 
 /* A piece is a directory of names that have nothing else in common: all of it may have changed. */
-static void tell_piece(
-	const struct way *way, const struct stage *stage, uint64_t grandparent, const char *parent)
+static void emit_piece(const struct path *path, const struct component *component,
+	uint64_t grandparent, const char *parent)
 {
-	tell_name(way, way->node, grandparent, parent, stage->name, stage->directory != 0);
-	if (stage->directory != 0)
-		tell(way, FS_NOTICE_LISTING, stage->directory, way->node, stage->name);
+	emit_name_change(
+		path, path->node, grandparent, parent, component->name, component->directory != 0);
+	if (component->directory != 0)
+		emit(path, FS_INVALIDATE_LISTING, component->directory, path->node,
+			component->name);
 }
 
 /* The entry whose key ends here. Below a directory of its name it is its value. */
-static void tell_entry(const struct way *way, const struct stage *stage)
+static void emit_file(const struct path *path, const struct component *component)
 {
-	bool in_directory = stage->is_dir && stage->directory != 0;
+	bool in_directory = component->is_dir && component->directory != 0;
 
-	if (stage->directory != 0 && way->appeared)
-		tell_name(way, stage->directory, way->node, stage->name, "%value", false);
+	if (component->directory != 0 && path->appeared)
+		emit_name_change(
+			path, component->directory, path->node, component->name, "%value", false);
 	for (int i = 0; i < FILES_MAX; i++) {
-		if (stage->files[i] != 0)
-			tell(way, FS_NOTICE_DATA, stage->files[i],
-				in_directory ? stage->directory : way->node,
-				in_directory ? "%value" : stage->name);
+		if (component->files[i] != 0)
+			emit(path, FS_INVALIDATE_DATA, component->files[i],
+				in_directory ? component->directory : path->node,
+				in_directory ? "%value" : component->name);
 	}
 }
 
 /* A directory on the way. If it came or went, its value is a name in it, or not any more. */
-static void tell_directory(const struct way *way, const struct stage *stage)
+static void emit_dir(const struct path *path, const struct component *component)
 {
-	if (stage->has_changed)
-		tell_name(way, stage->directory, way->node, stage->name, "%value", false);
+	if (component->has_changed)
+		emit_name_change(
+			path, component->directory, path->node, component->name, "%value", false);
 	else
-		tell(way, FS_NOTICE_ATTR, stage->directory, way->node, stage->name);
+		emit(path, FS_INVALIDATE_ATTR, component->directory, path->node, component->name);
 }
 
 /* Does a name mean a directory that it may have meant before, too? It did not if a file became one,
  * and does not if one became a file; but since it became one it may have been looked up. */
-static bool stays(const struct way *way, const struct stage *stage)
+static bool stays_dir(const struct path *path, const struct component *component)
 {
-	if (stage->directory == 0)
+	if (component->directory == 0)
 		return false;
-	return way->moved || stage->was_dir == stage->is_dir ||
-	       (stage->is_dir && stage->given >= kt_txn_id(way->telling->to));
+	return path->moved || component->was_dir == component->is_dir ||
+	       (component->is_dir && component->given >= kt_txn_id(path->diff->to));
 }
 
-/* Whether a directory is there any more is remembered: see changes_reviving(). */
-static void note_gone(const struct way *way, const struct stage *stage)
+/* Whether a directory is there any more is remembered: see foreign_reviving(). */
+static void path_note_gone(const struct path *path, const struct component *component)
 {
-	struct fs *fs = way->telling->fs;
+	struct fs *fs = path->diff->fs;
 	struct inode *node;
 
 	pthread_mutex_lock(&fs->lock);
-	node = inodes_by_number(&fs->nodes, stage->directory);
+	node = inodes_by_number(&fs->nodes, component->directory);
 	if (node != NULL)
-		node->gone = !stage->is_dir;
+		node->gone = !component->is_dir;
 	pthread_mutex_unlock(&fs->lock);
 }
 
 /* Tell what changed at a name, and go on behind it.
  * @return 0; -ENOENT the way ends here */
-static int pass(
-	struct way *way, const struct stage *stage, uint64_t grandparent, const char *parent)
+static int path_step(struct path *path, const struct component *component, uint64_t grandparent,
+	const char *parent)
 {
-	if (stage->is_piece) {
-		tell_piece(way, stage, grandparent, parent);
-		way->at += stage->used;
+	if (component->is_piece) {
+		emit_piece(path, component, grandparent, parent);
+		path->at += component->used;
 	} else {
-		if (stage->was_dir != stage->is_dir && stage->directory != 0 && !way->moved)
-			note_gone(way, stage);
-		if (stage->has_changed)
-			tell_name(way, way->node, grandparent, parent, stage->name,
-				stays(way, stage));
-		if (stage->is_last)
-			tell_entry(way, stage);
-		else if (stage->directory != 0)
-			tell_directory(way, stage);
-		way->at = stage->end + 1;
+		if (component->was_dir != component->is_dir && component->directory != 0 &&
+			!path->moved)
+			path_note_gone(path, component);
+		if (component->has_changed)
+			emit_name_change(path, path->node, grandparent, parent, component->name,
+				stays_dir(path, component));
+		if (component->is_last)
+			emit_file(path, component);
+		else if (component->directory != 0)
+			emit_dir(path, component);
+		path->at = component->end + 1;
 	}
-	way->node = stage->directory;
-	return stage->is_last || stage->is_record || way->node == 0 ? -ENOENT : 0;
+	path->node = component->directory;
+	return component->is_last || component->is_record || path->node == 0 ? -ENOENT : 0;
 }
 
 /* Go down from the root, along a key that differs. What the key before shares was told with it. */
-static int go(struct way *way)
+static int path_walk(struct path *path)
 {
 	char parent[NAMES_MAX + 1] = "";
 	uint64_t grandparent = 0;
-	struct stage stage;
+	struct component component;
 	int err = 0;
 
-	while (!err && way->at <= way->size && (err = enter(way, &stage)) == 0) {
-		uint64_t node = way->node;
-		bool told = !stage.is_piece && !stage.is_last && stage.end < way->same;
+	while (!err && path->at <= path->size && (err = path_enter(path, &component)) == 0) {
+		uint64_t node = path->node;
+		bool told = !component.is_piece && !component.is_last && component.end < path->same;
 
 		if (told) {
-			way->at = stage.end + 1;
-			way->node = stage.directory;
-			err = stage.is_record || way->node == 0 ? -ENOENT : 0;
+			path->at = component.end + 1;
+			path->node = component.directory;
+			err = component.is_record || path->node == 0 ? -ENOENT : 0;
 		} else {
-			err = stage.is_piece ? 0 : compare(way, &stage);
+			err = component.is_piece ? 0 : path_compare(path, &component);
 			if (!err)
-				err = pass(way, &stage, grandparent, parent);
+				err = path_step(path, &component, grandparent, parent);
 		}
 		grandparent = node;
-		memcpy(parent, stage.name, sizeof(parent));
+		memcpy(parent, component.name, sizeof(parent));
 	}
 	return err == -ENOENT ? 0 : err;
 }
 
-static size_t shared(const struct key *before, const struct kt_slice *key)
+static size_t shared_size(const struct key *before, const struct kt_slice *key)
 {
 	size_t limit = before->size < key->size ? before->size : key->size, same = 0;
 
@@ -351,7 +359,7 @@ static size_t shared(const struct key *before, const struct kt_slice *key)
 }
 
 /* What type of file is an entry? Of damaged attributes it is not known: as without. */
-static mode_t type_of(const struct kt_stat *stat)
+static mode_t type_of_stat(const struct kt_stat *stat)
 {
 	struct known known;
 
@@ -361,60 +369,60 @@ static mode_t type_of(const struct kt_stat *stat)
 }
 
 /* Does a key lie below the root? */
-static bool is_shown(const void *key, size_t size, const struct key *root)
+static bool is_below_root(const void *key, size_t size, const struct key *root)
 {
 	return size >= root->size && (root->size == 0 || memcmp(key, root->bytes, root->size) == 0);
 }
 
 /* Where is a key by now that we have moved since?
  * @return how often it has moved */
-static size_t follow(const struct way *past, struct key *ret_key)
+static size_t path_follow(const struct path *past, struct key *ret_key)
 {
-	struct fs *fs = past->telling->fs;
+	struct fs *fs = past->diff->fs;
 	size_t count;
 
 	ret_key->size = past->size;
 	if (past->size > 0)
 		memcpy(ret_key->bytes, past->key, past->size);
 	pthread_mutex_lock(&fs->lock);
-	count = changes_moved(fs, kt_txn_id(past->telling->to), ret_key);
+	count = foreign_moved(fs, kt_txn_id(past->diff->to), ret_key);
 	pthread_mutex_unlock(&fs->lock);
 	return count;
 }
 
 /* Go along another key, on which all may have changed. */
-static int go_anew(struct way *way, const struct key *key, const struct key *root)
+static int path_walk_again(struct path *path, const struct key *key, const struct key *root)
 {
-	if (!is_shown(key->bytes, key->size, root))
+	if (!is_below_root(key->bytes, key->size, root))
 		return 0;
-	way->key = key->bytes;
-	way->size = key->size;
-	way->same = 0;
-	way->at = root->size;
-	way->node = FS_ROOT;
-	way->moved = way->appeared = true;
-	return go(way);
+	path->key = key->bytes;
+	path->size = key->size;
+	path->same = 0;
+	path->at = root->size;
+	path->node = FS_ROOT;
+	path->moved = path->appeared = true;
+	return path_walk(path);
 }
 
 /* A key that we have moved since: its nodes are elsewhere. If it moves again on the way there, they
  * may have been missed. */
-static int tell_moved(const struct way *past, const struct key *root)
+static int invalidate_moved(const struct path *past, const struct key *root)
 {
 	size_t followed = 0, count;
 	struct key key;
 	int err = 0;
 
-	while (!err && (count = follow(past, &key)) != followed) {
-		struct way way = *past;
+	while (!err && (count = path_follow(past, &key)) != followed) {
+		struct path path = *past;
 
 		followed = count;
-		err = go_anew(&way, &key, root);
+		err = path_walk_again(&path, &key, root);
 	}
 	return err;
 }
 
 /* The key of the root, with which all keys that are shown begin. */
-static int find_root(struct fs *fs, struct key *ret_key)
+static int root_key(struct fs *fs, struct key *ret_key)
 {
 	int err;
 
@@ -424,61 +432,62 @@ static int find_root(struct fs *fs, struct key *ret_key)
 	return err;
 }
 
-static int tell_key(
+static int invalidate_key(
 	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
 {
-	struct telling *telling = arg;
+	struct diff *diff = arg;
 	struct key root;
-	struct way way = {.telling = telling,
+	struct path path = {.diff = diff,
 		.key = key->data,
 		.size = key->size,
-		.same = shared(&telling->before, key),
-		.appeared = from == NULL || to == NULL || type_of(from) != type_of(to) ||
+		.same = shared_size(&diff->before, key),
+		.appeared = from == NULL || to == NULL || type_of_stat(from) != type_of_stat(to) ||
 			    from->shared != to->shared,
 		.entry_from = from != NULL ? from->shared : 0,
 		.entry = to != NULL ? to->shared : 0,
 		.node = FS_ROOT};
 	int err;
 
-	err = find_root(telling->fs, &root);
-	if (err || !is_shown(key->data, key->size, &root))
+	err = root_key(diff->fs, &root);
+	if (err || !is_below_root(key->data, key->size, &root))
 		return err;
-	way.at = root.size;
-	if (!telling->told_root)
-		tell(&way, FS_NOTICE_ATTR, FS_ROOT, 0, "");
-	telling->told_root = true;
-	err = telling->records && key->size == root.size ? 0 : go(&way);
+	path.at = root.size;
+	if (!diff->told_root)
+		emit(&path, FS_INVALIDATE_ATTR, FS_ROOT, 0, "");
+	diff->told_root = true;
+	err = diff->records && key->size == root.size ? 0 : path_walk(&path);
 	if (!err)
-		err = tell_moved(&way, &root);
-	telling->before.size = key->size;
+		err = invalidate_moved(&path, &root);
+	diff->before.size = key->size;
 	if (key->size > 0)
-		memcpy(telling->before.bytes, key->data, key->size);
+		memcpy(diff->before.bytes, key->data, key->size);
 	return err;
 }
 
-static int compare_trees(struct telling *telling, enum kt_tree_id tree)
+static int invalidate_tree(struct diff *diff, enum kt_tree_id tree)
 {
-	telling->records = tree == KT_DIRECTORIES;
-	telling->before.size = 0;
-	telling->told_root = false;
-	return kt_diff(kt_tree(telling->from, tree), kt_tree(telling->to, tree), tell_key, telling);
+	diff->records = tree == KT_DIRECTORIES;
+	diff->before.size = 0;
+	diff->told_root = false;
+	return kt_diff(kt_tree(diff->from, tree), kt_tree(diff->to, tree), invalidate_key, diff);
 }
 
-int notices_tell(
-	struct fs *fs, struct kt_txn *from, struct kt_txn *to, fs_notice_fn *tell_to, void *arg)
+int invalidate_diff(struct fs *fs, struct kt_txn *from, struct kt_txn *to,
+	fs_invalidate_fn *invalidate, void *arg)
 {
-	struct telling telling = {.fs = fs, .from = from, .to = to, .tell = tell_to, .arg = arg};
-	int err = compare_trees(&telling, KT_ENTRIES);
+	struct diff diff = {.fs = fs, .from = from, .to = to, .invalidate = invalidate, .arg = arg};
+	int err = invalidate_tree(&diff, KT_ENTRIES);
 
-	return err ? err : compare_trees(&telling, KT_DIRECTORIES);
+	return err ? err : invalidate_tree(&diff, KT_DIRECTORIES);
 }
 
-int notices_tell_directory(struct fs *fs, const struct key *key, fs_notice_fn *tell_to, void *arg)
+int invalidate_revived(
+	struct fs *fs, const struct key *key, fs_invalidate_fn *invalidate, void *arg)
 {
-	struct telling telling = {.fs = fs, .records = true, .tell = tell_to, .arg = arg};
-	struct way way = {.telling = &telling};
+	struct diff diff = {.fs = fs, .records = true, .invalidate = invalidate, .arg = arg};
+	struct path path = {.diff = &diff};
 	struct key root;
-	int err = find_root(fs, &root);
+	int err = root_key(fs, &root);
 
-	return err ? err : go_anew(&way, key, &root);
+	return err ? err : path_walk_again(&path, key, &root);
 }

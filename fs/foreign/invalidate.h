@@ -20,12 +20,13 @@ struct kt_txn;
  *  @param tell  called for each notice
  *  @param arg   given to tell
  *  @return 0 or an error: then not all was told */
-int notices_tell(
-	struct fs *fs, struct kt_txn *from, struct kt_txn *to, fs_notice_fn *tell, void *arg);
+int invalidate_diff(struct fs *fs, struct kt_txn *from, struct kt_txn *to,
+	fs_invalidate_fn *invalidate, void *arg);
 
 /** Tell that a directory is there, and all above it. No lock is held.
  *  @param key  of its record
- *  @return as notices_tell() */
-int notices_tell_directory(struct fs *fs, const struct key *key, fs_notice_fn *tell, void *arg);
+ *  @return as invalidate_diff() */
+int invalidate_revived(
+	struct fs *fs, const struct key *key, fs_invalidate_fn *invalidate, void *arg);
 
 #endif

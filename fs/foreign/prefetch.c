@@ -25,39 +25,39 @@
 /* Most bytes sent at a time: what others change is told after that. */
 #define BYTES_MAX (1024 * 1024)
 
-bool ahead_is_small(const struct inode *node, const struct known *known)
+bool prefetch_is_small(const struct inode *node, const struct known *known)
 {
-	return node->content == NULL && known->size > 0 && known->size <= AHEAD_VALUE_MAX &&
+	return node->dirty == NULL && known->size > 0 && known->size <= PREFETCH_VALUE_MAX &&
 	       S_ISREG(stat_type(node->kind, &known->attr));
 }
 
 /* ---- watching -------------------------------------------------------------------------------- */
 
-static struct ahead_place *find_place(struct ahead *ahead, uint64_t directory)
+static struct prefetch_dir *prefetch_find_dir(struct prefetch *prefetch, uint64_t directory)
 {
-	for (int i = 0; i < AHEAD_PLACES; i++) {
-		if (ahead->places[i].directory == directory)
-			return &ahead->places[i];
+	for (int i = 0; i < PREFETCH_DIRS; i++) {
+		if (prefetch->dirs[i].directory == directory)
+			return &prefetch->dirs[i];
 	}
 	return NULL;
 }
 
-bool ahead_asked(struct fs *fs, struct inode *node, const struct known *known)
+bool prefetch_note_read(struct fs *fs, struct inode *node, const struct known *known)
 {
-	struct ahead *ahead = &fs->ahead;
+	struct prefetch *prefetch = &fs->prefetch;
 	bool again = node->sent == known->version;
-	struct ahead_place *place;
+	struct prefetch_dir *place;
 
 	node->sent = known->version;
 	if (node->parent == NULL)
 		return false;
-	place = find_place(ahead, node->parent->number);
+	place = prefetch_find_dir(prefetch, node->parent->number);
 	if (place == NULL) {
-		place = &ahead->places[ahead->next];
-		ahead->next = (ahead->next + 1) % AHEAD_PLACES;
-		*place = (struct ahead_place){
+		place = &prefetch->dirs[prefetch->next];
+		prefetch->next = (prefetch->next + 1) % PREFETCH_DIRS;
+		*place = (struct prefetch_dir){
 			.directory = node->parent->number,
-			.count = ahead->count > COUNT_FIRST ? ahead->count : COUNT_FIRST,
+			.count = prefetch->count > COUNT_FIRST ? prefetch->count : COUNT_FIRST,
 		};
 		if (place->count == COUNT_FIRST)
 			return false;
@@ -76,24 +76,24 @@ bool ahead_asked(struct fs *fs, struct inode *node, const struct known *known)
 /* The files behind one in a directory, on their way. */
 struct run {
 	struct fs *fs;
-	fs_ahead_fn *send;
+	fs_prefetch_fn *send;
 	void *arg;
-	struct ahead_place place; /* as it was taken */
+	struct prefetch_dir place; /* as it was taken */
 	struct kt_txn *txn;
 	struct key prefix; /* of the directory */
-	struct walk walk;
-	struct walk_child child; /* the file that was asked for, and then where the walk is */
-	size_t bytes;		 /* sent */
+	struct children children;
+	struct child child; /* the file that was asked for, and then where the walk is */
+	size_t bytes;	    /* sent */
 };
 
 /* Take a place where something is due. @return false there is none */
-static bool take_place(struct fs *fs, struct ahead_place *ret_place)
+static bool prefetch_take_dir(struct fs *fs, struct prefetch_dir *ret_place)
 {
 	bool found = false;
 
 	pthread_mutex_lock(&fs->lock);
-	for (int i = 0; i < AHEAD_PLACES && !found; i++) {
-		struct ahead_place *place = &fs->ahead.places[i];
+	for (int i = 0; i < PREFETCH_DIRS && !found; i++) {
+		struct prefetch_dir *place = &fs->prefetch.dirs[i];
 
 		found = place->directory != 0 && place->asked != 0;
 		if (!found)
@@ -107,13 +107,13 @@ static bool take_place(struct fs *fs, struct ahead_place *ret_place)
 }
 
 /* Put it back, if its directory is still watched. Others begin as this one goes on. */
-static void return_place(struct fs *fs, const struct ahead_place *place)
+static void prefetch_return_dir(struct fs *fs, const struct prefetch_dir *place)
 {
-	struct ahead_place *kept;
+	struct prefetch_dir *kept;
 
 	pthread_mutex_lock(&fs->lock);
-	fs->ahead.count = place->count;
-	kept = find_place(&fs->ahead, place->directory);
+	fs->prefetch.count = place->count;
+	kept = prefetch_find_dir(&fs->prefetch, place->directory);
 	if (kept != NULL) {
 		kept->last = place->last;
 		kept->count = place->count;
@@ -123,7 +123,7 @@ static void return_place(struct fs *fs, const struct ahead_place *place)
 }
 
 /* A file's node, if it is in the directory of the run. The lock is held. */
-static struct inode *file_in(const struct run *run, uint64_t number)
+static struct inode *prefetch_file(const struct run *run, uint64_t number)
 {
 	struct inode *node = inodes_by_number(&run->fs->nodes, number);
 
@@ -135,10 +135,10 @@ static struct inode *file_in(const struct run *run, uint64_t number)
 
 /* Begin to walk: where the last run ended, or else behind the file that was asked for. The lock is
  * held. @return 0; -ENOENT one of them is gone */
-static int begin_walk(struct run *run)
+static int prefetch_begin(struct run *run)
 {
 	struct fs *fs = run->fs;
-	const struct inode *asked = file_in(run, run->place.asked), *last;
+	const struct inode *asked = prefetch_file(run, run->place.asked), *last;
 	struct place directory, place;
 	struct position position;
 	int err;
@@ -148,7 +148,7 @@ static int begin_walk(struct run *run)
 	place = inode_place(asked);
 	memcpy(run->child.bytes, place.bytes, place.size);
 	run->child.size = place.size;
-	last = file_in(run, run->place.last);
+	last = prefetch_file(run, run->place.last);
 	if (last != NULL)
 		place = inode_place(last);
 	else
@@ -158,25 +158,25 @@ static int begin_walk(struct run *run)
 	directory = inode_place(asked->parent);
 	err = place_key(fs->separator, &directory, &run->prefix);
 	if (!err)
-		err = point_begin(fs, &run->txn);
+		err = timepoint_begin(fs, &run->txn);
 	if (err)
 		return err;
-	err = walk_open(run->txn, fs->separator, &directory, &run->prefix, &run->walk);
+	err = children_open(run->txn, fs->separator, &directory, &run->prefix, &run->children);
 	if (!err)
-		err = walk_seek(&run->walk, &position);
+		err = children_seek(&run->children, &position);
 	if (err) {
-		walk_close(&run->walk);
+		children_close(&run->children);
 		kt_abort(run->txn);
 	}
 	return err;
 }
 
 /* Was the file that is asked for now the next one, or nearly? Then the walk is behind it. */
-static bool was_of_use(struct run *run)
+static bool prefetch_was_used(struct run *run)
 {
-	struct walk_child child;
+	struct child child;
 
-	for (int i = 0; i < SKIP_MAX && walk_next(&run->walk, &child) == 0; i++) {
+	for (int i = 0; i < SKIP_MAX && children_next(&run->children, &child) == 0; i++) {
 		if (child.kind == INODE_FILE && child.size == run->child.size &&
 			!memcmp(child.bytes, run->child.bytes, child.size))
 			return true;
@@ -185,15 +185,15 @@ static bool was_of_use(struct run *run)
 }
 
 /* Set the number of files to look at. @return whether to go on with the walk */
-static bool judge(struct run *run)
+static bool prefetch_adapt(struct run *run)
 {
-	struct ahead_place *place = &run->place;
+	struct prefetch_dir *place = &run->place;
 
 	if (place->last == 0) {
 		place->last = place->asked;
 		return true;
 	}
-	if (!was_of_use(run)) {
+	if (!prefetch_was_used(run)) {
 		place->count /= COUNT_FACTOR;
 		place->last = place->asked;
 		return false;
@@ -207,7 +207,7 @@ static bool judge(struct run *run)
 /* Nothing is being sent any more. Find out what a child that the walk has found is, if it is to be
  * sent. The lock is held.
  * @return 0; -ENOENT it is not; -ECANCELED nothing more is to be sent */
-static int find_child(struct run *run, const struct walk_child *child, uint64_t *ret_number,
+static int prefetch_child(struct run *run, const struct child *child, uint64_t *ret_number,
 	struct kt_txn **ret_tree, struct key *ret_key)
 {
 	struct fs *fs = run->fs;
@@ -215,16 +215,16 @@ static int find_child(struct run *run, const struct walk_child *child, uint64_t 
 	struct inode *node;
 	struct known known;
 
-	fs->ahead.sending = 0;
+	fs->prefetch.sending = 0;
 	place.parent = inodes_by_number(&fs->nodes, run->place.directory);
-	if (place.parent == NULL || !changes_are_told(fs, run->txn))
+	if (place.parent == NULL || !foreign_is_told(fs, run->txn))
 		return -ECANCELED;
 	node = inodes_find_file(&fs->nodes, &place, child->stat.shared);
 	if (node == NULL)
 		return -ENOENT;
 	run->place.last = node->number;
 	if (node->lookups == 0 || stat_known(&child->stat, &known) != 0 ||
-		!ahead_is_small(node, &known) || stat_is_other(node, &known.attr))
+		!prefetch_is_small(node, &known) || stat_is_other(node, &known.attr))
 		return -ENOENT;
 	if (node->sent == known.version && !run->place.again)
 		return -ENOENT;
@@ -233,7 +233,7 @@ static int find_child(struct run *run, const struct walk_child *child, uint64_t 
 }
 
 /* Say that a value is being sent, if it still can be. @return as find_child() */
-static int begin_sending(
+static int prefetch_begin_send(
 	struct run *run, uint64_t number, uint64_t version, const struct kt_slice *value)
 {
 	struct fs *fs = run->fs;
@@ -242,12 +242,12 @@ static int begin_sending(
 
 	pthread_mutex_lock(&fs->lock);
 	node = inodes_by_number(&fs->nodes, number);
-	if (changes_are_told(fs, run->txn))
+	if (foreign_is_told(fs, run->txn))
 		err = node != NULL ? 0 : -ENOENT;
 	if (!err) {
 		node->sent = version;
-		fs->ahead.sending = number;
-		fs->ahead.value = *value;
+		fs->prefetch.sending = number;
+		fs->prefetch.value = *value;
 	}
 	pthread_mutex_unlock(&fs->lock);
 	return err;
@@ -255,7 +255,7 @@ static int begin_sending(
 
 /* @return 0; or an error: nothing more is to be sent. Who asks for a value that cannot be read is
  *         told so */
-static int send_child(struct run *run, const struct walk_child *child)
+static int prefetch_send(struct run *run, const struct child *child)
 {
 	struct kt_slice value;
 	struct kt_txn *tree;
@@ -266,12 +266,12 @@ static int send_child(struct run *run, const struct walk_child *child)
 	if (child->kind != INODE_FILE)
 		return 0;
 	pthread_mutex_lock(&run->fs->lock);
-	err = find_child(run, child, &number, &tree, &key);
+	err = prefetch_child(run, child, &number, &tree, &key);
 	pthread_mutex_unlock(&run->fs->lock);
 	if (!err)
 		err = kt_get(tree, key.bytes, key.size, &value);
 	if (!err)
-		err = begin_sending(run, number, child->stat.version, &value);
+		err = prefetch_begin_send(run, number, child->stat.version, &value);
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	run->send(run->arg, number, value.data, value.size);
@@ -279,62 +279,63 @@ static int send_child(struct run *run, const struct walk_child *child)
 	return 0;
 }
 
-static void end_sending(struct fs *fs)
+static void prefetch_end_send(struct fs *fs)
 {
 	pthread_mutex_lock(&fs->lock);
-	fs->ahead.sending = 0;
+	fs->prefetch.sending = 0;
 	pthread_mutex_unlock(&fs->lock);
 }
 
-static void run_place(struct run *run)
+static void prefetch_run(struct run *run)
 {
 	int err;
 
 	pthread_mutex_lock(&run->fs->lock);
-	err = begin_walk(run);
+	err = prefetch_begin(run);
 	pthread_mutex_unlock(&run->fs->lock);
 	if (err)
 		return;
-	if (judge(run)) {
+	if (prefetch_adapt(run)) {
 		for (unsigned i = 0; i < run->place.count && run->bytes < BYTES_MAX && !err; i++) {
-			err = walk_next(&run->walk, &run->child);
+			err = children_next(&run->children, &run->child);
 			if (!err)
-				err = send_child(run, &run->child);
+				err = prefetch_send(run, &run->child);
 		}
 	}
-	end_sending(run->fs);
-	walk_close(&run->walk);
+	prefetch_end_send(run->fs);
+	children_close(&run->children);
 	kt_abort(run->txn);
 }
 
-bool fs_send_ahead(struct fs *fs, fs_ahead_fn *send, void *arg)
+bool fs_prefetch(struct fs *fs, fs_prefetch_fn *send, void *arg)
 {
 	struct run run = {.fs = fs, .send = send, .arg = arg};
 
-	if (!take_place(fs, &run.place))
+	if (!prefetch_take_dir(fs, &run.place))
 		return false;
-	run_place(&run);
-	return_place(fs, &run.place);
+	prefetch_run(&run);
+	prefetch_return_dir(fs, &run.place);
 	return true;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* The value that is being sent, as kt_read() reads. The lock is held. */
-static size_t read_sending(const struct ahead *ahead, uint64_t offset, void *buf, size_t size)
+static size_t read_prefetched(
+	const struct prefetch *prefetch, uint64_t offset, void *buf, size_t size)
 {
-	if (offset >= ahead->value.size)
+	if (offset >= prefetch->value.size)
 		return 0;
-	if (size > ahead->value.size - offset)
-		size = ahead->value.size - offset;
-	memcpy(buf, (const char *)ahead->value.data + offset, size);
+	if (size > prefetch->value.size - offset)
+		size = prefetch->value.size - offset;
+	memcpy(buf, (const char *)prefetch->value.data + offset, size);
 	return size;
 }
 
 /* Where the value of a node is that is asked for. The lock is held.
  * @param room     bytes that are read from its begin on; 0: it is read from elsewhere on
  * @param ret_due  as fs_read_node() */
-static int find_value(struct fs *fs, struct kt_txn *txn, struct inode *node, size_t room,
+static int node_value(struct fs *fs, struct kt_txn *txn, struct inode *node, size_t room,
 	struct kt_txn **ret_tree, struct key *ret_key, bool *ret_due)
 {
 	struct found found;
@@ -342,8 +343,8 @@ static int find_value(struct fs *fs, struct kt_txn *txn, struct inode *node, siz
 
 	if (err)
 		return err;
-	*ret_due = room >= found.known.size && ahead_is_small(node, &found.known) &&
-		   ahead_asked(fs, node, &found.known);
+	*ret_due = room >= found.known.size && prefetch_is_small(node, &found.known) &&
+		   prefetch_note_read(fs, node, &found.known);
 	return inode_entry(fs->separator, node, txn, ret_tree, ret_key);
 }
 
@@ -358,18 +359,18 @@ int fs_read_node(struct fs *fs, uint64_t number, off_t offset, void *buf, size_t
 	if (offset < 0)
 		return -EINVAL;
 	pthread_mutex_lock(&fs->lock);
-	err = find_node(fs, number, &node);
+	err = lookup_node(fs, number, &node);
 	if (!err)
-		err = point_begin(fs, &txn);
+		err = timepoint_begin(fs, &txn);
 	if (err) {
 		pthread_mutex_unlock(&fs->lock);
 		return err;
 	}
 	*ret_due = false;
-	if (number == fs->ahead.sending)
-		*ret_read = read_sending(&fs->ahead, (uint64_t)offset, buf, size);
+	if (number == fs->prefetch.sending)
+		*ret_read = read_prefetched(&fs->prefetch, (uint64_t)offset, buf, size);
 	else
-		err = find_value(fs, txn, node, offset == 0 ? size : 0, &tree, &key, ret_due);
+		err = node_value(fs, txn, node, offset == 0 ? size : 0, &tree, &key, ret_due);
 	pthread_mutex_unlock(&fs->lock);
 	if (!err && tree != NULL)
 		err = kt_read(tree, key.bytes, key.size, (uint64_t)offset, buf, size, ret_read);

@@ -1,10 +1,10 @@
 /* Values that are sent ahead: to whoever is going to read them, to be kept, before they are asked
  * for.
  *
- * That of a file that is opened goes with the answer (fs_open_ahead()). In a read-only file system
+ * That of a file that is opened goes with the answer (fs_open_prefetch()). In a read-only file system
  * nobody asks to open a file; there it is reading that is watched. Whoever has read two files of a
  * directory is sent those behind the second one, in the order of their keys, by a thread that
- * answers no requests (fs_send_ahead()):
+ * answers no requests (fs_prefetch()):
  *
  *     asked for   a b                  s
  *     sent            c d e ... r (16)   t u v ... (64)   w ...
@@ -31,13 +31,13 @@ struct inode;
 struct known;
 
 /** Values up to this size are sent ahead: that costs less than to be asked for them. */
-#define AHEAD_VALUE_MAX 65536
+#define PREFETCH_VALUE_MAX 65536
 
 /** Directories in which reading is watched at once. */
-#define AHEAD_PLACES 16
+#define PREFETCH_DIRS 16
 
 /** Reading in one directory. */
-struct ahead_place {
+struct prefetch_dir {
 	uint64_t directory; /* its node; 0: free */
 	uint64_t asked;	    /* a file: those behind it are due; 0: nothing is */
 	uint64_t last;	    /* of the files behind the one that was due last, up to where they were
@@ -48,8 +48,8 @@ struct ahead_place {
 	bool busy;	    /* some are being sent */
 };
 
-struct ahead {
-	struct ahead_place places[AHEAD_PLACES];
+struct prefetch {
+	struct prefetch_dir dirs[PREFETCH_DIRS];
 	unsigned next;	       /* place to be given up next */
 	unsigned count;	       /* of the place where some were sent last: others begin so */
 	uint64_t sending;      /* the node whose value is being sent; 0: none is */
@@ -58,11 +58,11 @@ struct ahead {
 
 /** Is a file one whose value is sent ahead? The lock is held.
  *  @param known  what is known of it now */
-bool ahead_is_small(const struct inode *node, const struct known *known);
+bool prefetch_is_small(const struct inode *node, const struct known *known);
 
 /** A file was asked for, as a whole. The lock is held.
  *  @param known  as above
- *  @return whether that makes others due, so that fs_send_ahead() is to be called */
-bool ahead_asked(struct fs *fs, struct inode *node, const struct known *known);
+ *  @return whether that makes others due, so that fs_prefetch() is to be called */
+bool prefetch_note_read(struct fs *fs, struct inode *node, const struct known *known);
 
 #endif

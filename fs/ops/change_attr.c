@@ -24,13 +24,13 @@ static int change_decide(struct change_op *a, struct kt_txn *txn)
 {
 	struct known *known = &a->found.known;
 	struct stat stat;
-	int err = find_node(a->fs, a->number, &a->node);
+	int err = lookup_node(a->fs, a->number, &a->node);
 
 	if (!err)
-		err = find_at_node(a->fs, txn, a->node, &a->found);
+		err = lookup_at_node(a->fs, txn, a->node, &a->found);
 	if (err)
 		return err;
-	find_stat(a->fs, a->node, &a->found, &stat);
+	lookup_stat(a->fs, a->node, &a->found, &stat);
 	known->attr.fields |= ATTR_INO;
 	known->attr.ino = stat.st_ino;
 	if (a->node->touched_ns != 0)
@@ -54,19 +54,19 @@ static int change_kept(struct change_op *a)
 /* Change it in memory, if it is there. @return 0; CHANGE_ATTR_NOTHING; -EAGAIN it is in the store */
 static int change_in_memory(struct change_op *a)
 {
-	int err = find_node(a->fs, a->number, &a->node);
+	int err = lookup_node(a->fs, a->number, &a->node);
 
 	if (err)
 		return err;
-	if (a->node->content == NULL && a->node->last != NULL)
+	if (a->node->dirty == NULL && a->node->last != NULL)
 		return change_kept(a);
-	if (a->node->content == NULL || !a->node->content->whole)
+	if (a->node->dirty == NULL || !a->node->dirty->whole)
 		return -EAGAIN;
 	err = change_decide(a, NULL);
 	if (err)
 		return err;
-	err = content_amend(a->node->content, &a->found.known);
-	content_know(a->node->content, &a->found.known);
+	err = dirty_set_attr(a->node->dirty, &a->found.known);
+	dirty_known(a->node->dirty, &a->found.known);
 	return err;
 }
 
@@ -86,22 +86,22 @@ static int change_entry(struct change_op *a, struct kt_txn *any)
 {
 	struct kt_txn *txn = kt_tree(any, a->found.tree);
 	bool resize = a->found.known.size != a->old_size;
-	const struct content *content = a->node->content;
+	const struct dirty_file *dirty = a->node->dirty;
 	const struct key *key = &a->found.key;
 	struct attr_blob blob;
 	int err = attr_blob_init(&a->found.known.attr, &blob);
 
 	if (err)
 		return err;
-	if (content != NULL)
-		err = content_store(content, txn, key);
+	if (dirty != NULL)
+		err = dirty_publish(dirty, txn, key);
 	if (!err && resize)
 		err = kt_truncate(txn, key->bytes, key->size, a->found.known.size);
 	if (!err)
 		err = kt_set_attr(txn, key->bytes, key->size, blob.bytes, blob.size);
 	if (!err)
 		err = kt_set_mtime(txn, key->bytes, key->size, a->found.known.mtime_ns);
-	if (!err && (content != NULL || resize))
+	if (!err && (dirty != NULL || resize))
 		err = count_stored(txn, key, &a->found.known);
 	attr_blob_fini(&blob);
 	return err;
@@ -114,11 +114,11 @@ static int change_in_store(struct change_op *a, struct kt_txn *txn)
 	if (!err && a->found.kind == INODE_FILE)
 		err = change_entry(a, txn);
 	else if (!err)
-		err = directory_put(txn, &a->found.key, &a->found.known);
+		err = dir_record_put(txn, &a->found.key, &a->found.known);
 	err = update_commit(a->fs, txn, err);
 	if (!err) {
 		a->node->touched_ns = 0;
-		content_drop(a->node);
+		dirty_drop(a->node);
 	}
 	return err;
 }
@@ -130,7 +130,7 @@ static int change_finish(struct change_op *a, int err, struct stat *ret_stat)
 		return err;
 	if (!err)
 		a->node->plain = false;
-	find_stat(a->fs, a->node, &a->found, ret_stat);
+	lookup_stat(a->fs, a->node, &a->found, ret_stat);
 	return 0;
 }
 

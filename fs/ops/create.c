@@ -30,8 +30,8 @@ static int open_existing(struct fs *fs, struct kt_txn *txn, const struct target 
 		inodes_tidy(&fs->nodes, node);
 		return err;
 	}
-	if (node->content != NULL)
-		content_know(node->content, &found->known);
+	if (node->dirty != NULL)
+		dirty_known(node->dirty, &found->known);
 	new_node_give(fs, node, found, ret_entry);
 	return 0;
 }
@@ -43,13 +43,13 @@ static int start_file(struct fs *fs, struct kt_txn *txn, struct inode *node,
 	int err = conflict_open(fs, txn, node);
 
 	if (!err)
-		err = content_begin(fs, node, &node->content);
+		err = dirty_begin(fs, node, &node->dirty);
 	if (!err)
-		err = content_make_whole(node->content, known);
+		err = dirty_make_whole(node->dirty, known);
 	if (!err)
 		err = file_new(fs, node, flags, ret_file);
 	if (err)
-		content_drop(node);
+		dirty_drop(node);
 	else
 		(*ret_file)->unpublished = true;
 	return err;
@@ -106,23 +106,23 @@ static int create_at(struct fs *fs, struct kt_txn *txn, const struct create_op *
 	int err;
 
 	if (name == NULL) {
-		err = find_directory_node(fs, parent, &directory);
+		err = lookup_dir_node(fs, parent, &directory);
 		return err ? err
 			   : create_in_memory(fs, txn, op, directory, NULL, ret_entry, ret_file);
 	}
-	err = find_target(fs, parent, name, &target);
+	err = lookup_target(fs, parent, name, &target);
 	if (err)
 		return err;
 	if (target.part.kind == NAMES_PIECE)
 		return -EINVAL;
-	err = find_at_target(fs, txn, &target, &found);
+	err = lookup_at_target(fs, txn, &target, &found);
 	if (!err)
 		return open_existing(fs, txn, &target, &found, op->flags, ret_entry, ret_file);
 	if (err != -ENOENT)
 		return err;
 	err = create_in_memory(fs, txn, op, target.directory, &target.place, ret_entry, ret_file);
 	if (!err) {
-		(*ret_file)->node->content->fate = scratch_fate(fs, name);
+		(*ret_file)->node->dirty->plan = scratch_fate(fs, name);
 		flusher_touch(fs, target.directory);
 	}
 	return err;
@@ -150,7 +150,7 @@ static int create_file(struct fs *fs, const struct create_op *op, uint64_t paren
 		return -EROFS;
 	do {
 		pthread_mutex_lock(&fs->lock);
-		err = point_begin(fs, &txn);
+		err = timepoint_begin(fs, &txn);
 		if (!err) {
 			err = create_at(fs, txn, op, parent, name, ret_entry, ret_file);
 			kt_abort(txn);

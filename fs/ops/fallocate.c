@@ -23,8 +23,8 @@
 static int next_data(struct kt_txn *txn, const struct inode *node, const struct key *key,
 	uint64_t offset, uint64_t *ret_begin, uint64_t *ret_end)
 {
-	if (node->content != NULL)
-		return content_next_data(node->content, txn, key, offset, ret_begin, ret_end);
+	if (node->dirty != NULL)
+		return dirty_next_data(node->dirty, txn, key, offset, ret_begin, ret_end);
 	return kt_next_data(txn, key->bytes, key->size, offset, ret_begin, ret_end);
 }
 
@@ -33,7 +33,7 @@ static int seek_stored(struct fs *fs, struct kt_txn *txn, const struct inode *no
 {
 	uint64_t begin, end;
 	struct found found;
-	int err = find_at_node(fs, txn, node, &found);
+	int err = lookup_at_node(fs, txn, node, &found);
 
 	if (err)
 		return err;
@@ -67,7 +67,7 @@ int fs_lseek(struct fs *fs, struct fs_file *file, off_t offset, int whence, off_
 	if (offset < 0)
 		return -ENXIO;
 	pthread_mutex_lock(&fs->lock);
-	err = point_begin(fs, &txn);
+	err = timepoint_begin(fs, &txn);
 	if (!err) {
 		err = seek_stored(fs, txn, file->node, (uint64_t)offset, whence == SEEK_DATA, &at);
 		kt_abort(txn);
@@ -113,10 +113,10 @@ static uint64_t fallocate_size(const struct fallocate_op *a)
 static int fallocate_in_store(struct fallocate_op *a)
 {
 	const struct key *key = &a->found.key;
-	const struct content *content = a->file->node->content;
+	const struct dirty_file *dirty = a->file->node->dirty;
 	struct kt_txn *tree = kt_tree(a->txn, a->found.tree);
 	uint64_t size = fallocate_size(a);
-	int err = content != NULL ? content_store(content, tree, key) : 0;
+	int err = dirty != NULL ? dirty_publish(dirty, tree, key) : 0;
 
 	if (!err && (a->mode & PUNCHES))
 		err = kt_punch(tree, key->bytes, key->size, a->offset, a->size);
@@ -130,15 +130,16 @@ static int fallocate_in_store(struct fallocate_op *a)
 /* Do it in the transaction. */
 static int fallocate_in(struct fallocate_op *a)
 {
-	struct content *content = a->file->node->content;
-	int err = a->file->stale ? -ESTALE : find_at_node(a->fs, a->txn, a->file->node, &a->found);
+	struct dirty_file *dirty = a->file->node->dirty;
+	int err =
+		a->file->stale ? -ESTALE : lookup_at_node(a->fs, a->txn, a->file->node, &a->found);
 
 	if (err)
 		return err == -ENOENT ? -ESTALE : err;
-	if (content == NULL || !content->whole)
+	if (dirty == NULL || !dirty->whole)
 		return fallocate_in_store(a);
 	if (a->mode & PUNCHES)
-		err = content_punch(content, a->txn, a->offset, a->size);
+		err = dirty_punch(dirty, a->txn, a->offset, a->size);
 	return err;
 }
 
@@ -147,11 +148,11 @@ static void fallocate_done(struct fallocate_op *a)
 {
 	struct inode *node = a->file->node;
 
-	if (node->content == NULL || !node->content->whole) {
-		content_drop(node);
+	if (node->dirty == NULL || !node->dirty->whole) {
+		dirty_drop(node);
 		return;
 	}
-	content_resize(node->content, fallocate_size(a));
+	dirty_resize(node->dirty, fallocate_size(a));
 	a->file->unpublished = a->file->wrote = true;
 }
 

@@ -27,7 +27,7 @@
  * have deleted belonged there, even if something else has the key by now. */
 static bool is_unstored(const struct inode *node)
 {
-	return node->content != NULL && (inode_has_name(node) || !node->content->whole) &&
+	return node->dirty != NULL && (inode_has_name(node) || !node->dirty->whole) &&
 	       !scratch_is(node);
 }
 
@@ -48,10 +48,10 @@ static int file_publish(struct fs *fs, struct inode *node)
 	}
 	err = inode_entry(fs->separator, node, txn, &tree, &key);
 	if (!err)
-		err = content_store(node->content, tree, &key);
+		err = dirty_publish(node->dirty, tree, &key);
 	err = update_commit(fs, txn, err);
 	if (!err)
-		content_drop(node);
+		dirty_drop(node);
 	return update_end(fs, err == -ENOENT ? -ESTALE : err);
 }
 
@@ -60,9 +60,9 @@ int file_settle_aside(struct fs *fs, struct inode *node)
 	bool aside;
 
 	pthread_mutex_lock(&fs->lock);
-	aside = node->content != NULL && node->content->aside != NULL;
+	aside = node->dirty != NULL && node->dirty->aside != NULL;
 	if (aside)
-		node->content->fate = CONTENT_SAVED;
+		node->dirty->plan = DIRTY_PUBLISH;
 	pthread_mutex_unlock(&fs->lock);
 	return aside ? file_publish(fs, node) : 0;
 }
@@ -105,14 +105,13 @@ int fs_fsync(struct fs *fs, struct fs_file *file)
 	if (fs->options.read_only)
 		return 0;
 	if (file == NULL) {
-		err = flusher_store(fs, true);
+		err = flusher_publish_dirty(fs, true);
 	} else {
 		pthread_mutex_lock(&fs->lock);
 		if (!file->stale) {
-			file->unpublished = file->unpublished || file->node->content != NULL;
-			if (file->node->content != NULL &&
-				file->node->content->fate == CONTENT_LATE)
-				file->node->content->fate = CONTENT_SAVED;
+			file->unpublished = file->unpublished || file->node->dirty != NULL;
+			if (file->node->dirty != NULL && file->node->dirty->plan == DIRTY_DELAYED)
+				file->node->dirty->plan = DIRTY_PUBLISH;
 		}
 		pthread_mutex_unlock(&fs->lock);
 		err = file_settle(fs, file);
@@ -155,16 +154,16 @@ void file_free_all(struct fs *fs)
 static int truncate_whole(struct fs *fs, struct inode *node, const struct found *found)
 {
 	struct known known = found->known;
-	bool had = node->content != NULL;
-	int err = had ? 0 : content_begin(fs, node, &node->content);
+	bool had = node->dirty != NULL;
+	int err = had ? 0 : dirty_begin(fs, node, &node->dirty);
 
 	stat_keep_ino(INODE_FILE, &found->key, &known);
 	if (!err)
-		err = content_make_whole(node->content, &known);
+		err = dirty_make_whole(node->dirty, &known);
 	if (!err && !found->unstored)
-		node->content->replaces = true;
+		node->dirty->replaces = true;
 	if (err && !had)
-		content_drop(node);
+		dirty_drop(node);
 	return err;
 }
 
@@ -175,10 +174,10 @@ void file_empty(struct fs *fs, struct fs_file *file)
 	struct kt_txn *txn;
 
 	pthread_mutex_lock(&fs->lock);
-	if (file_can_write(file) && !file->stale && point_begin(fs, &txn) == 0) {
-		bool whole = node->content != NULL && node->content->whole;
+	if (file_can_write(file) && !file->stale && timepoint_begin(fs, &txn) == 0) {
+		bool whole = node->dirty != NULL && node->dirty->whole;
 
-		if (!whole && find_at_node(fs, txn, node, &found) == 0)
+		if (!whole && lookup_at_node(fs, txn, node, &found) == 0)
 			whole = truncate_whole(fs, node, &found) == 0;
 		file->unpublished = file->unpublished || whole;
 		file->wrote = file->wrote || whole;
@@ -190,13 +189,13 @@ void file_empty(struct fs *fs, struct fs_file *file)
 int file_find(struct fs *fs, struct kt_txn *txn, struct inode *node, struct found *ret_found)
 {
 	struct stat stat;
-	int err = find_at_node(fs, txn, node, ret_found);
+	int err = lookup_at_node(fs, txn, node, ret_found);
 
-	if (!err && !inode_has_name(node) && node->content == NULL)
+	if (!err && !inode_has_name(node) && node->dirty == NULL)
 		err = -ENOENT; /* only what it was is known (find_keep) */
 	if (err)
 		return err;
-	find_stat(fs, node, ret_found, &stat);
+	lookup_stat(fs, node, ret_found, &stat);
 	if (S_ISREG(stat.st_mode))
 		return 0;
 	return S_ISLNK(stat.st_mode) ? -ELOOP : S_ISDIR(stat.st_mode) ? -EISDIR : -ENXIO;
@@ -230,19 +229,19 @@ int file_open_node(
 	return open_found(fs, txn, node, flags, &found, ret_file);
 }
 
-/* Send the value of a file that was just opened, as fs_open_ahead() says. Whoever keeps it knows
+/* Send the value of a file that was just opened, as fs_open_prefetch() says. Whoever keeps it knows
  * all that this transaction shows, and changes of the file wait for the lock: so what is kept is
  * true, and others will be told when it is not any more. */
 static void file_send_value(struct fs *fs, struct kt_txn *txn, const struct fs_file *file,
-	const struct found *found, fs_value_fn *send, void *arg)
+	const struct found *found, fs_prefetch_value_fn *send, void *arg)
 {
 	struct inode *node = file->node;
 	struct kt_slice value;
 
 	if (send == NULL || !file_can_read(file) || node->opens > 1)
 		return;
-	if (found->known.version == node->sent || !ahead_is_small(node, &found->known) ||
-		!changes_are_told(fs, txn))
+	if (found->known.version == node->sent || !prefetch_is_small(node, &found->known) ||
+		!foreign_is_told(fs, txn))
 		return;
 	if (kt_get(kt_tree(txn, found->tree), found->key.bytes, found->key.size, &value) != 0)
 		return;
@@ -252,11 +251,11 @@ static void file_send_value(struct fs *fs, struct kt_txn *txn, const struct fs_f
 
 int fs_open_file(struct fs *fs, uint64_t number, int flags, struct fs_file **ret_file)
 {
-	return fs_open_ahead(fs, number, flags, NULL, NULL, ret_file);
+	return fs_open_prefetch(fs, number, flags, NULL, NULL, ret_file);
 }
 
-int fs_open_ahead(struct fs *fs, uint64_t number, int flags, fs_value_fn *send, void *arg,
-	struct fs_file **ret_file)
+int fs_open_prefetch(struct fs *fs, uint64_t number, int flags, fs_prefetch_value_fn *send,
+	void *arg, struct fs_file **ret_file)
 {
 	struct kt_txn *txn;
 	struct found found;
@@ -266,9 +265,9 @@ int fs_open_ahead(struct fs *fs, uint64_t number, int flags, fs_value_fn *send, 
 	if (((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) && fs->options.read_only)
 		return -EROFS;
 	pthread_mutex_lock(&fs->lock);
-	err = find_node(fs, number, &node);
+	err = lookup_node(fs, number, &node);
 	if (!err)
-		err = point_begin(fs, &txn);
+		err = timepoint_begin(fs, &txn);
 	if (!err) {
 		err = open_found(fs, txn, node, flags, &found, ret_file);
 		if (!err)
@@ -286,7 +285,7 @@ int fs_open_ahead(struct fs *fs, uint64_t number, int flags, fs_value_fn *send, 
 int fs_read(
 	struct fs *fs, struct fs_file *file, off_t offset, void *buf, size_t size, size_t *ret_read)
 {
-	const struct content *content;
+	const struct dirty_file *dirty;
 	struct kt_txn *txn, *tree;
 	struct key key;
 	int err;
@@ -298,20 +297,20 @@ int fs_read(
 	pthread_mutex_lock(&fs->lock);
 	file->read = true;
 	file->node->sent = 0; /* it is not kept any more */
-	err = point_begin(fs, &txn);
+	err = timepoint_begin(fs, &txn);
 	if (err) {
 		pthread_mutex_unlock(&fs->lock);
 		return err;
 	}
-	content = file->node->content;
+	dirty = file->node->dirty;
 	tree = txn;
-	if (content == NULL || !content->whole)
+	if (dirty == NULL || !dirty->whole)
 		err = inode_entry(fs->separator, file->node, txn, &tree, &key);
-	if (!err && content != NULL)
-		err = content_read(content, tree, &key, (uint64_t)offset, buf, size, ret_read);
+	if (!err && dirty != NULL)
+		err = dirty_read(dirty, tree, &key, (uint64_t)offset, buf, size, ret_read);
 	pthread_mutex_unlock(&fs->lock);
 	/* the transaction has the value as it was under the lock, whatever becomes of its key */
-	if (!err && content == NULL)
+	if (!err && dirty == NULL)
 		err = kt_read(tree, key.bytes, key.size, (uint64_t)offset, buf, size, ret_read);
 	kt_abort(txn);
 	return err == -ENOENT ? -ESTALE : err;
@@ -339,10 +338,10 @@ static int write_offset(struct fs *fs, struct kt_txn *txn, const struct fs_file 
 	if (*offset == AT_END) {
 		struct kt_txn *own = NULL;
 		struct found found;
-		int err = txn ? 0 : point_begin(fs, &own);
+		int err = txn ? 0 : timepoint_begin(fs, &own);
 
 		if (!err)
-			err = find_at_node(fs, txn ? txn : own, file->node, &found);
+			err = lookup_at_node(fs, txn ? txn : own, file->node, &found);
 		kt_abort(own);
 		if (err)
 			return err == -ENOENT ? -ESTALE : err;
@@ -357,27 +356,27 @@ static int write_gathered(
 {
 	struct inode *node = file->node;
 	int err = write_offset(fs, NULL, file, size, &offset);
-	bool begun = node->content == NULL;
+	bool begun = node->dirty == NULL;
 
 	if (file->stale)
 		return -ESTALE;
 	if (err)
 		return err;
-	if (size >= FILE_DIRECT_SIZE || (!begun && gather_is_full(&node->content->gather)))
+	if (size >= FILE_DIRECT_SIZE || (!begun && write_buffer_is_full(&node->dirty->buffer)))
 		return -EAGAIN;
 	if (begun)
-		err = content_begin(fs, node, &node->content);
+		err = dirty_begin(fs, node, &node->dirty);
 	if (!err)
-		err = content_write(node->content, offset, data, size);
+		err = dirty_write(node->dirty, offset, data, size);
 	if (err) {
 		if (begun)
-			content_drop(node);
+			dirty_drop(node);
 		return err;
 	}
 	file->unpublished = true;
 	file->wrote = true;
-	if (!node->content->whole)
-		flusher_expect_store(fs);
+	if (!node->dirty->whole)
+		flusher_expect_publish(fs);
 	return 0;
 }
 
@@ -395,22 +394,22 @@ static int write_through(
 		return err;
 	tree = txn;
 	err = file->stale ? -ESTALE : write_offset(fs, txn, file, size, &offset);
-	if (!err && node->content == NULL)
-		err = content_begin(fs, node, &node->content);
-	if (!err && !node->content->whole)
+	if (!err && node->dirty == NULL)
+		err = dirty_begin(fs, node, &node->dirty);
+	if (!err && !node->dirty->whole)
 		err = inode_entry(fs->separator, node, txn, &tree, &key);
 	if (!err) {
-		content_stamp(node->content);
-		err = content_spill(node->content, tree, &key, offset, data, size, &nameless);
+		dirty_stamp(node->dirty);
+		err = dirty_spill(node->dirty, tree, &key, offset, data, size, &nameless);
 	}
 	err = update_commit(fs, txn, err);
-	if (!err && node->content->whole)
-		content_spilled(node->content, nameless, offset, size);
-	else if (node->content != NULL && !node->content->whole &&
-		 (!err || node->content->gather.count == 0))
-		content_drop(node);
+	if (!err && node->dirty->whole)
+		dirty_spilled(node->dirty, nameless, offset, size);
+	else if (node->dirty != NULL && !node->dirty->whole &&
+		 (!err || node->dirty->buffer.count == 0))
+		dirty_drop(node);
 	if (!err) {
-		file->unpublished = node->content != NULL;
+		file->unpublished = node->dirty != NULL;
 		file->wrote = true;
 	}
 	return update_end(fs, err == -ENOENT ? -ESTALE : err);
@@ -454,7 +453,7 @@ static void drop_file(struct fs *fs, struct fs_file *file)
 
 	file_free(file);
 	if (node->opens == 0 && !scratch_is(node))
-		content_drop(node);
+		dirty_drop(node);
 	inodes_tidy(&fs->nodes, node);
 }
 
@@ -469,7 +468,7 @@ static void drop_nameless(struct fs *fs, struct fs_file *file)
 		pthread_mutex_lock(&fs->lock);
 	} else {
 		if (file->node->opens == 1)
-			err = content_delete_nameless(file->node->content, txn);
+			err = dirty_delete_nameless(file->node->dirty, txn);
 		err = update_commit(fs, txn, err);
 	}
 	drop_file(fs, file);
@@ -485,10 +484,9 @@ static bool release_scratch(struct fs *fs, struct fs_file *file)
 	pthread_mutex_lock(&fs->lock);
 	scratch = scratch_is(node);
 	if (scratch) {
-		large = node->content->gather.bytes > SCRATCH_BYTES_MAX &&
-			node->content->aside == NULL;
-		if (node->content->fate == CONTENT_LATE)
-			flusher_expect_late(fs, node->content);
+		large = node->dirty->buffer.bytes > SCRATCH_BYTES_MAX && node->dirty->aside == NULL;
+		if (node->dirty->plan == DIRTY_DELAYED)
+			flusher_expect_delayed(fs, node->dirty);
 		if (!large)
 			drop_file(fs, file);
 	}
@@ -504,14 +502,14 @@ static bool release_scratch(struct fs *fs, struct fs_file *file)
 
 void fs_release(struct fs *fs, struct fs_file *file)
 {
-	const struct content *content;
+	const struct dirty_file *dirty;
 
 	file_settle(fs, file);
 	if (release_scratch(fs, file))
 		return;
 	pthread_mutex_lock(&fs->lock);
-	content = file->node->content;
-	if (file->node->opens == 1 && content != NULL && content->nameless != 0) {
+	dirty = file->node->dirty;
+	if (file->node->opens == 1 && dirty != NULL && dirty->nameless != 0) {
 		pthread_mutex_unlock(&fs->lock);
 		drop_nameless(fs, file);
 		return;

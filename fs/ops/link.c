@@ -25,7 +25,7 @@ struct link_op {
 /* Store what is only in memory, under the entry that there is. */
 static int link_store_content(struct link_op *l, struct kt_txn *tree, const struct key *key)
 {
-	return l->node->content != NULL ? content_store(l->node->content, tree, key) : 0;
+	return l->node->dirty != NULL ? dirty_publish(l->node->dirty, tree, key) : 0;
 }
 
 /* Give a file without a name its first. */
@@ -78,9 +78,9 @@ static int link_file(struct link_op *l)
 		return err;
 	err = aside_yield(l->fs, l->txn, &l->key_to);
 	if (!err)
-		err = changes_leaving(l->fs, l->node);
+		err = foreign_leaving(l->fs, l->node);
 	if (!err)
-		err = changes_reviving(l->fs, l->to.directory);
+		err = foreign_reviving(l->fs, l->to.directory);
 	if (err)
 		goto out;
 	err = inode_has_name(l->node) ? link_more(l) : link_first(l);
@@ -95,23 +95,23 @@ out:
 static int link_find(struct link_op *l, uint64_t number, uint64_t parent, const char *name)
 {
 	struct found there;
-	int err = find_node(l->fs, number, &l->node);
+	int err = lookup_node(l->fs, number, &l->node);
 
 	if (!err && l->node->kind != INODE_FILE)
 		err = -EPERM;
 	if (!err)
 		err = conflict_lost(l->fs, l->node);
 	if (!err)
-		err = find_at_node(l->fs, l->txn, l->node, &l->found);
+		err = lookup_at_node(l->fs, l->txn, l->node, &l->found);
 	if (!err)
 		err = update_keep_xattrs(l->fs, &l->found.known);
 	if (!err)
-		err = find_target(l->fs, parent, name, &l->to);
+		err = lookup_target(l->fs, parent, name, &l->to);
 	if (!err && l->to.part.kind == NAMES_PIECE)
 		err = -EINVAL;
 	if (err)
 		return err;
-	err = find_at_target(l->fs, l->txn, &l->to, &there);
+	err = lookup_at_target(l->fs, l->txn, &l->to, &there);
 	if (!err)
 		return -EEXIST;
 	return err == -ENOENT ? place_key(l->fs->separator, &l->to.place, &l->key_to) : err;
@@ -123,7 +123,7 @@ static int link_done(struct link_op *l, struct fs_entry *ret_entry)
 	struct inodes *nodes = &l->fs->nodes;
 	int err = 0;
 
-	content_drop(l->node);
+	dirty_drop(l->node);
 	inodes_vacate(nodes, &l->to.place);
 	if (l->id != NULL)
 		err = inodes_attach(nodes, l->node, &l->to.place, l->id);

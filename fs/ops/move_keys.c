@@ -84,5 +84,5 @@ int move_keys_record(struct kt_txn *txn, const struct found *found, const struct
 	if (node != NULL && node->touched_ns != 0)
 		known.mtime_ns = node->touched_ns;
 	stat_touch(&known);
-	return directory_put(txn, to, &known);
+	return dir_record_put(txn, to, &known);
 }

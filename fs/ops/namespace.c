@@ -16,11 +16,11 @@ static int find_free(
 	struct fs *fs, struct kt_txn *txn, uint64_t parent, const char *name, struct target *target)
 {
 	struct found found;
-	int err = find_target(fs, parent, name, target);
+	int err = lookup_target(fs, parent, name, target);
 
 	if (err)
 		return err;
-	err = find_at_target(fs, txn, target, &found);
+	err = lookup_at_target(fs, txn, target, &found);
 	return err == -ENOENT ? 0 : err ? err : -EEXIST;
 }
 
@@ -34,7 +34,7 @@ static int make_directory(struct fs *fs, struct kt_txn *txn, const struct fs_cal
 
 	if (target->part.kind == NAMES_VALUE)
 		return -EINVAL;
-	target->place = target_directory(target);
+	target->place = target_dir(target);
 	ret_found->kind = target->place.kind;
 	err = place_key(fs->separator, &target->place, &ret_found->key);
 	if (!err)
@@ -43,7 +43,7 @@ static int make_directory(struct fs *fs, struct kt_txn *txn, const struct fs_cal
 		err = new_node_attr(
 			fs, txn, caller, target->directory, mode, ino, &ret_found->known);
 	if (!err)
-		err = directory_put(txn, &ret_found->key, &ret_found->known);
+		err = dir_record_put(txn, &ret_found->key, &ret_found->known);
 	return err;
 }
 
@@ -96,17 +96,17 @@ static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller 
 static int make_in_memory(
 	struct fs *fs, const struct make_op *op, struct inode *node, const struct known *known)
 {
-	struct content *content;
-	int err = content_begin(fs, node, &content);
+	struct dirty_file *dirty;
+	int err = dirty_begin(fs, node, &dirty);
 
 	if (!err)
-		err = content_make_whole(content, known);
+		err = dirty_make_whole(dirty, known);
 	if (!err)
-		err = content_write(content, 0, op->value, strlen(op->value));
+		err = dirty_write(dirty, 0, op->value, strlen(op->value));
 	if (err)
-		content_drop(node);
+		dirty_drop(node);
 	else
-		content->fate = CONTENT_SCRATCH;
+		dirty->plan = DIRTY_SCRATCH;
 	return err;
 }
 
@@ -123,8 +123,8 @@ static int make_node(struct fs *fs, const struct fs_caller *caller, struct make_
 		return err;
 	err = find_free(fs, txn, parent, name, &target);
 	if (!err)
-		err = changes_reviving(fs, target.directory);
-	op->scratch = S_ISLNK(op->mode) && scratch_fate(fs, name) == CONTENT_SCRATCH;
+		err = foreign_reviving(fs, target.directory);
+	op->scratch = S_ISLNK(op->mode) && scratch_fate(fs, name) == DIRTY_SCRATCH;
 	if (!err && S_ISDIR(op->mode))
 		err = make_directory(fs, txn, caller, &target, op->mode, &found);
 	else if (!err)
@@ -137,7 +137,7 @@ static int make_node(struct fs *fs, const struct fs_caller *caller, struct make_
 		err = make_in_memory(fs, op, node, &found.known);
 	err = update_commit(fs, txn, err);
 	if (err && op->scratch && node != NULL)
-		content_drop(node);
+		dirty_drop(node);
 	if (!err) {
 		flusher_touch(fs, target.directory);
 		new_node_give(fs, node, &found, ret_entry);
@@ -194,15 +194,15 @@ int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
 
 	if (err)
 		return err;
-	err = find_target(fs, parent, name, &target);
+	err = lookup_target(fs, parent, name, &target);
 	if (!err)
-		err = find_at_target(fs, txn, &target, &found);
+		err = lookup_at_target(fs, txn, &target, &found);
 	if (!err && found.kind != INODE_FILE)
 		err = -EISDIR;
 	if (!err)
 		err = remove_file(fs, txn, &target.place, &found, false, &removal);
 	if (!err)
-		err = directory_keep(fs, txn, target.directory);
+		err = dir_record_keep(fs, txn, target.directory);
 	err = update_commit(fs, txn, err);
 	remove_end(fs, &removal, err);
 	if (!err)
@@ -219,21 +219,21 @@ int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
 
 	if (err)
 		return err;
-	err = find_target(fs, parent, name, &target);
+	err = lookup_target(fs, parent, name, &target);
 	if (!err)
-		err = find_at_target(fs, txn, &target, &found);
+		err = lookup_at_target(fs, txn, &target, &found);
 	if (!err && found.kind == INODE_FILE)
 		err = -ENOTDIR;
 	if (!err)
 		err = remove_directory(fs, txn, &target.place, &found.key);
 	if (!err)
-		err = directory_keep(fs, txn, target.directory);
+		err = dir_record_keep(fs, txn, target.directory);
 	err = update_commit(fs, txn, err);
 	if (!err) {
 		struct inode *node = inodes_find(&fs->nodes, &target.place);
 
 		if (node != NULL && node->lookups > 0)
-			find_keep(node, &found);
+			lookup_keep(node, &found);
 		inodes_detach(&fs->nodes, node);
 		inodes_tidy(&fs->nodes, node);
 		flusher_touch(fs, target.directory);

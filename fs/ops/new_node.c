@@ -34,11 +34,11 @@ void new_node_give(
 	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry)
 {
 	ret_entry->known = node->lookups++ > 0;
-	if (fs->changes.seen != NULL)
-		node->given = kt_txn_id(fs->changes.seen);
+	if (fs->foreign.seen != NULL)
+		node->given = kt_txn_id(fs->foreign.seen);
 	node->gone = false;
 	ret_entry->node = node->number;
-	find_stat(fs, node, found, &ret_entry->stat);
+	lookup_stat(fs, node, found, &ret_entry->stat);
 	node->type = ret_entry->stat.st_mode & S_IFMT;
 }
 
@@ -69,14 +69,14 @@ int new_node_attr(struct fs *fs, struct kt_txn *txn, const struct fs_caller *cal
 			.mtime_ns = now}};
 	struct found found;
 	struct stat stat;
-	int err = find_at_node(fs, txn, directory, &found);
+	int err = lookup_at_node(fs, txn, directory, &found);
 
 	if (err == -ENOENT)
 		found.known = (struct known){0};
 	else if (err)
 		return err;
 	else
-		find_stat(fs, directory, &found, &stat);
+		lookup_stat(fs, directory, &found, &stat);
 	if (!err && (stat.st_mode & S_ISGID)) {
 		known.attr.gid = stat.st_gid;
 		known.attr.mode |= S_ISDIR(mode) ? S_ISGID : 0;
@@ -99,7 +99,7 @@ static int node_read_begin(struct fs *fs, struct kt_txn **ret_txn)
 	int err;
 
 	pthread_mutex_lock(&fs->lock);
-	err = point_begin(fs, ret_txn);
+	err = timepoint_begin(fs, ret_txn);
 	if (err)
 		pthread_mutex_unlock(&fs->lock);
 	return err;
@@ -121,11 +121,11 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
 
 	if (err)
 		return err;
-	err = find_target(fs, parent, name, &target);
+	err = lookup_target(fs, parent, name, &target);
 	if (err == -EINVAL)
 		err = -ENOENT;
 	if (!err)
-		err = find_at_target(fs, txn, &target, &found);
+		err = lookup_at_target(fs, txn, &target, &found);
 	if (!err)
 		err = new_node_give_at(fs, &target.place, &found, ret_entry);
 	return node_read_end(fs, txn, err);
@@ -139,7 +139,7 @@ int fs_root(struct fs *fs, struct fs_entry *ret_entry)
 
 	if (err)
 		return err;
-	err = find_at_node(fs, txn, fs->nodes.root, &found);
+	err = lookup_at_node(fs, txn, fs->nodes.root, &found);
 	if (!err)
 		new_node_give(fs, fs->nodes.root, &found, ret_entry);
 	return node_read_end(fs, txn, err);
@@ -173,11 +173,11 @@ int fs_getattr(struct fs *fs, uint64_t number, struct stat *ret_stat)
 
 	if (err)
 		return err;
-	err = find_node(fs, number, &node);
+	err = lookup_node(fs, number, &node);
 	if (!err)
-		err = find_at_node(fs, txn, node, &found);
+		err = lookup_at_node(fs, txn, node, &found);
 	if (!err)
-		find_stat(fs, node, &found, ret_stat);
+		lookup_stat(fs, node, &found, ret_stat);
 	return node_read_end(fs, txn, err);
 }
 
@@ -191,8 +191,8 @@ static int read_target(
 
 	if (target == NULL)
 		return -ENOMEM;
-	if (found->unstored && node->content != NULL)
-		err = content_read(node->content, txn, &found->key, 0, target, size, &got);
+	if (found->unstored && node->dirty != NULL)
+		err = dirty_read(node->dirty, txn, &found->key, 0, target, size, &got);
 	else
 		err = kt_read(kt_tree(txn, found->tree), found->key.bytes, found->key.size, 0,
 			target, size, &got);
@@ -213,11 +213,11 @@ int fs_readlink(struct fs *fs, uint64_t number, char **ret_target)
 
 	if (err)
 		return err;
-	err = find_node(fs, number, &node);
+	err = lookup_node(fs, number, &node);
 	if (!err)
-		err = find_at_node(fs, txn, node, &found);
+		err = lookup_at_node(fs, txn, node, &found);
 	if (!err) {
-		find_stat(fs, node, &found, &stat);
+		lookup_stat(fs, node, &found, &stat);
 		err = S_ISLNK(stat.st_mode) ? read_target(txn, node, &found, ret_target) : -EINVAL;
 	}
 	return node_read_end(fs, txn, err);

@@ -63,7 +63,7 @@ static int emit_place(
 	if (l->plus)
 		new_node_give(l->fs, node, found, &entry);
 	else
-		find_stat(l->fs, node, found, &entry.stat);
+		lookup_stat(l->fs, node, found, &entry.stat);
 	taken = l->emit(l->arg, name, &entry, l->offset + 1);
 	assert(!l->plus || node->lookups > 0);
 	if (l->plus && !taken) {
@@ -106,9 +106,9 @@ static int emit_dots(struct listing *l)
 	while (!err && l->offset < AFTER_DOT_DOT) {
 		bool dot = l->offset < AFTER_DOT;
 
-		err = find_at_node(l->fs, l->txn, dot ? l->node : parent, &found);
+		err = lookup_at_node(l->fs, l->txn, dot ? l->node : parent, &found);
 		if (!err)
-			find_stat(l->fs, dot ? l->node : parent, &found, &stat);
+			lookup_stat(l->fs, dot ? l->node : parent, &found, &stat);
 		if (!err)
 			err = emit_bare(l, dot ? "." : "..", &stat);
 	}
@@ -125,7 +125,7 @@ static int emit_value(struct listing *l)
 		return 0;
 	target.place.kind = INODE_FILE;
 	err = l->place.kind == INODE_DIR && l->place.parent != NULL
-		      ? find_at_target(l->fs, l->txn, &target, &found)
+		      ? lookup_at_target(l->fs, l->txn, &target, &found)
 		      : -ENOENT;
 	if (err == -ENOENT) {
 		l->offset = AFTER_VALUE;
@@ -138,7 +138,7 @@ static int emit_value(struct listing *l)
 /* ---- children -------------------------------------------------------------------------------- */
 
 /* Emit a child that the walk has found. */
-static int emit_child(struct listing *l, const struct walk_child *child)
+static int emit_child(struct listing *l, const struct child *child)
 {
 	struct place place = {
 		.parent = l->node, .kind = child->kind, .bytes = child->bytes, .size = child->size};
@@ -154,7 +154,7 @@ static int emit_child(struct listing *l, const struct walk_child *child)
 	err = place_key(l->fs->separator, &place, &found.key);
 	if (err)
 		return err;
-	err = find_by_stat(l->fs, &place, child->known, &child->stat, &found);
+	err = lookup_by_stat(l->fs, &place, child->known, &child->stat, &found);
 	return err ? emit_unknown(l, name, child->kind, &found.key)
 		   : emit_place(l, name, &place, &found);
 }
@@ -171,10 +171,10 @@ static int emit_unstored(struct listing *l, struct inode *node)
 	directory.kind = INODE_DIR;
 	err = place_key(l->fs->separator, &directory, &found.key);
 	if (!err)
-		err = find_directory(l->fs, l->txn, &directory, &found.key, &found);
+		err = lookup_dir(l->fs, l->txn, &directory, &found.key, &found);
 	if (err != -ENOENT && err != -ENAMETOOLONG)
 		return err;
-	err = find_at_node(l->fs, l->txn, node, &found);
+	err = lookup_at_node(l->fs, l->txn, node, &found);
 	if (err)
 		return err;
 	names_encode(l->fs->separator, inode_begins_keys(l->node), place.bytes, place.size, name);
@@ -202,14 +202,14 @@ static int collect_unstored(struct listing *l)
 {
 	size_t count = 0;
 
-	for (struct content *c = l->fs->contents; c != NULL; c = c->next)
+	for (struct dirty_file *c = l->fs->dirty_files; c != NULL; c = c->next)
 		count += c->whole && c->node->parent == l->node;
 	if (count == 0)
 		return 0;
 	l->unstored = malloc(count * sizeof(l->unstored[0]));
 	if (l->unstored == NULL)
 		return -ENOMEM;
-	for (struct content *c = l->fs->contents; c != NULL; c = c->next) {
+	for (struct dirty_file *c = l->fs->dirty_files; c != NULL; c = c->next) {
 		struct place place;
 
 		if (!c->whole || c->node->parent != l->node)
@@ -225,7 +225,7 @@ static int collect_unstored(struct listing *l)
 /* Is the next child in memory before that of the walk? A child of the walk stands where its keys
  * begin, which for a piece is where the walk is. */
 static bool unstored_is_first(
-	const struct listing *l, const struct walk *walk, const struct walk_child *child)
+	const struct listing *l, const struct children *children, const struct child *child)
 {
 	unsigned char directory[NAMES_MAX + 1];
 	struct place place;
@@ -236,7 +236,7 @@ static bool unstored_is_first(
 	if (child == NULL)
 		return true;
 	if (child->kind == INODE_PIECE)
-		return readdir_compare(&place, walk->at.bytes, walk->at.size) < 0;
+		return readdir_compare(&place, children->at.bytes, children->at.size) < 0;
 	if (child->kind == INODE_FILE)
 		return readdir_compare(&place, child->bytes, child->size) < 0;
 	memcpy(directory, child->bytes, child->size);
@@ -245,7 +245,7 @@ static bool unstored_is_first(
 }
 
 /* Is the next child in memory the file that the walk has found, with another value? */
-static bool unstored_is_same(const struct listing *l, const struct walk_child *child)
+static bool unstored_is_same(const struct listing *l, const struct child *child)
 {
 	struct place place;
 
@@ -256,7 +256,7 @@ static bool unstored_is_same(const struct listing *l, const struct walk_child *c
 }
 
 /* Does the file that the walk has found have another name now? */
-static bool is_hidden(const struct listing *l, const struct walk_child *child)
+static bool is_hidden(const struct listing *l, const struct child *child)
 {
 	struct place place = {
 		.parent = l->node, .kind = child->kind, .bytes = child->bytes, .size = child->size};
@@ -290,18 +290,18 @@ static int list_unstored(struct listing *l)
 	return 0;
 }
 
-static int list_children(struct listing *l, struct walk *walk)
+static int list_children(struct listing *l, struct children *children)
 {
-	struct walk_child child;
-	int next, err = walk_seek(walk, &l->position);
+	struct child child;
+	int next, err = children_seek(children, &l->position);
 
 	if (err)
 		return err;
-	next = walk_next(walk, &child);
+	next = children_next(children, &child);
 	while (next == 0 || next == -ENOENT) {
 		bool have = next == 0;
 
-		if (unstored_is_first(l, walk, have ? &child : NULL)) {
+		if (unstored_is_first(l, children, have ? &child : NULL)) {
 			err = list_unstored(l);
 			if (err)
 				return err;
@@ -313,9 +313,9 @@ static int list_children(struct listing *l, struct walk *walk)
 		if (err)
 			return err;
 		l->unstored_next += unstored_is_same(l, &child);
-		position_copy(&l->position, &walk->at);
+		position_copy(&l->position, &children->at);
 		list_remember(l);
-		next = walk_next(walk, &child);
+		next = children_next(children, &child);
 	}
 	return next;
 }
@@ -323,7 +323,7 @@ static int list_children(struct listing *l, struct walk *walk)
 /* List from the offset on. Returns 0 at the end; 1 when an entry was not taken; or an error. */
 static int list_from(struct listing *l)
 {
-	struct walk walk;
+	struct children children;
 	int err;
 
 	err = emit_dots(l);
@@ -333,10 +333,10 @@ static int list_from(struct listing *l)
 		err = collect_unstored(l);
 	if (err)
 		return err;
-	err = walk_open(l->txn, l->fs->separator, &l->place, &l->prefix, &walk);
+	err = children_open(l->txn, l->fs->separator, &l->place, &l->prefix, &children);
 	if (!err)
-		err = list_children(l, &walk);
-	walk_close(&walk);
+		err = list_children(l, &children);
+	children_close(&children);
 	free(l->unstored);
 	l->unstored = NULL;
 	l->unstored_count = l->unstored_next = 0;
@@ -392,7 +392,7 @@ int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
 	if (dir == NULL)
 		return -ENOMEM;
 	pthread_mutex_lock(&fs->lock);
-	err = find_node(fs, number, &node);
+	err = lookup_node(fs, number, &node);
 	if (!err && node->kind == INODE_FILE)
 		err = -ENOTDIR; /* one that was removed can be opened, and is empty */
 	if (!err) {
@@ -427,7 +427,7 @@ int fs_readdir(
 		pthread_mutex_unlock(&fs->lock);
 		return 0;
 	}
-	err = point_begin(fs, &l.txn);
+	err = timepoint_begin(fs, &l.txn);
 	if (!err) {
 		l.place = inode_place(l.node);
 		err = place_key(fs->separator, &l.place, &l.prefix);

@@ -17,7 +17,7 @@ static int keep_value(
 	int err;
 
 	assert(removal->node->opens > 0);
-	err = find_at_node(fs, txn, removal->node, &found);
+	err = lookup_at_node(fs, txn, removal->node, &found);
 	if (err)
 		return err;
 	removal->known = found.known;
@@ -25,9 +25,9 @@ static int keep_value(
 	if (err)
 		return err;
 	stat_keep_ino(INODE_FILE, &at->key, &removal->known);
-	err = changes_leaving(fs, removal->node);
-	if (!err && removal->node->content == NULL) {
-		err = content_begin(fs, removal->node, &removal->node->content);
+	err = foreign_leaving(fs, removal->node);
+	if (!err && removal->node->dirty == NULL) {
+		err = dirty_begin(fs, removal->node, &removal->node->dirty);
 		removal->begun = !err;
 	}
 	if (!err)
@@ -66,7 +66,7 @@ int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
 	const struct found *found, bool replaced, struct removal *ret_removal)
 {
 	struct inode *node = inodes_find_file(&fs->nodes, place, found->known.shared);
-	bool whole = node != NULL && node->content != NULL && node->content->whole;
+	bool whole = node != NULL && node->dirty != NULL && node->dirty->whole;
 	int err = 0;
 
 	*ret_removal = (struct removal){.node = node, .found = *found};
@@ -76,10 +76,10 @@ int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
 		return lose_name(txn, found, replaced, ret_removal);
 	if (node != NULL && node->opens > 0 && !whole)
 		return keep_value(fs, txn, found, ret_removal);
-	if (whole && node->content->aside != NULL)
-		err = aside_take(node->content, txn);
+	if (whole && node->dirty->aside != NULL)
+		err = aside_take(node->dirty, txn);
 	if (!err && whole && node->opens == 0)
-		err = content_delete_nameless(node->content, txn);
+		err = dirty_delete_nameless(node->dirty, txn);
 	if (err)
 		return err;
 	if (replaced)
@@ -96,23 +96,23 @@ void remove_end(struct fs *fs, struct removal *removal, int err)
 		return;
 	if (err) {
 		if (removal->begun)
-			content_drop(node);
+			dirty_drop(node);
 		return;
 	}
 	if (removal->links > 0) {
 		node->links = removal->links;
-		if (node->content != NULL && node->content->whole)
-			content_touch(node->content);
+		if (node->dirty != NULL && node->dirty->whole)
+			dirty_touch(node->dirty);
 		return;
 	}
 	if (removal->nameless != 0)
-		content_lose_key(node->content, &removal->known, removal->nameless);
+		dirty_lose_key(node->dirty, &removal->known, removal->nameless);
 	if (node->opens == 0)
-		content_drop(node);
-	if (node->content == NULL && node->lookups > 0)
-		find_keep(node, &removal->found);
-	if (node->content != NULL)
-		content_touch(node->content);
+		dirty_drop(node);
+	if (node->dirty == NULL && node->lookups > 0)
+		lookup_keep(node, &removal->found);
+	if (node->dirty != NULL)
+		dirty_touch(node->dirty);
 	if (node->shared != 0)
 		inodes_unshare(&fs->nodes, node);
 	inodes_detach(&fs->nodes, node);
@@ -143,7 +143,7 @@ int remove_directory(
 	struct fs *fs, struct kt_txn *txn, const struct place *place, const struct key *key)
 {
 	bool empty;
-	int err = find_is_empty(fs, txn, place, key, &empty);
+	int err = lookup_dir_is_empty(fs, txn, place, key, &empty);
 
 	if (err)
 		return err;

@@ -7,7 +7,7 @@
 
 #include "fs/tree/lookup.h"
 
-struct content;
+struct dirty_file;
 
 /** A file that goes, between the store and memory. */
 struct removal {

@@ -88,12 +88,12 @@ static bool puts_aside(struct rename_op *r)
 	if (r->from.part.kind != NAMES_COMPONENT || r->to.part.kind != NAMES_COMPONENT ||
 		r->from.directory != r->to.directory || r->found.known.shared != 0)
 		return false;
-	if (r->node != NULL && (r->node->content != NULL || r->node->opens > 0))
+	if (r->node != NULL && (r->node->dirty != NULL || r->node->opens > 0))
 		return false;
 	if (r->replaces && (there == NULL || !scratch_is(there)))
 		return false; /* a key of such a name stays one */
-	find_stat(r->fs, r->node, &r->found, &stat);
-	return S_ISREG(stat.st_mode) && scratch_fate(r->fs, r->to_name) == CONTENT_SCRATCH;
+	lookup_stat(r->fs, r->node, &r->found, &stat);
+	return S_ISREG(stat.st_mode) && scratch_fate(r->fs, r->to_name) == DIRTY_SCRATCH;
 }
 
 static int put_aside(struct rename_op *r)
@@ -110,7 +110,7 @@ static int put_aside(struct rename_op *r)
 /* Move the entry, or, if there is content that is to replace it, that. */
 static int move_file(struct rename_op *r)
 {
-	const struct content *content = r->node != NULL ? r->node->content : NULL;
+	const struct dirty_file *dirty = r->node != NULL ? r->node->dirty : NULL;
 	const struct key *from = &r->found.key;
 	struct kt_txn *tree;
 	struct key key;
@@ -123,14 +123,14 @@ static int move_file(struct rename_op *r)
 	err = aside_yield(r->fs, r->txn, &r->key_to);
 	if (err)
 		return err;
-	if (content != NULL && content->whole && r->node->shared == 0) {
-		err = content_store(content, r->txn, &r->key_to);
+	if (dirty != NULL && dirty->whole && r->node->shared == 0) {
+		err = dirty_publish(dirty, r->txn, &r->key_to);
 		return err ? err : aside_clear(r->fs, r->txn, from);
 	}
-	if (content != NULL) {
+	if (dirty != NULL) {
 		err = inode_entry(r->fs->separator, r->node, r->txn, &tree, &key);
 		if (!err)
-			err = content_store(content, tree, &key);
+			err = dirty_publish(dirty, tree, &key);
 	}
 	if (!err)
 		err = move_renamed(r->txn, from, &r->key_to, &r->found.known);
@@ -148,14 +148,14 @@ static int rename_file(struct rename_op *r)
 	r->place_to = r->to.place;
 	r->node = inodes_find_file(&r->fs->nodes, &r->from.place, r->found.known.shared);
 	r->keeps = r->node != NULL && scratch_is(r->node) &&
-		   r->node->content->fate == CONTENT_SCRATCH &&
-		   scratch_fate(r->fs, r->to_name) == CONTENT_SCRATCH;
+		   r->node->dirty->plan == DIRTY_SCRATCH &&
+		   scratch_fate(r->fs, r->to_name) == DIRTY_SCRATCH;
 	r->puts_aside = puts_aside(r);
 	err = conflict_lost(r->fs, r->node);
 	if (!err)
 		err = place_key(r->fs->separator, &r->place_to, &r->key_to);
 	if (!err)
-		err = changes_moving(r->fs, &r->found.key, &r->key_to, false);
+		err = foreign_moving(r->fs, &r->found.key, &r->key_to, false);
 	if (!err && r->replaces)
 		err = remove_file(r->fs, r->txn, &r->place_to, &r->found_to, true, &r->removal);
 	if (!err)
@@ -177,7 +177,7 @@ static int move_value(struct rename_op *r)
 	err = aside_yield(r->fs, r->txn, &to);
 	if (err || aside_hides(r->fs, &from))
 		return err;
-	err = changes_moving(r->fs, &from, &to, false);
+	err = foreign_moving(r->fs, &from, &to, false);
 	if (err)
 		return err;
 	err = kt_stat(r->txn, from.bytes, from.size, &stat);
@@ -200,12 +200,12 @@ static int rename_directory(struct rename_op *r)
 		return -EINVAL;
 	if (r->replaces && r->found_to.kind == INODE_FILE)
 		return -ENOTDIR;
-	r->place_to = r->value_to = target_directory(&r->to);
+	r->place_to = r->value_to = target_dir(&r->to);
 	value.kind = r->value_to.kind = INODE_FILE;
 	r->value = inodes_find(&r->fs->nodes, &value);
 	err = place_key(r->fs->separator, &r->place_to, &r->key_to);
 	if (!err)
-		err = changes_moving(r->fs, &r->found.key, &r->key_to, false);
+		err = foreign_moving(r->fs, &r->found.key, &r->key_to, false);
 	if (!err && r->replaces)
 		err = remove_directory(r->fs, r->txn, &r->place_to, &r->key_to);
 	if (!err)
@@ -246,9 +246,9 @@ static void move_nodes(struct rename_op *r)
 		inodes_move(&r->fs->nodes, r->value, &r->value_to, r->value_id);
 	r->id = r->value_id = NULL;
 	if (r->keeps || r->puts_aside) {
-		content_touch(file->content);
+		dirty_touch(file->dirty);
 	} else if (file != NULL) {
-		content_drop(file);
+		dirty_drop(file);
 		inodes_tidy(&r->fs->nodes, file);
 	}
 	flusher_touch(r->fs, r->from.directory);
@@ -257,7 +257,7 @@ static void move_nodes(struct rename_op *r)
 
 static int rename_found(struct rename_op *r, unsigned flags)
 {
-	int err = find_at_target(r->fs, r->txn, &r->to, &r->found_to);
+	int err = lookup_at_target(r->fs, r->txn, &r->to, &r->found_to);
 
 	if (err && err != -ENOENT)
 		return err;
@@ -274,9 +274,9 @@ static int rename_found(struct rename_op *r, unsigned flags)
 	if (!err)
 		err = prepare_moves(r);
 	if (!err)
-		err = changes_reviving(r->fs, r->to.directory);
+		err = foreign_reviving(r->fs, r->to.directory);
 	if (!err)
-		err = directory_keep(r->fs, r->txn, r->from.directory);
+		err = dir_record_keep(r->fs, r->txn, r->from.directory);
 	return err;
 }
 
@@ -293,13 +293,13 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
 	err = update_begin(fs, &r.txn);
 	if (err)
 		return err;
-	err = find_target(fs, parent, name, &r.from);
+	err = lookup_target(fs, parent, name, &r.from);
 	if (err == -EINVAL)
 		err = -ENOENT;
 	if (!err)
-		err = find_target(fs, new_parent, new_name, &r.to);
+		err = lookup_target(fs, new_parent, new_name, &r.to);
 	if (!err)
-		err = find_at_target(fs, r.txn, &r.from, &r.found);
+		err = lookup_at_target(fs, r.txn, &r.from, &r.found);
 	if (!err)
 		err = update_keep_xattrs(fs, &r.found.known);
 	if (!err)
@@ -309,7 +309,7 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
 	if (!err && !r.same) {
 		move_nodes(&r);
 	} else if (r.puts_aside && r.node != NULL) {
-		content_drop(r.node);
+		dirty_drop(r.node);
 		inodes_tidy(&fs->nodes, r.node);
 	}
 	free(r.id);

@@ -40,10 +40,10 @@ struct exchange_op {
 static int find_side(struct exchange_op *x, uint64_t parent, const char *name, struct side *side)
 {
 	struct fs *fs = x->fs;
-	int err = find_target(fs, parent, name, &side->target);
+	int err = lookup_target(fs, parent, name, &side->target);
 
 	if (!err)
-		err = find_at_target(fs, x->txn, &side->target, &side->found);
+		err = lookup_at_target(fs, x->txn, &side->target, &side->found);
 	if (err)
 		return err == -EINVAL ? -ENOENT : err;
 	err = update_keep_xattrs(fs, &side->found.known);
@@ -186,9 +186,9 @@ static int mark_changed(struct exchange_op *x, const struct side *from, const st
 /* Bring what is in memory of a file to its key. */
 static int store_side(struct exchange_op *x, const struct side *side)
 {
-	if (side->file_node == NULL || side->file_node->content == NULL)
+	if (side->file_node == NULL || side->file_node->dirty == NULL)
 		return 0;
-	return content_store(side->file_node->content, x->txn, &side->key);
+	return dirty_publish(side->file_node->dirty, x->txn, &side->key);
 }
 
 /* Get the memory that moving the nodes needs. */
@@ -206,9 +206,9 @@ static int exchange_keys(struct exchange_op *x)
 	int err = directories ? check_directories(x) : 0;
 
 	if (!err)
-		err = changes_moving(x->fs, &a->key, &b->key, true);
+		err = foreign_moving(x->fs, &a->key, &b->key, true);
 	if (!err && directories)
-		err = changes_moving(x->fs, &a->prefix, &b->prefix, true);
+		err = foreign_moving(x->fs, &a->prefix, &b->prefix, true);
 	if (!err)
 		err = store_side(x, a);
 	if (!err)
@@ -270,7 +270,7 @@ static void exchange_done(struct exchange_op *x)
 		&a->directory_id, &b->directory_id);
 	for (int i = 0; i < 2; i++) {
 		if (files[i] != NULL)
-			content_drop(files[i]);
+			dirty_drop(files[i]);
 	}
 	for (int i = 0; i < 2; i++)
 		inodes_tidy(&x->fs->nodes, files[i]);

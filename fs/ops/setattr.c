@@ -75,13 +75,13 @@ static int look_for_privileges(struct fs *fs, uint64_t number, bool *ret_any)
 
 	pthread_mutex_lock(&fs->lock);
 	*ret_any = false;
-	err = find_node(fs, number, &node);
+	err = lookup_node(fs, number, &node);
 	if (!err && !node->plain) {
-		err = point_begin(fs, &txn);
+		err = timepoint_begin(fs, &txn);
 		if (!err) {
-			err = find_at_node(fs, txn, node, &found);
+			err = lookup_at_node(fs, txn, node, &found);
 			if (!err) {
-				find_stat(fs, node, &found, &stat);
+				lookup_stat(fs, node, &found, &stat);
 				*ret_any = without_suid(stat.st_mode) != stat.st_mode ||
 					   has_capability(&found.known.attr);
 				node->plain = !*ret_any;

@@ -26,7 +26,7 @@ int update_begin(struct fs *fs, struct kt_txn **ret_txn)
 	if (err)
 		return err;
 	pthread_mutex_lock(&fs->lock);
-	err = changes_before(fs, *ret_txn);
+	err = foreign_before(fs, *ret_txn);
 	if (err) {
 		pthread_mutex_unlock(&fs->lock);
 		kt_abort(*ret_txn);
@@ -62,8 +62,8 @@ int update_commit(struct fs *fs, struct kt_txn *txn, int err)
 	if (err)
 		kt_abort(txn);
 	else
-		err = kt_commit_to(txn, 0, fs->changes.seen);
-	changes_ended(fs, err ? 0 : commit);
+		err = kt_commit_to(txn, 0, fs->foreign.seen);
+	foreign_ended(fs, err ? 0 : commit);
 	inode_numbers_settle(&fs->inode_numbers, !err);
 	aside_end(fs, !err);
 	if (!err)

@@ -53,11 +53,11 @@ static int xattr_look(struct fs *fs, uint64_t number, xattr_look_fn *with, void 
 	int err;
 
 	pthread_mutex_lock(&fs->lock);
-	err = find_node(fs, number, &node);
+	err = lookup_node(fs, number, &node);
 	if (!err)
-		err = point_begin(fs, &txn);
+		err = timepoint_begin(fs, &txn);
 	if (!err) {
-		err = find_at_node(fs, txn, node, &found);
+		err = lookup_at_node(fs, txn, node, &found);
 		if (!err)
 			err = with(arg, found.known.attr.xattrs);
 		kt_abort(txn);
@@ -101,10 +101,10 @@ static int look_names(void *arg, struct kt_slice xattrs)
 {
 	static const char trusted[] = "trusted.";
 	struct answer *answer = arg;
-	struct xattr_list_cursor walk = xattr_list_begin(xattrs);
+	struct xattr_list_cursor children = xattr_list_begin(xattrs);
 	struct xattr xattr;
 
-	while (xattr_list_next(&walk, &xattr)) {
+	while (xattr_list_next(&children, &xattr)) {
 		if (!answer->trusted && xattr.name.size >= strlen(trusted) &&
 			memcmp(xattr.name.data, trusted, strlen(trusted)) == 0)
 			continue;
@@ -150,11 +150,11 @@ struct xattr_op {
 /* Would the attributes be more than a file can have? */
 static int check_list(struct kt_slice list)
 {
-	struct xattr_list_cursor walk = xattr_list_begin(list);
+	struct xattr_list_cursor children = xattr_list_begin(list);
 	struct xattr xattr;
 	size_t names = 0;
 
-	while (xattr_list_next(&walk, &xattr))
+	while (xattr_list_next(&children, &xattr))
 		names += xattr.name.size + 1;
 	return names > NAMES_BYTES_MAX || list.size > LIST_BYTES_MAX ? -ENOSPC : 0;
 }

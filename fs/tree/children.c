@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-static int compare(const void *a, size_t a_size, const void *b, size_t b_size)
+static int children_compare(const void *a, size_t a_size, const void *b, size_t b_size)
 {
 	size_t both = a_size < b_size ? a_size : b_size;
 	int order = both ? memcmp(a, b, both) : 0;
@@ -19,49 +19,52 @@ static int compare(const void *a, size_t a_size, const void *b, size_t b_size)
 
 /* ---- cursors --------------------------------------------------------------------------------- */
 
-static int cursor_open(struct walk *walk, enum kt_tree_id tree, struct kt_cursor **ret_cursor)
+static int children_cursor(
+	struct children *children, enum kt_tree_id tree, struct kt_cursor **ret_cursor)
 {
-	int err = kt_cursor_open(kt_tree(walk->txn, tree), ret_cursor);
+	int err = kt_cursor_open(kt_tree(children->txn, tree), ret_cursor);
 
 	if (!err)
-		err = kt_cursor_set_prefix(*ret_cursor, walk->prefix->bytes, walk->prefix->size);
+		err = kt_cursor_set_prefix(
+			*ret_cursor, children->prefix->bytes, children->prefix->size);
 	return err;
 }
 
 /* Take the result of a cursor's move. */
-static int landed(int err, bool *ret_on)
+static int children_landed(int err, bool *ret_on)
 {
 	*ret_on = !err;
 	return err == -ENOENT ? 0 : err;
 }
 
 /* What follows the prefix in the key that a cursor stands on. */
-static struct kt_slice rest_of(const struct walk *walk, const struct kt_cursor *cursor)
+static struct kt_slice children_rest(
+	const struct children *children, const struct kt_cursor *cursor)
 {
 	struct kt_slice key = kt_cursor_key(cursor);
 
-	assert(key.size >= walk->prefix->size);
-	return (struct kt_slice){(const unsigned char *)key.data + walk->prefix->size,
-		key.size - walk->prefix->size};
+	assert(key.size >= children->prefix->size);
+	return (struct kt_slice){(const unsigned char *)key.data + children->prefix->size,
+		key.size - children->prefix->size};
 }
 
 /* Move a cursor to the first key whose rest is not before the given bytes. */
-static int seek_rest(struct walk *walk, struct kt_cursor *cursor, const unsigned char *rest,
-	size_t rest_size, bool *ret_on)
+static int children_seek_rest(struct children *children, struct kt_cursor *cursor,
+	const unsigned char *rest, size_t rest_size, bool *ret_on)
 {
 	unsigned char key[2 * KT_KEY_MAX + 1];
-	size_t size = walk->prefix->size;
+	size_t size = children->prefix->size;
 
-	memcpy(key, walk->prefix->bytes, size);
+	memcpy(key, children->prefix->bytes, size);
 	memcpy(key + size, rest, rest_size);
-	return landed(kt_cursor_seek(cursor, key, size + rest_size), ret_on);
+	return children_landed(kt_cursor_seek(cursor, key, size + rest_size), ret_on);
 }
 
 /* Move those cursors on that stand before walk->at. */
-static int catch_up(struct walk *walk)
+static int children_catch_up(struct children *children)
 {
-	struct kt_cursor *cursors[] = {walk->entries, walk->directories};
-	bool *ons[] = {&walk->entries_on, &walk->directories_on};
+	struct kt_cursor *cursors[] = {children->entries, children->directories};
+	bool *ons[] = {&children->entries_on, &children->directories_on};
 
 	for (int i = 0; i < 2; i++) {
 		struct kt_slice rest;
@@ -69,61 +72,66 @@ static int catch_up(struct walk *walk)
 
 		if (!*ons[i])
 			continue;
-		rest = rest_of(walk, cursors[i]);
-		if (compare(rest.data, rest.size, walk->at.bytes, walk->at.size) >= 0)
+		rest = children_rest(children, cursors[i]);
+		if (children_compare(rest.data, rest.size, children->at.bytes, children->at.size) >=
+			0)
 			continue;
-		err = seek_rest(walk, cursors[i], walk->at.bytes, walk->at.size, ons[i]);
+		err = children_seek_rest(
+			children, cursors[i], children->at.bytes, children->at.size, ons[i]);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-int walk_open(struct kt_txn *txn, char separator, const struct place *directory,
-	const struct key *prefix, struct walk *ret_walk)
+int children_open(struct kt_txn *txn, char separator, const struct place *directory,
+	const struct key *prefix, struct children *ret_children)
 {
-	struct walk *walk = ret_walk;
+	struct children *children = ret_children;
 	int err;
 
-	walk->txn = txn;
-	walk->separator = separator;
-	walk->prefix = prefix;
-	walk->in_root = directory->parent == NULL ||
-			(directory->kind == INODE_PIECE && inode_begins_keys(directory->parent));
-	walk->piece_size = directory->kind == INODE_PIECE ? directory->size : 0;
-	walk->entries = walk->directories = NULL;
-	walk->probe_entries = walk->probe_directories = NULL;
-	walk->at.size = walk->at.piece_count = 0;
-	err = cursor_open(walk, KT_ENTRIES, &walk->entries);
+	children->txn = txn;
+	children->separator = separator;
+	children->prefix = prefix;
+	children->in_root =
+		directory->parent == NULL ||
+		(directory->kind == INODE_PIECE && inode_begins_keys(directory->parent));
+	children->piece_size = directory->kind == INODE_PIECE ? directory->size : 0;
+	children->entries = children->directories = NULL;
+	children->probe_entries = children->probe_directories = NULL;
+	children->at.size = children->at.piece_count = 0;
+	err = children_cursor(children, KT_ENTRIES, &children->entries);
 	if (!err)
-		err = cursor_open(walk, KT_DIRECTORIES, &walk->directories);
+		err = children_cursor(children, KT_DIRECTORIES, &children->directories);
 	if (!err)
-		err = landed(kt_cursor_first(walk->entries), &walk->entries_on);
+		err = children_landed(kt_cursor_first(children->entries), &children->entries_on);
 	if (!err)
-		err = landed(kt_cursor_first(walk->directories), &walk->directories_on);
+		err = children_landed(
+			kt_cursor_first(children->directories), &children->directories_on);
 	return err;
 }
 
-int walk_seek(struct walk *walk, const struct position *position)
+int children_seek(struct children *children, const struct position *position)
 {
-	position_copy(&walk->at, position);
-	return catch_up(walk);
+	position_copy(&children->at, position);
+	return children_catch_up(children);
 }
 
-void walk_close(struct walk *walk)
+void children_close(struct children *children)
 {
-	kt_cursor_close(walk->entries);
-	kt_cursor_close(walk->directories);
-	kt_cursor_close(walk->probe_entries);
-	kt_cursor_close(walk->probe_directories);
+	kt_cursor_close(children->entries);
+	kt_cursor_close(children->directories);
+	kt_cursor_close(children->probe_entries);
+	kt_cursor_close(children->probe_directories);
 }
 
 /* ---- is a file a directory too? -------------------------------------------------------------- */
 
 /* Does a cursor's tree have a key that begins with the component and a separator? The cursor has
  * not passed the component yet. */
-static int has_below(struct walk *walk, enum kt_tree_id tree, const struct kt_cursor *cursor,
-	bool on, struct kt_cursor **probe, const unsigned char *dir, size_t size, bool *ret_has)
+static int child_has_below(struct children *children, enum kt_tree_id tree,
+	const struct kt_cursor *cursor, bool on, struct kt_cursor **probe, const unsigned char *dir,
+	size_t size, bool *ret_has)
 {
 	struct kt_slice rest;
 	int err = 0;
@@ -131,56 +139,58 @@ static int has_below(struct walk *walk, enum kt_tree_id tree, const struct kt_cu
 	*ret_has = false;
 	if (!on)
 		return 0;
-	rest = rest_of(walk, cursor);
+	rest = children_rest(children, cursor);
 	if (rest.size >= size && memcmp(rest.data, dir, size) == 0) {
 		*ret_has = true;
 		return 0;
 	}
-	if (compare(rest.data, rest.size, dir, size) > 0)
+	if (children_compare(rest.data, rest.size, dir, size) > 0)
 		return 0;
 	if (*probe == NULL)
-		err = cursor_open(walk, tree, probe);
+		err = children_cursor(children, tree, probe);
 	if (!err)
-		err = seek_rest(walk, *probe, dir, size, &on);
+		err = children_seek_rest(children, *probe, dir, size, &on);
 	if (err || !on)
 		return err;
-	rest = rest_of(walk, *probe);
+	rest = children_rest(children, *probe);
 	*ret_has = rest.size >= size && memcmp(rest.data, dir, size) == 0;
 	return 0;
 }
 
-static int is_directory(struct walk *walk, const struct walk_child *file, bool *ret_is)
+static int child_is_dir(struct children *children, const struct child *file, bool *ret_is)
 {
 	unsigned char dir[NAMES_MAX + 1];
 	int err;
 
 	memcpy(dir, file->bytes, file->size);
-	dir[file->size] = (unsigned char)walk->separator;
-	err = has_below(walk, KT_ENTRIES, walk->entries, walk->entries_on, &walk->probe_entries,
-		dir, file->size + 1, ret_is);
+	dir[file->size] = (unsigned char)children->separator;
+	err = child_has_below(children, KT_ENTRIES, children->entries, children->entries_on,
+		&children->probe_entries, dir, file->size + 1, ret_is);
 	if (err || *ret_is)
 		return err;
-	return has_below(walk, KT_DIRECTORIES, walk->directories, walk->directories_on,
-		&walk->probe_directories, dir, file->size + 1, ret_is);
+	return child_has_below(children, KT_DIRECTORIES, children->directories,
+		children->directories_on, &children->probe_directories, dir, file->size + 1,
+		ret_is);
 }
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-static bool begins_with(const unsigned char *bytes, size_t size, const struct position_piece *piece)
+static bool begins_with_piece(
+	const unsigned char *bytes, size_t size, const struct position_piece *piece)
 {
 	return size >= piece->size && memcmp(bytes, piece->bytes, piece->size) == 0;
 }
 
 /* Was the piece of used bytes listed already? Forgets those that the component has left behind. */
 static bool piece_listed(
-	struct walk *walk, const unsigned char *component, size_t size, size_t used)
+	struct children *children, const unsigned char *component, size_t size, size_t used)
 {
-	struct position *at = &walk->at;
+	struct position *at = &children->at;
 	unsigned kept = 0;
 	bool listed = false;
 
 	for (unsigned i = 0; i < at->piece_count; i++) {
-		if (!begins_with(component, size, &at->pieces[i]))
+		if (!begins_with_piece(component, size, &at->pieces[i]))
 			continue;
 		listed = listed || at->pieces[i].size == used;
 		at->pieces[kept++] = at->pieces[i];
@@ -190,11 +200,11 @@ static bool piece_listed(
 }
 
 /* Those that are remembered begin alike, and differ in size, so there is room. */
-static void piece_remember(struct walk *walk, const unsigned char *piece, size_t size)
+static void piece_remember(struct children *children, const unsigned char *piece, size_t size)
 {
-	struct position_piece *last = walk->at.pieces + walk->at.piece_count++;
+	struct position_piece *last = children->at.pieces + children->at.piece_count++;
 
-	assert(walk->at.piece_count <= POSITION_PIECES_MAX);
+	assert(children->at.piece_count <= POSITION_PIECES_MAX);
 	last->size = size;
 	memcpy(last->bytes, piece, size);
 }
@@ -202,7 +212,7 @@ static void piece_remember(struct walk *walk, const unsigned char *piece, size_t
 /* ---- the walk -------------------------------------------------------------------------------- */
 
 /* The key or record that is looked at. */
-struct met {
+struct child_key {
 	struct kt_cursor *cursor;
 	const unsigned char *component;
 	size_t size;   /* of the component */
@@ -210,24 +220,24 @@ struct met {
 	bool complete; /* it ends there; else it is a record of a piece, and goes on */
 };
 
-static bool meet(const struct walk *walk, struct met *ret_met)
+static bool children_meet(const struct children *children, struct child_key *ret_met)
 {
 	struct kt_slice entry = {NULL, 0}, record = {NULL, 0}, rest;
 	const unsigned char *end;
 	bool from_record;
 
-	if (!walk->entries_on && !walk->directories_on)
+	if (!children->entries_on && !children->directories_on)
 		return false;
-	if (walk->entries_on)
-		entry = rest_of(walk, walk->entries);
-	if (walk->directories_on)
-		record = rest_of(walk, walk->directories);
-	from_record = !walk->entries_on ||
-		      (walk->directories_on &&
-			      compare(record.data, record.size, entry.data, entry.size) <= 0);
+	if (children->entries_on)
+		entry = children_rest(children, children->entries);
+	if (children->directories_on)
+		record = children_rest(children, children->directories);
+	from_record = !children->entries_on ||
+		      (children->directories_on && children_compare(record.data, record.size,
+							   entry.data, entry.size) <= 0);
 	rest = from_record ? record : entry;
-	end = memchr(rest.data, walk->separator, rest.size);
-	ret_met->cursor = from_record ? walk->directories : walk->entries;
+	end = memchr(rest.data, children->separator, rest.size);
+	ret_met->cursor = from_record ? children->directories : children->entries;
 	ret_met->component = rest.data;
 	ret_met->below = end != NULL;
 	ret_met->size = end ? (size_t)(end - ret_met->component) : rest.size;
@@ -236,63 +246,65 @@ static bool meet(const struct walk *walk, struct met *ret_met)
 }
 
 /* Go on behind what was met, and behind all that is below the same component if it is. */
-static int leave(struct walk *walk, const struct met *met)
+static int children_leave(struct children *children, const struct child_key *met)
 {
 	size_t size = met->size;
 
-	assert(walk->prefix->size + size <= KT_KEY_MAX);
-	memcpy(walk->at.bytes, met->component, size);
+	assert(children->prefix->size + size <= KT_KEY_MAX);
+	memcpy(children->at.bytes, met->component, size);
 	if (met->below) {
-		walk->at.bytes[size] = (unsigned char)(walk->separator + 1);
-		walk->at.size = size + 1;
-		return catch_up(walk);
+		children->at.bytes[size] = (unsigned char)(children->separator + 1);
+		children->at.size = size + 1;
+		return children_catch_up(children);
 	}
-	walk->at.size = size;
-	if (met->cursor == walk->directories)
-		return landed(kt_cursor_next(met->cursor), &walk->directories_on);
-	walk->at.bytes[walk->at.size++] = '\0';
-	return landed(kt_cursor_next(met->cursor), &walk->entries_on);
+	children->at.size = size;
+	if (met->cursor == children->directories)
+		return children_landed(kt_cursor_next(met->cursor), &children->directories_on);
+	children->at.bytes[children->at.size++] = '\0';
+	return children_landed(kt_cursor_next(met->cursor), &children->entries_on);
 }
 
 /* Is it the directory's own record, the key of another component than those of this piece, or a
  * record that no directory has here, as those made with another separator? */
-static bool is_elsewhere(const struct walk *walk, const struct met *met)
+static bool children_is_elsewhere(const struct children *children, const struct child_key *met)
 {
-	const unsigned char *whole = met->component - walk->piece_size;
-	size_t size = walk->piece_size + met->size;
+	const unsigned char *whole = met->component - children->piece_size;
+	size_t size = children->piece_size + met->size;
 	char name[NAMES_MAX + 1];
 
-	if (met->size == 0 && !met->below && (!met->complete || walk->piece_size > 0))
+	if (met->size == 0 && !met->below && (!met->complete || children->piece_size > 0))
 		return true;
-	if (!met->complete && !names_are_pieces(walk->separator, met->component, met->size))
+	if (!met->complete && !names_are_pieces(children->separator, met->component, met->size))
 		return true;
-	if (walk->piece_size == 0)
+	if (children->piece_size == 0)
 		return false;
 	if (met->size == 0)
 		return true;
 	if (!met->complete)
-		return names_cut(walk->separator, whole, size) != walk->piece_size;
-	return names_encode(walk->separator, walk->in_root, whole, size, name) != walk->piece_size;
+		return names_cut(children->separator, whole, size) != children->piece_size;
+	return names_encode(children->separator, children->in_root, whole, size, name) !=
+	       children->piece_size;
 }
 
 /* What is known of a directory: its record if it is what was met, else when its first key was
  * written. */
-static int take_directory(const struct met *met, bool is_record, struct walk_child *child)
+static int children_take_dir(const struct child_key *met, bool is_record, struct child *child)
 {
 	child->known = is_record;
 	return kt_cursor_stat(met->cursor, &child->stat);
 }
 
 /* Is it the record of the directory itself, not one below it? */
-static bool is_record_of(const struct walk *walk, const struct met *met, size_t used)
+static bool children_is_record(
+	const struct children *children, const struct child_key *met, size_t used)
 {
-	return met->cursor == walk->directories &&
-	       kt_cursor_key(met->cursor).size == walk->prefix->size + used;
+	return met->cursor == children->directories &&
+	       kt_cursor_key(met->cursor).size == children->prefix->size + used;
 }
 
 /* Make a child of what was met, and go on behind it. */
-static int take(struct walk *walk, const struct met *met, size_t used, struct walk_child *child,
-	bool *ret_found)
+static int children_take(struct children *children, const struct child_key *met, size_t used,
+	struct child *child, bool *ret_found)
 {
 	int err;
 
@@ -302,46 +314,47 @@ static int take(struct walk *walk, const struct met *met, size_t used, struct wa
 	*ret_found = true;
 	if (used < met->size || !met->complete) {
 		child->kind = INODE_PIECE;
-		*ret_found = !piece_listed(walk, met->component, met->size, used);
+		*ret_found = !piece_listed(children, met->component, met->size, used);
 		if (!*ret_found)
-			return leave(walk, met);
-		piece_remember(walk, met->component, used);
-		walk->at.size = met->size; /* look at it again: it is not only in the piece */
-		memcpy(walk->at.bytes, met->component, met->size);
-		return take_directory(met, is_record_of(walk, met, used), child);
+			return children_leave(children, met);
+		piece_remember(children, met->component, used);
+		children->at.size = met->size; /* look at it again: it is not only in the piece */
+		memcpy(children->at.bytes, met->component, met->size);
+		return children_take_dir(met, children_is_record(children, met, used), child);
 	}
 	child->kind = met->below ? INODE_DIR : INODE_FILE;
 	if (met->below) {
-		err = take_directory(met, is_record_of(walk, met, used + 1), child);
-		return err ? err : leave(walk, met);
+		err = children_take_dir(met, children_is_record(children, met, used + 1), child);
+		return err ? err : children_leave(children, met);
 	}
 	child->known = true;
 	err = kt_cursor_stat(met->cursor, &child->stat);
 	if (!err)
-		err = leave(walk, met);
+		err = children_leave(children, met);
 	if (!err)
-		err = is_directory(walk, child, ret_found);
+		err = child_is_dir(children, child, ret_found);
 	*ret_found = !*ret_found;
 	return err;
 }
 
-int walk_next(struct walk *walk, struct walk_child *ret_child)
+int children_next(struct children *children, struct child *ret_child)
 {
-	struct met met;
+	struct child_key met;
 
-	while (meet(walk, &met)) {
+	while (children_meet(children, &met)) {
 		char name[NAMES_MAX + 1];
 		bool found = false;
 		size_t used;
 		int err;
 
-		if (is_elsewhere(walk, &met)) {
-			err = leave(walk, &met);
+		if (children_is_elsewhere(children, &met)) {
+			err = children_leave(children, &met);
 		} else {
-			used = met.complete ? names_encode(walk->separator, walk->in_root,
-						      met.component, met.size, name)
-					    : names_cut(walk->separator, met.component, met.size);
-			err = take(walk, &met, used, ret_child, &found);
+			used = met.complete
+				       ? names_encode(children->separator, children->in_root,
+						 met.component, met.size, name)
+				       : names_cut(children->separator, met.component, met.size);
+			err = children_take(children, &met, used, ret_child, &found);
 		}
 		if (err || found)
 			return err;

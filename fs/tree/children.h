@@ -19,7 +19,7 @@
 #include "fs/tree/inode.h"
 #include "fs/tree/position.h"
 
-struct walk_child {
+struct child {
 	enum inode_kind kind;
 	size_t size;
 	unsigned char bytes[NAMES_MAX]; /* of its place */
@@ -27,7 +27,7 @@ struct walk_child {
 	struct kt_stat stat; /* if known; else of it mtime_ns only, that of its first key */
 };
 
-struct walk {
+struct children {
 	struct kt_txn *txn;
 	char separator;
 	const struct key *prefix; /* of all keys in the directory; borrowed */
@@ -40,20 +40,20 @@ struct walk {
 };
 
 /** Begin a walk in front of the first child.
- *  @param txn         a transaction; borrowed until walk_close()
+ *  @param txn         a transaction; borrowed until children_close()
  *  @param directory   the place of the directory; borrowed
- *  @param prefix      its key; borrowed until walk_close()
- *  @param ret_walk    end with walk_close(), after a failure too */
-int walk_open(struct kt_txn *txn, char separator, const struct place *directory,
-	const struct key *prefix, struct walk *ret_walk);
+ *  @param prefix      its key; borrowed until children_close()
+ *  @param ret_walk    end with children_close(), after a failure too */
+int children_open(struct kt_txn *txn, char separator, const struct place *directory,
+	const struct key *prefix, struct children *ret_children);
 
 /** Go on at a position of an earlier walk in the same directory. */
-int walk_seek(struct walk *walk, const struct position *position);
+int children_seek(struct children *children, const struct position *position);
 
 /** The next child. walk->at is behind it then.
  *  @return 0; -ENOENT no more */
-int walk_next(struct walk *walk, struct walk_child *ret_child);
+int children_next(struct children *children, struct child *ret_child);
 
-void walk_close(struct walk *walk);
+void children_close(struct children *children);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-int directory_put(struct kt_txn *txn, const struct key *key, const struct known *known)
+int dir_record_put(struct kt_txn *txn, const struct key *key, const struct known *known)
 {
 	struct attr_blob blob;
 	int err = attr_blob_init(&known->attr, &blob);
@@ -19,14 +19,14 @@ int directory_put(struct kt_txn *txn, const struct key *key, const struct known 
 	return err;
 }
 
-int directory_record_times(struct fs *fs, struct kt_txn *txn, struct inode *directory)
+int dir_record_times(struct fs *fs, struct kt_txn *txn, struct inode *directory)
 {
 	struct found found;
 	int err;
 
 	if (directory->touched_ns == 0 || !inode_has_place(directory))
 		return 0;
-	err = find_at_node(fs, txn, directory, &found);
+	err = lookup_at_node(fs, txn, directory, &found);
 	if (err == -ENOENT || (!err && !found.recorded && directory->number != FS_ROOT))
 		return 0;
 	if (err)
@@ -37,10 +37,10 @@ int directory_record_times(struct fs *fs, struct kt_txn *txn, struct inode *dire
 	found.known.mtime_ns = directory->touched_ns;
 	found.known.attr.fields |= ATTR_CTIME;
 	found.known.attr.ctime_ns = found.known.attr.mtime_ns = directory->touched_ns;
-	return directory_put(txn, &found.key, &found.known);
+	return dir_record_put(txn, &found.key, &found.known);
 }
 
-int directory_keep(struct fs *fs, struct kt_txn *txn, struct inode *directory)
+int dir_record_keep(struct fs *fs, struct kt_txn *txn, struct inode *directory)
 {
 	struct known known = {0};
 	struct found found;
@@ -48,7 +48,7 @@ int directory_keep(struct fs *fs, struct kt_txn *txn, struct inode *directory)
 
 	if (directory->number == FS_ROOT)
 		return 0;
-	err = find_at_node(fs, txn, directory, &found);
+	err = lookup_at_node(fs, txn, directory, &found);
 	if (err != -ENOENT)
 		return err;
 	known.mtime_ns = core_now_ns();
@@ -56,5 +56,5 @@ int directory_keep(struct fs *fs, struct kt_txn *txn, struct inode *directory)
 	known.attr.ctime_ns = known.attr.mtime_ns = known.mtime_ns;
 	known.attr.ino =
 		directory->ino ? directory->ino : stat_derive_ino(directory->kind, &found.key);
-	return directory_put(txn, &found.key, &known);
+	return dir_record_put(txn, &found.key, &known);
 }

@@ -13,13 +13,13 @@ struct fs;
  *  @param key    of the directory's place
  *  @param known  what the record is to say: attributes and mtime
  *  @return 0; -ENAMETOOLONG */
-int directory_put(struct kt_txn *txn, const struct key *key, const struct known *known);
+int dir_record_put(struct kt_txn *txn, const struct key *key, const struct known *known);
 
 /** Record the times of a directory whose names have changed. One that is only implied has nothing
  *  to record them in, unless it is the root: it shows them as long as its node lives. */
-int directory_record_times(struct fs *fs, struct kt_txn *txn, struct inode *directory);
+int dir_record_times(struct fs *fs, struct kt_txn *txn, struct inode *directory);
 
 /** A name has gone from a directory: give it a record if nothing else says that it is there. */
-int directory_keep(struct fs *fs, struct kt_txn *txn, struct inode *directory);
+int dir_record_keep(struct fs *fs, struct kt_txn *txn, struct inode *directory);
 
 #endif

@@ -232,7 +232,7 @@ int inodes_get_file(
 
 		if (node->shared == 0) {
 			inodes_share(nodes, node, shared);
-		} else if (outdated != NULL && outdated->content == NULL) {
+		} else if (outdated != NULL && outdated->dirty == NULL) {
 			inodes_detach(nodes, outdated);
 			inodes_tidy(nodes, outdated);
 		}
@@ -283,7 +283,7 @@ int inodes_attach(
 static bool is_used(const struct inode *node)
 {
 	return node->lookups > 0 || node->opens > 0 || node->children > 0 || node->touched ||
-	       node->content != NULL || node->number == FS_ROOT;
+	       node->dirty != NULL || node->number == FS_ROOT;
 }
 
 void inodes_tidy(struct inodes *nodes, struct inode *node)

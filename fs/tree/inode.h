@@ -27,7 +27,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct content;
+struct dirty_file;
 struct known;
 
 enum inode_kind {
@@ -67,8 +67,8 @@ struct inode {
 			  file system, read; 0 */
 	bool plain; /* of a file: its last change found no privileges in it (fs_drop_privileges) */
 	struct known *last; /* what it was when it lost its place, if it has no content; or NULL */
-	struct content *content; /* of a file: what is not in the store under its key; or NULL */
-	uint64_t version;	 /* of its entry, while it is written (conflict.h) */
+	struct dirty_file *dirty; /* of a file: what is not in the store under its key; or NULL */
+	uint64_t version;	  /* of its entry, while it is written (conflict.h) */
 
 	/* of a directory */
 	uint64_t given;	    /* the commit that was known when it was last given out */

@@ -14,15 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-int find_node(const struct fs *fs, uint64_t number, struct inode **ret_node)
+int lookup_node(const struct fs *fs, uint64_t number, struct inode **ret_node)
 {
 	*ret_node = inodes_by_number(&fs->nodes, number);
 	return *ret_node ? 0 : -ESTALE;
 }
 
-int find_directory_node(const struct fs *fs, uint64_t number, struct inode **ret_node)
+int lookup_dir_node(const struct fs *fs, uint64_t number, struct inode **ret_node)
 {
-	int err = find_node(fs, number, ret_node);
+	int err = lookup_node(fs, number, ret_node);
 
 	if (!err && (*ret_node)->kind == INODE_FILE)
 		err = -ENOTDIR;
@@ -31,14 +31,14 @@ int find_directory_node(const struct fs *fs, uint64_t number, struct inode **ret
 	return err;
 }
 
-int find_target(const struct fs *fs, uint64_t parent, const char *name, struct target *ret_target)
+int lookup_target(const struct fs *fs, uint64_t parent, const char *name, struct target *ret_target)
 {
 	struct target *target = ret_target;
 	struct place directory;
 	const void *piece;
 	int err;
 
-	err = find_directory_node(fs, parent, &target->directory);
+	err = lookup_dir_node(fs, parent, &target->directory);
 	if (err)
 		return err;
 	directory = inode_place(target->directory);
@@ -62,7 +62,7 @@ int find_target(const struct fs *fs, uint64_t parent, const char *name, struct t
 	return 0;
 }
 
-struct place target_directory(const struct target *target)
+struct place target_dir(const struct target *target)
 {
 	struct place place = target->place;
 
@@ -70,13 +70,13 @@ struct place target_directory(const struct target *target)
 	return place;
 }
 
-static bool begins_with(struct kt_slice bytes, const struct key *prefix)
+static bool lookup_begins_with(struct kt_slice bytes, const struct key *prefix)
 {
 	return bytes.size >= prefix->size && memcmp(bytes.data, prefix->bytes, prefix->size) == 0;
 }
 
 /* Go to the first key of a tree that is not before the given one. @return 0; -ENOENT */
-static int cursor_at(struct kt_txn *txn, enum kt_tree_id tree, const struct key *key,
+static int lookup_seek(struct kt_txn *txn, enum kt_tree_id tree, const struct key *key,
 	struct kt_cursor **ret_cursor)
 {
 	int err = kt_cursor_open(kt_tree(txn, tree), ret_cursor);
@@ -87,7 +87,7 @@ static int cursor_at(struct kt_txn *txn, enum kt_tree_id tree, const struct key 
 }
 
 /* What a directory shows that has no record: when the key was written that it is known by. */
-static int infer_directory(struct kt_cursor *cursor, struct found *ret_found)
+static int lookup_infer_dir(struct kt_cursor *cursor, struct found *ret_found)
 {
 	struct kt_stat stat;
 	int err = kt_cursor_stat(cursor, &stat);
@@ -99,7 +99,7 @@ static int infer_directory(struct kt_cursor *cursor, struct found *ret_found)
 	return 0;
 }
 
-static int record_known(struct kt_cursor *cursor, struct found *ret_found)
+static int lookup_record(struct kt_cursor *cursor, struct found *ret_found)
 {
 	struct kt_stat stat;
 	int err = kt_cursor_stat(cursor, &stat);
@@ -109,69 +109,69 @@ static int record_known(struct kt_cursor *cursor, struct found *ret_found)
 }
 
 /* Look for a directory in the records. @return 0; -ENOENT */
-static int find_in_records(struct kt_txn *txn, const struct key *key, struct found *ret_found)
+static int lookup_in_records(struct kt_txn *txn, const struct key *key, struct found *ret_found)
 {
 	struct kt_cursor *cursor = NULL;
-	int err = cursor_at(txn, KT_DIRECTORIES, key, &cursor);
+	int err = lookup_seek(txn, KT_DIRECTORIES, key, &cursor);
 
-	if (!err && !begins_with(kt_cursor_key(cursor), key))
+	if (!err && !lookup_begins_with(kt_cursor_key(cursor), key))
 		err = -ENOENT;
 	if (!err) {
 		bool own = kt_cursor_key(cursor).size == key->size;
 
-		err = own ? record_known(cursor, ret_found) : infer_directory(cursor, ret_found);
+		err = own ? lookup_record(cursor, ret_found) : lookup_infer_dir(cursor, ret_found);
 	}
 	kt_cursor_close(cursor);
 	return err;
 }
 
 /* Look for a directory in the entries. @return 0; -ENOENT */
-static int find_in_entries(struct kt_txn *txn, const struct key *key, struct found *ret_found)
+static int lookup_in_entries(struct kt_txn *txn, const struct key *key, struct found *ret_found)
 {
 	struct kt_cursor *cursor = NULL;
-	int err = cursor_at(txn, KT_ENTRIES, key, &cursor);
+	int err = lookup_seek(txn, KT_ENTRIES, key, &cursor);
 
-	if (!err && !begins_with(kt_cursor_key(cursor), key))
+	if (!err && !lookup_begins_with(kt_cursor_key(cursor), key))
 		err = -ENOENT;
 	if (!err)
-		err = infer_directory(cursor, ret_found);
+		err = lookup_infer_dir(cursor, ret_found);
 	kt_cursor_close(cursor);
 	return err;
 }
 
 /* Look for anything in a piece. @return 0; -ENOENT */
-static int find_piece(struct fs *fs, struct kt_txn *txn, const struct place *place,
+static int lookup_piece(struct fs *fs, struct kt_txn *txn, const struct place *place,
 	const struct key *key, struct found *ret_found)
 {
-	struct walk_child child;
+	struct child child;
 	struct kt_stat stat;
-	struct walk walk;
+	struct children children;
 	int err = kt_stat(kt_tree(txn, KT_DIRECTORIES), key->bytes, key->size, &stat);
 
 	ret_found->recorded = !err;
 	if (err != -ENOENT)
 		return err ? err : stat_known(&stat, &ret_found->known);
-	err = walk_open(txn, fs->separator, place, key, &walk);
+	err = children_open(txn, fs->separator, place, key, &children);
 	if (!err)
-		err = walk_next(&walk, &child);
+		err = children_next(&children, &child);
 	if (!err)
 		ret_found->known = (struct known){.mtime_ns = child.stat.mtime_ns};
-	walk_close(&walk);
+	children_close(&children);
 	return err;
 }
 
-int find_directory(struct fs *fs, struct kt_txn *txn, const struct place *place,
-	const struct key *key, struct found *ret_found)
+int lookup_dir(struct fs *fs, struct kt_txn *txn, const struct place *place, const struct key *key,
+	struct found *ret_found)
 {
 	int err;
 
 	ret_found->kind = place->kind;
 	ret_found->unstored = false;
 	if (place->kind == INODE_PIECE)
-		return find_piece(fs, txn, place, key, ret_found);
-	err = find_in_records(txn, key, ret_found);
+		return lookup_piece(fs, txn, place, key, ret_found);
+	err = lookup_in_records(txn, key, ret_found);
 	if (err == -ENOENT)
-		err = find_in_entries(txn, key, ret_found);
+		err = lookup_in_entries(txn, key, ret_found);
 	if (err == -ENOENT && place->parent == NULL) {
 		ret_found->known = (struct known){0};
 		ret_found->recorded = false;
@@ -181,20 +181,20 @@ int find_directory(struct fs *fs, struct kt_txn *txn, const struct place *place,
 }
 
 /* What is known of a file that has content in memory. @return 0; -ENOENT it has none */
-static int find_content(struct fs *fs, const struct place *place, struct found *ret_found)
+static int lookup_dirty(struct fs *fs, const struct place *place, struct found *ret_found)
 {
 	struct inode *node = inodes_find(&fs->nodes, place);
 
-	if (node == NULL || node->content == NULL || !node->content->whole)
+	if (node == NULL || node->dirty == NULL || !node->dirty->whole)
 		return -ENOENT;
 	ret_found->kind = INODE_FILE;
 	ret_found->unstored = true;
 	ret_found->known = (struct known){.links = 1};
-	content_know(node->content, &ret_found->known);
+	dirty_known(node->dirty, &ret_found->known);
 	return 0;
 }
 
-static int found_entry(struct fs *fs, const struct place *place, const struct kt_stat *stat,
+static int lookup_entry(struct fs *fs, const struct place *place, const struct kt_stat *stat,
 	struct found *ret_found)
 {
 	struct inode *node = inodes_find_file(&fs->nodes, place, stat->shared);
@@ -204,16 +204,16 @@ static int found_entry(struct fs *fs, const struct place *place, const struct kt
 	ret_found->unstored = false;
 	if (node != NULL && stat->shared != 0)
 		node->links = stat->keys;
-	if (node != NULL && node->content != NULL)
-		content_know(node->content, &ret_found->known);
+	if (node != NULL && node->dirty != NULL)
+		dirty_known(node->dirty, &ret_found->known);
 	return err;
 }
 
-int find_by_stat(struct fs *fs, const struct place *place, bool known, const struct kt_stat *stat,
+int lookup_by_stat(struct fs *fs, const struct place *place, bool known, const struct kt_stat *stat,
 	struct found *ret_found)
 {
 	if (place->kind == INODE_FILE)
-		return found_entry(fs, place, stat, ret_found);
+		return lookup_entry(fs, place, stat, ret_found);
 	ret_found->kind = place->kind;
 	ret_found->recorded = known;
 	ret_found->unstored = false;
@@ -222,23 +222,23 @@ int find_by_stat(struct fs *fs, const struct place *place, bool known, const str
 }
 
 /* Look for a file, at the key in ret_found. @return 0; -ENOENT */
-static int find_file(
+static int lookup_file(
 	struct fs *fs, struct kt_txn *txn, const struct place *place, struct found *ret_found)
 {
 	struct kt_stat stat;
-	int err = find_content(fs, place, ret_found);
+	int err = lookup_dirty(fs, place, ret_found);
 
 	if (err != -ENOENT)
 		return err;
 	if (aside_hides(fs, &ret_found->key))
 		return -ENOENT;
 	err = kt_stat(txn, ret_found->key.bytes, ret_found->key.size, &stat);
-	return err ? err : found_entry(fs, place, &stat, ret_found);
+	return err ? err : lookup_entry(fs, place, &stat, ret_found);
 }
 
 /* Look in the entries, from the key of a file on, for the file and a directory of its name.
  * @return 0; -ENOENT there is neither */
-static int find_either(struct fs *fs, struct kt_txn *txn, const struct place *file,
+static int lookup_either(struct fs *fs, struct kt_txn *txn, const struct place *file,
 	const struct key *directory, struct found *ret_found)
 {
 	struct key key = {.size = directory->size - 1};
@@ -248,61 +248,61 @@ static int find_either(struct fs *fs, struct kt_txn *txn, const struct place *fi
 	int err;
 
 	memcpy(key.bytes, directory->bytes, key.size);
-	err = cursor_at(txn, KT_ENTRIES, &key, &cursor);
+	err = lookup_seek(txn, KT_ENTRIES, &key, &cursor);
 	if (!err && kt_cursor_key(cursor).size == key.size &&
-		begins_with(kt_cursor_key(cursor), &key)) {
+		lookup_begins_with(kt_cursor_key(cursor), &key)) {
 		is_file = !aside_hides(fs, &key);
 		err = kt_cursor_stat(cursor, &stat);
 		if (!err)
 			err = kt_cursor_next(cursor);
 	}
 	/* "a-" is between "a" and "a/" */
-	if (!err && begins_with(kt_cursor_key(cursor), &key) &&
+	if (!err && lookup_begins_with(kt_cursor_key(cursor), &key) &&
 		memcmp(kt_cursor_key(cursor).data, directory->bytes, directory->size) < 0)
 		err = kt_cursor_seek(cursor, directory->bytes, directory->size);
-	if (!err && !begins_with(kt_cursor_key(cursor), directory))
+	if (!err && !lookup_begins_with(kt_cursor_key(cursor), directory))
 		err = -ENOENT;
 	if (!err) {
 		ret_found->kind = INODE_DIR;
-		err = infer_directory(cursor, ret_found);
+		err = lookup_infer_dir(cursor, ret_found);
 	} else if (err == -ENOENT && is_file) {
-		err = found_entry(fs, file, &stat, ret_found);
+		err = lookup_entry(fs, file, &stat, ret_found);
 	}
 	kt_cursor_close(cursor);
 	return err;
 }
 
 /* Look for a directory and a file of a target's name. @param key  of the directory */
-static int find_both(struct fs *fs, struct kt_txn *txn, const struct place *file,
+static int lookup_both(struct fs *fs, struct kt_txn *txn, const struct place *file,
 	const struct key *key, struct found *ret_found)
 {
-	int unstored, err = find_in_records(txn, key, ret_found);
+	int unstored, err = lookup_in_records(txn, key, ret_found);
 
 	if (err != -ENOENT) {
 		ret_found->kind = INODE_DIR;
 		return err;
 	}
-	err = find_either(fs, txn, file, key, ret_found);
+	err = lookup_either(fs, txn, file, key, ret_found);
 	if (err && err != -ENOENT)
 		return err;
 	if (!err && ret_found->kind == INODE_DIR)
 		return 0;
-	unstored = find_content(fs, file, ret_found);
+	unstored = lookup_dirty(fs, file, ret_found);
 	return unstored == -ENOENT ? err : unstored;
 }
 
 /* Find what is at the place of a component: a directory, or a file. */
-static int find_component(
+static int lookup_component(
 	struct fs *fs, struct kt_txn *txn, struct target *target, struct found *ret_found)
 {
-	struct place directory = target_directory(target);
+	struct place directory = target_dir(target);
 	struct key key;
 	int err;
 
 	target->place.kind = INODE_FILE;
 	err = place_key(fs->separator, &directory, &key);
 	if (!err) {
-		err = find_both(fs, txn, &target->place, &key, ret_found);
+		err = lookup_both(fs, txn, &target->place, &key, ret_found);
 		if (err)
 			return err;
 		target->place.kind = ret_found->kind;
@@ -310,31 +310,31 @@ static int find_component(
 	}
 	/* the longest key can be that of a file, and nothing is below it */
 	err = place_key(fs->separator, &target->place, &ret_found->key);
-	return err ? err : find_file(fs, txn, &target->place, ret_found);
+	return err ? err : lookup_file(fs, txn, &target->place, ret_found);
 }
 
-int find_at_target(
+int lookup_at_target(
 	struct fs *fs, struct kt_txn *txn, struct target *target, struct found *ret_found)
 {
 	int err;
 
 	ret_found->tree = KT_ENTRIES;
 	if (target->part.kind == NAMES_COMPONENT)
-		return find_component(fs, txn, target, ret_found);
+		return lookup_component(fs, txn, target, ret_found);
 	err = place_key(fs->separator, &target->place, &ret_found->key);
 	if (err)
 		return err;
 	if (target->part.kind == NAMES_PIECE)
-		return find_directory(fs, txn, &target->place, &ret_found->key, ret_found);
-	return find_file(fs, txn, &target->place, ret_found);
+		return lookup_dir(fs, txn, &target->place, &ret_found->key, ret_found);
+	return lookup_file(fs, txn, &target->place, ret_found);
 }
 
 /* Find out about the node of a shared entry. txn: may be NULL if its content is whole */
-static int find_shared(
+static int lookup_shared(
 	struct fs *fs, struct kt_txn *txn, const struct inode *node, struct found *ret_found)
 {
-	const struct content *content = node->content;
-	bool whole = content != NULL && content->whole;
+	const struct dirty_file *dirty = node->dirty;
+	bool whole = dirty != NULL && dirty->whole;
 	struct known *known = &ret_found->known;
 	struct kt_txn *tree;
 	struct kt_stat stat;
@@ -351,12 +351,12 @@ static int find_shared(
 		err = stat_known(&stat, known);
 	else if (err == -ENOENT && whole)
 		*known = (struct known){.shared = node->shared, .links = node->links};
-	if (content != NULL && (!err || whole))
-		content_know(content, known);
+	if (dirty != NULL && (!err || whole))
+		dirty_known(dirty, known);
 	return whole ? 0 : err;
 }
 
-void find_keep(struct inode *node, const struct found *found)
+void lookup_keep(struct inode *node, const struct found *found)
 {
 	struct known *last = malloc(sizeof(*last));
 
@@ -373,7 +373,7 @@ void find_keep(struct inode *node, const struct found *found)
 }
 
 /* What a node was. @return 0; -ENOENT that is not known */
-static int find_last(const struct inode *node, struct found *ret_found)
+static int lookup_last(const struct inode *node, struct found *ret_found)
 {
 	if (node->last == NULL)
 		return -ENOENT;
@@ -384,75 +384,76 @@ static int find_last(const struct inode *node, struct found *ret_found)
 	return 0;
 }
 
-int find_at_node(
+int lookup_at_node(
 	struct fs *fs, struct kt_txn *txn, const struct inode *node, struct found *ret_found)
 {
 	struct place place = inode_place(node);
 	int err;
 
 	if (node->shared != 0) {
-		err = find_shared(fs, txn, node, ret_found);
+		err = lookup_shared(fs, txn, node, ret_found);
 		return !err && stat_is_other(node, &ret_found->known.attr) ? -ESTALE : err;
 	}
 	ret_found->tree = KT_ENTRIES;
 	if (!inode_has_place(node)) {
-		if (node->content == NULL || !node->content->whole)
-			return find_last(node, ret_found);
+		if (node->dirty == NULL || !node->dirty->whole)
+			return lookup_last(node, ret_found);
 		ret_found->kind = INODE_FILE;
 		ret_found->unstored = true;
 		ret_found->known = (struct known){.links = 1};
-		content_know(node->content, &ret_found->known);
+		dirty_known(node->dirty, &ret_found->known);
 		return 0;
 	}
 	err = place_key(fs->separator, &place, &ret_found->key);
 	if (err)
 		return err;
 	if (place.kind != INODE_FILE)
-		return find_directory(fs, txn, &place, &ret_found->key, ret_found);
-	err = find_file(fs, txn, &place, ret_found);
+		return lookup_dir(fs, txn, &place, &ret_found->key, ret_found);
+	err = lookup_file(fs, txn, &place, ret_found);
 	return !err && stat_is_other(node, &ret_found->known.attr) ? -ESTALE : err;
 }
 
 /* Has a directory files in memory only, at any depth? The value of the directory itself counts. */
-static bool has_content_in(const struct fs *fs, const struct place *place)
+static bool has_dirty_files(const struct fs *fs, const struct place *place)
 {
 	struct inode *directory = inodes_find(&fs->nodes, place);
 	struct place value = *place;
 
-	for (struct content *c = fs->contents; c != NULL; c = c->next) {
+	for (struct dirty_file *c = fs->dirty_files; c != NULL; c = c->next) {
 		if (directory != NULL && inode_is_below(c->node, directory))
 			return true;
 	}
 	value.kind = INODE_FILE;
 	return place->kind == INODE_DIR && inodes_find(&fs->nodes, &value) != NULL &&
-	       inodes_find(&fs->nodes, &value)->content != NULL;
+	       inodes_find(&fs->nodes, &value)->dirty != NULL;
 }
 
-int find_is_empty(struct fs *fs, struct kt_txn *txn, const struct place *place,
+int lookup_dir_is_empty(struct fs *fs, struct kt_txn *txn, const struct place *place,
 	const struct key *key, bool *ret_empty)
 {
-	struct walk_child child;
+	struct child child;
 	bool has_value = false;
-	struct walk walk;
+	struct children children;
 	int err;
 
 	*ret_empty = false;
-	if (has_content_in(fs, place))
+	if (has_dirty_files(fs, place))
 		return 0;
 	if (place->kind == INODE_DIR) {
 		err = kt_contains(txn, key->bytes, key->size - 1, &has_value);
 		if (err || has_value)
 			return err;
 	}
-	err = walk_open(txn, fs->separator, place, key, &walk);
+	err = children_open(txn, fs->separator, place, key, &children);
 	if (!err)
-		err = walk_next(&walk, &child);
-	walk_close(&walk);
+		err = children_next(&children, &child);
+	children_close(&children);
 	*ret_empty = err == -ENOENT;
 	return *ret_empty ? 0 : err;
 }
 
-void find_stat(struct fs *fs, struct inode *node, const struct found *found, struct stat *ret_stat)
+void lookup_stat(
+	struct fs *fs, struct inode *node, const struct found *found, struct stat *ret_stat)
 {
 	struct known known = found->known;
 

@@ -27,54 +27,56 @@ struct found {
 };
 
 /** Find a node by number. @return 0; -ESTALE there is none */
-int find_node(const struct fs *fs, uint64_t number, struct inode **ret_node);
+int lookup_node(const struct fs *fs, uint64_t number, struct inode **ret_node);
 
 /** Find a directory by number. @return 0; -ESTALE; -ENOTDIR; -ENOENT it was removed */
-int find_directory_node(const struct fs *fs, uint64_t number, struct inode **ret_node);
+int lookup_dir_node(const struct fs *fs, uint64_t number, struct inode **ret_node);
 
 /** Find out what a name means in a directory. The place is that of a file, unless the name can only
  *  be a directory's.
  *  @param ret_target  do not copy it: it points into itself
- *  @return as find_directory_node(); -ENAMETOOLONG; -EINVAL nothing can have that name there */
-int find_target(const struct fs *fs, uint64_t parent, const char *name, struct target *ret_target);
+ *  @return as lookup_dir_node(); -ENAMETOOLONG; -EINVAL nothing can have that name there */
+int lookup_target(
+	const struct fs *fs, uint64_t parent, const char *name, struct target *ret_target);
 
 /** The place that a directory of the target's name has. */
-struct place target_directory(const struct target *target);
+struct place target_dir(const struct target *target);
 
 /** Find out what is there. target->place becomes its place.
  *  @return 0; -ENOENT; -ENAMETOOLONG */
-int find_at_target(
+int lookup_at_target(
 	struct fs *fs, struct kt_txn *txn, struct target *target, struct found *ret_found);
 
 /** Find out about a node. @return 0; -ENOENT it is gone; -ESTALE something else is there */
-int find_at_node(
+int lookup_at_node(
 	struct fs *fs, struct kt_txn *txn, const struct inode *node, struct found *ret_found);
 
 /** What is known of a child that a walk has found (children.h).
  *  @param known      the store has a file or a record there; else a directory is inferred
  *  @param ret_found  its key is not set */
-int find_by_stat(struct fs *fs, const struct place *place, bool known, const struct kt_stat *stat,
+int lookup_by_stat(struct fs *fs, const struct place *place, bool known, const struct kt_stat *stat,
 	struct found *ret_found);
 
 /** Is there a directory at a place, and what is known of it?
  *  @param key        of the place; borrowed
  *  @param ret_found  its key is not set
  *  @return 0; -ENOENT */
-int find_directory(struct fs *fs, struct kt_txn *txn, const struct place *place,
-	const struct key *key, struct found *ret_found);
+int lookup_dir(struct fs *fs, struct kt_txn *txn, const struct place *place, const struct key *key,
+	struct found *ret_found);
 
 /** Has a directory no files and directories in it, in the store and in memory?
  *  @param place  of the directory
  *  @param key    of that place; borrowed */
-int find_is_empty(struct fs *fs, struct kt_txn *txn, const struct place *place,
+int lookup_dir_is_empty(struct fs *fs, struct kt_txn *txn, const struct place *place,
 	const struct key *key, bool *ret_empty);
 
 /** A node is about to lose its place. While somebody refers to it, what it was can be asked for: a
  *  pipe or a directory may be open. Without memory it cannot.
  *  @param found  what was there */
-void find_keep(struct inode *node, const struct found *found);
+void lookup_keep(struct inode *node, const struct found *found);
 
 /** Fill in a stat. @param node  of what was found; NULL if there is none */
-void find_stat(struct fs *fs, struct inode *node, const struct found *found, struct stat *ret_stat);
+void lookup_stat(
+	struct fs *fs, struct inode *node, const struct found *found, struct stat *ret_stat);
 
 #endif

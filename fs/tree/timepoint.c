@@ -5,39 +5,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-int point_init(struct fs *fs, const char *snapshot)
+int timepoint_init(struct fs *fs, const char *snapshot)
 {
 	struct kt_txn *txn;
 	int err;
 
 	if (snapshot == NULL)
 		return 0;
-	fs->point.snapshot = strdup(snapshot);
-	if (fs->point.snapshot == NULL)
+	fs->timepoint.snapshot = strdup(snapshot);
+	if (fs->timepoint.snapshot == NULL)
 		return -ENOMEM;
 	err = kt_snapshot_open(fs->store, snapshot, &txn);
 	if (err)
 		return err;
-	fs->point.txn = kt_txn_id(txn);
+	fs->timepoint.txn = kt_txn_id(txn);
 	kt_abort(txn);
 	return 0;
 }
 
-void point_fini(struct fs *fs)
+void timepoint_fini(struct fs *fs)
 {
-	free(fs->point.snapshot);
-	fs->point.snapshot = NULL;
+	free(fs->timepoint.snapshot);
+	fs->timepoint.snapshot = NULL;
 }
 
 /* What is read may be kept: what others commit later is compared with just this. */
-static int begin_present(struct fs *fs, struct kt_txn **ret_txn)
+static int timepoint_begin_present(struct fs *fs, struct kt_txn **ret_txn)
 {
 	struct kt_txn *txn;
 	int err = kt_begin(fs->store, KT_READ, &txn);
 
-	while (!err && !changes_know(fs, txn)) {
+	while (!err && !foreign_is_noticed(fs, txn)) {
 		kt_abort(txn);
-		err = changes_notice(fs);
+		err = foreign_notice(fs);
 		if (!err)
 			err = kt_begin(fs->store, KT_READ, &txn);
 	}
@@ -46,17 +46,17 @@ static int begin_present(struct fs *fs, struct kt_txn **ret_txn)
 	return err;
 }
 
-int point_begin(struct fs *fs, struct kt_txn **ret_txn)
+int timepoint_begin(struct fs *fs, struct kt_txn **ret_txn)
 {
 	struct kt_txn *txn;
 	int err;
 
-	if (fs->point.snapshot == NULL)
-		return begin_present(fs, ret_txn);
-	err = kt_snapshot_open(fs->store, fs->point.snapshot, &txn);
+	if (fs->timepoint.snapshot == NULL)
+		return timepoint_begin_present(fs, ret_txn);
+	err = kt_snapshot_open(fs->store, fs->timepoint.snapshot, &txn);
 	if (err)
 		return err == -ENOENT ? -ESTALE : err;
-	if (kt_txn_id(txn) != fs->point.txn) {
+	if (kt_txn_id(txn) != fs->timepoint.txn) {
 		kt_abort(txn);
 		return -ESTALE;
 	}

@@ -11,7 +11,7 @@
 struct fs;
 struct kt_txn;
 
-struct point {
+struct timepoint {
 	char *snapshot; /* its name; NULL: the present */
 	uint64_t txn;	/* the commit that the snapshot keeps */
 };
@@ -19,13 +19,13 @@ struct point {
 /** Show a snapshot from now on.
  *  @param snapshot  name; copied; NULL: the present
  *  @return 0; -ENOENT no such snapshot */
-int point_init(struct fs *fs, const char *snapshot);
-void point_fini(struct fs *fs);
+int timepoint_init(struct fs *fs, const char *snapshot);
+void timepoint_fini(struct fs *fs);
 
 /** Begin to read. The lock is held. Commits of others may be noticed, and content of files that are
  *  being written dropped for that (conflict.h).
  *  @param ret_txn  a read transaction; end with kt_abort()
  *  @return 0; -ESTALE the snapshot is gone */
-int point_begin(struct fs *fs, struct kt_txn **ret_txn);
+int timepoint_begin(struct fs *fs, struct kt_txn **ret_txn);
 
 #endif

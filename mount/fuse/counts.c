@@ -50,10 +50,10 @@ static const char *const request_names[COUNTS_REQUESTS] = {
 };
 
 static const char *const told_names[COUNTS_TOLD] = {
-	[FS_NOTICE_NAME] = "name",
-	[FS_NOTICE_LISTING] = "listing",
-	[FS_NOTICE_ATTR] = "attributes",
-	[FS_NOTICE_DATA] = "content",
+	[FS_INVALIDATE_NAME] = "name",
+	[FS_INVALIDATE_LISTING] = "listing",
+	[FS_INVALIDATE_ATTR] = "attributes",
+	[FS_INVALIDATE_DATA] = "content",
 };
 
 void counts_request(struct counts *counts, const void *mem, size_t size)

@@ -19,7 +19,7 @@
 /** The protocol's numbers of requests are less than this; 0, which is none, counts all others. */
 #define COUNTS_REQUESTS 64
 
-/** What the kernel was told of what others have changed; numbered as enum fs_notice_kind. */
+/** What the kernel was told of what others have changed; numbered as enum fs_invalidate_kind. */
 #define COUNTS_TOLD 4
 
 /** Of one mount. Zeroed: nothing was counted yet. */

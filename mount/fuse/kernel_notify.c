@@ -39,9 +39,9 @@ static void wake(int event_fd)
 
 /* Drop attributes, and pages if it is more than these.
  * @return 0; -ENOENT the kernel does not know the node */
-static int drop(const struct coherence *coherence, const struct fs_notice *notice)
+static int drop(const struct coherence *coherence, const struct fs_invalidation *notice)
 {
-	off_t offset = notice->kind == FS_NOTICE_ATTR ? -1 : 0;
+	off_t offset = notice->kind == FS_INVALIDATE_ATTR ? -1 : 0;
 
 	return fuse_lowlevel_notify_inval_inode(coherence->fuse, notice->node, offset, 0);
 }
@@ -49,7 +49,7 @@ static int drop(const struct coherence *coherence, const struct fs_notice *notic
 /* A directory that somebody works in must not lose its name: it is to be asked for again. Any other
  * name is dropped. The kernel, when it asks again, waits for nobody, and an answer with what was
  * true before, which is on its way just now, would make the name good once more. */
-static void tell_name(const struct coherence *coherence, const struct fs_notice *notice)
+static void notify_name(const struct coherence *coherence, const struct fs_invalidation *notice)
 {
 	if (notice->stays)
 		wire_expire(fuse_session_fd(coherence->fuse), notice->node, notice->name);
@@ -60,13 +60,13 @@ static void tell_name(const struct coherence *coherence, const struct fs_notice 
 
 /* A name or a node that the kernel does not know is no error. But the lookup of the node may be on
  * its way, with what was true before: to wait for its directory is to wait for that. */
-static void tell_kernel(void *arg, const struct fs_notice *notice)
+static void tell_kernel(void *arg, const struct fs_invalidation *notice)
 {
 	const struct coherence *coherence = arg;
 
 	counts_add(&coherence->context->counts.told[notice->kind]);
-	if (notice->kind == FS_NOTICE_NAME) {
-		tell_name(coherence, notice);
+	if (notice->kind == FS_INVALIDATE_NAME) {
+		notify_name(coherence, notice);
 	} else if (drop(coherence, notice) == -ENOENT && notice->parent != 0) {
 		wire_expire(fuse_session_fd(coherence->fuse), notice->parent, notice->name);
 		drop(coherence, notice);
@@ -81,13 +81,13 @@ static void send_value(void *arg, uint64_t node, const void *value, size_t size)
 	wire_store(&coherence->context->wire, node, value, size);
 }
 
-static void send_ahead(const struct coherence *coherence)
+static void notify_prefetch(const struct coherence *coherence)
 {
 	uint64_t count;
 
 	while (read(coherence->due_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
-	if (fs_send_ahead(coherence->fs, send_value, (void *)coherence))
+	if (fs_prefetch(coherence->fs, send_value, (void *)coherence))
 		wake(coherence->due_fd); /* there may be more, when all has been told again */
 }
 
@@ -97,7 +97,7 @@ static int tell(const struct coherence *coherence)
 	if (coherence->waiter == NULL)
 		return 0;
 	kt_waiter_clear(coherence->waiter, NULL);
-	return fs_tell(coherence->fs, tell_kernel, (void *)coherence);
+	return fs_invalidate(coherence->fs, tell_kernel, (void *)coherence);
 }
 
 static void *run(void *arg)
@@ -123,7 +123,7 @@ static void *run(void *arg)
 				kt_strerror(NULL, err));
 		failed = err != 0;
 		if (fds[3].revents != 0)
-			send_ahead(coherence);
+			notify_prefetch(coherence);
 	}
 	return NULL;
 }

@@ -1,8 +1,8 @@
 /* The kernel keeps what it is told for ever; this tells it what other writers have changed, and
  * what it is about to ask for.
  *
- *     another process commits -> waiter (keytree.h) -> fs_tell() -> fuse_lowlevel_notify_...()
- *     a file is read -> coherence_send() -> fs_send_ahead() -> wire_store()
+ *     another process commits -> waiter (keytree.h) -> fs_invalidate() -> fuse_lowlevel_notify_...()
+ *     a file is read -> coherence_send() -> fs_prefetch() -> wire_store()
  *
  * One thread does it, which serves no request and holds no lock: a notice may wait for the kernel,
  * and the kernel for a request to be answered. Both are for one thread: a value must not arrive

@@ -68,7 +68,7 @@ void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	int err = -ENOSYS;
 
 	if (!ops_context(req)->read_only)
-		err = fs_open_ahead(at.fs, at.node, fi->flags, send_ahead, &ahead, &file);
+		err = fs_open_prefetch(at.fs, at.node, fi->flags, send_ahead, &ahead, &file);
 	if (!err && (fi->flags & O_TRUNC))
 		fs_drop_privileges(at.fs, at.node, wire_now()->drop_suid);
 	if (err != 0) {

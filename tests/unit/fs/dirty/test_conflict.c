@@ -163,7 +163,7 @@ static void test_background(void **state)
 	file = open_file(w, "a", O_RDWR);
 	assert_int_equal(write_text(w, file, "mine"), 0);
 	world_put(w, "a", "theirs");
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 	assert_string_equal(world_keys(w), "a=theirs");
 	assert_string_equal(world_read(w, "a"), "theirs");
 	assert_stale(w, file, "a", "theirs");
@@ -172,10 +172,10 @@ static void test_background(void **state)
 	world_put(w, "a", "first");
 	file = open_file(w, "a", O_RDWR);
 	assert_int_equal(write_text(w, file, "mine"), 0);
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 	assert_string_equal(world_keys(w), "a=minet");
 	world_put(w, "a", "theirs");
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 	assert_int_equal(fs_fsync(w->fs, file), 0);
 	assert_int_equal(world_close_file(w, file), 0);
 	assert_string_equal(world_keys(w), "a=theirs");
@@ -183,7 +183,7 @@ static void test_background(void **state)
 	/* a file that was only emptied */
 	file = open_file(w, "a", O_WRONLY | O_TRUNC);
 	world_put(w, "a", "others");
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 	assert_int_equal(world_close_file(w, file), -ESTALE);
 	assert_string_equal(world_keys(w), "a=others");
 	world_delete(w, "a");
@@ -191,7 +191,7 @@ static void test_background(void **state)
 	/* a probe (scratch.h), which nobody has open, gives way */
 	assert_int_equal(world_close_file(w, create(w, "4913")), 0);
 	world_put(w, "4913", "theirs");
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 	assert_string_equal(world_keys(w), "4913=theirs");
 }
 
@@ -216,7 +216,7 @@ static void test_large(void **state)
 	assert_int_equal(world_count(w, KT_NAMELESS), 1);
 	world_put(w, "n", "theirs");
 	assert_int_equal(fs_fsync(w->fs, file), -ESTALE);
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 	assert_int_equal(world_count(w, KT_NAMELESS), 0);
 	assert_stale(w, file, "n", "theirs");
 }
@@ -253,7 +253,7 @@ static void change_it(struct world *w)
 	assert_int_equal(fs_rename(w->fs, entry.node, "x", entry.node, "b", RENAME_EXCHANGE), 0);
 	world_forget(w, &entry);
 	assert_int_equal(world_unlink(w, "e/x"), 0);
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 }
 
 /* None of that is a conflict, also if others change other keys in between, and not for a file that
@@ -353,11 +353,11 @@ struct told {
 	unsigned count;
 };
 
-static void look(void *arg, const struct fs_notice *notice)
+static void look(void *arg, const struct fs_invalidation *notice)
 {
 	struct told *told = arg;
 
-	if (notice->kind == FS_NOTICE_DATA) {
+	if (notice->kind == FS_INVALIDATE_DATA) {
 		assert_string_equal(world_read(told->world, "a"), "theirs");
 		told->count++;
 	}
@@ -371,12 +371,12 @@ static void test_told(void **state)
 	struct fs_file *file;
 
 	world_put(w, "a", "first");
-	assert_int_equal(fs_tell(w->fs, look, &told), 0);
+	assert_int_equal(fs_invalidate(w->fs, look, &told), 0);
 	file = open_file(w, "a", O_RDWR);
 	assert_int_equal(write_text(w, file, "mine"), 0);
 	assert_string_equal(world_read(w, "a"), "minet");
 	world_put(w, "a", "theirs");
-	assert_int_equal(fs_tell(w->fs, look, &told), 0);
+	assert_int_equal(fs_invalidate(w->fs, look, &told), 0);
 	assert_true(told.count > 0);
 	assert_stale(w, file, "a", "theirs");
 }

@@ -75,7 +75,7 @@ static void write_other(struct scene *s)
 	world_put(&s->w, s->path[key], text);
 }
 
-static void ignore(void *arg, const struct fs_notice *notice)
+static void ignore(void *arg, const struct fs_invalidation *notice)
 {
 	(void)arg;
 	(void)notice;
@@ -91,10 +91,10 @@ static void do_one(struct scene *s)
 		write_other(s);
 		break;
 	case 1:
-		assert_int_equal(flusher_store(s->w.fs, true), 0);
+		assert_int_equal(flusher_publish_dirty(s->w.fs, true), 0);
 		break;
 	case 2:
-		assert_int_equal(fs_tell(s->w.fs, ignore, NULL), 0);
+		assert_int_equal(fs_invalidate(s->w.fs, ignore, NULL), 0);
 		break;
 	case 3:
 		assert_int_equal(world_setattr(&s->w, s->path[rng_below(&s->rng, KEYS)], &set), 0);

@@ -102,11 +102,11 @@ static void test_late(void **state)
 	assert_int_equal(world_rename(w, "f", "f~"), 0);
 	assert_int_equal(world_create(w, "4913", &file), 0);
 	assert_int_equal(world_close_file(w, file), 0);
-	assert_int_equal(flusher_store(w->fs, false), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, false), 0);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	if (after.tv_sec - before.tv_sec < 1) /* else the machine was slow */
 		assert_string_equal(world_keys(w), "f=old");
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 	assert_string_equal(world_keys(w), "4913= f~=old");
 }
 
@@ -118,11 +118,11 @@ static void test_slow(void **state)
 
 	assert_int_equal(world_create(w, "f", &file), 0);
 	assert_int_equal(fs_write(w->fs, file, 0, "n", 1), 0);
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 	assert_string_equal(world_keys(w), "f=old");
 	assert_int_equal(world_unlink(w, "f"), 0); /* it is given up */
 	assert_string_equal(world_keys(w), "f=old");
-	assert_int_equal(flusher_store(w->fs, true), 0);
+	assert_int_equal(flusher_publish_dirty(w->fs, true), 0);
 	assert_string_equal(world_keys(w), "f~=old");
 	assert_int_equal(world_close_file(w, file), 0);
 }

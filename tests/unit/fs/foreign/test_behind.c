@@ -92,7 +92,7 @@ static const char *sent_behind(struct receiver *r)
 
 	r->count = 0;
 	r->apart = false;
-	fs_send_ahead(r->w->fs, receive_behind, r);
+	fs_prefetch(r->w->fs, receive_behind, r);
 	text[0] = '\0';
 	if (r->count > 0)
 		snprintf(text, sizeof(text), "%u+%u", r->first, r->count);
@@ -211,7 +211,7 @@ static void test_not_sent(void **state)
 	end(&r);
 }
 
-static void tell_nobody(void *arg, const struct fs_notice *notice)
+static void tell_nobody(void *arg, const struct fs_invalidation *notice)
 {
 	(void)arg;
 	(void)notice;
@@ -241,7 +241,7 @@ static void test_untold(void **state)
 	read_file(&r, 0);
 	assert_string_equal(read_and_sent(&r, 1), "2+6");
 	assert_string_equal(read_and_sent(&r, 8), "");
-	assert_int_equal(fs_tell(w->fs, tell_nobody, w), 0);
+	assert_int_equal(fs_invalidate(w->fs, tell_nobody, w), 0);
 	r.meanwhile = NULL;
 	assert_string_equal(read_and_sent(&r, 9), "10+256");
 	end(&r);

@@ -1,4 +1,4 @@
-/* Whoever keeps all that the file system ever said, and forgets exactly what fs_tell() names, never
+/* Whoever keeps all that the file system ever said, and forgets exactly what fs_invalidate() names, never
  * has anything that is not true, whatever applications do.
  *
  * The keeper does as a kernel does: names, those too that mean nothing, attributes, contents and
@@ -26,11 +26,12 @@
 
 /* Something that is kept. */
 struct keep {
-	enum fs_notice_kind kind; /* what of the node */
-	uint64_t node;		  /* with FS_NOTICE_NAME the directory */
+	enum fs_invalidate_kind kind; /* what of the node */
+	uint64_t node;		      /* with FS_INVALIDATE_NAME the directory */
 	char name[256];
-	uint64_t means; /* with FS_NOTICE_NAME: a node, or 0; its reference is held until the end */
-	char *text;	/* with others: what was said */
+	uint64_t
+		means; /* with FS_INVALIDATE_NAME: a node, or 0; its reference is held until the end */
+	char *text;    /* with others: what was said */
 };
 
 struct fixture {
@@ -153,12 +154,12 @@ static char *say_listing(struct fixture *f, uint64_t node)
 	return text;
 }
 
-static char *say(struct fixture *f, enum fs_notice_kind kind, uint64_t node)
+static char *say(struct fixture *f, enum fs_invalidate_kind kind, uint64_t node)
 {
 	switch (kind) {
-	case FS_NOTICE_ATTR:
+	case FS_INVALIDATE_ATTR:
 		return say_attr(f, node);
-	case FS_NOTICE_DATA:
+	case FS_INVALIDATE_DATA:
 		return say_data(f, node);
 	default:
 		return say_listing(f, node);
@@ -168,7 +169,7 @@ static char *say(struct fixture *f, enum fs_notice_kind kind, uint64_t node)
 /* ---- keeping --------------------------------------------------------------------------------- */
 
 static struct keep *find_keep(
-	struct fixture *f, enum fs_notice_kind kind, uint64_t node, const char *name)
+	struct fixture *f, enum fs_invalidate_kind kind, uint64_t node, const char *name)
 {
 	for (size_t i = 0; i < f->count; i++)
 		if (f->keeps[i].kind == kind && f->keeps[i].node == node &&
@@ -178,7 +179,7 @@ static struct keep *find_keep(
 }
 
 static struct keep *add_keep(
-	struct fixture *f, enum fs_notice_kind kind, uint64_t node, const char *name)
+	struct fixture *f, enum fs_invalidate_kind kind, uint64_t node, const char *name)
 {
 	struct keep *keep = &f->keeps[f->count++];
 
@@ -200,7 +201,7 @@ static void drop_keep(struct fixture *f, struct keep *keep)
 /* What a name means, from what is kept if it is. */
 static uint64_t use_name(struct fixture *f, uint64_t node, const char *name)
 {
-	struct keep *keep = find_keep(f, FS_NOTICE_NAME, node, name);
+	struct keep *keep = find_keep(f, FS_INVALIDATE_NAME, node, name);
 	struct fs_entry entry = {.node = 0};
 	int err;
 
@@ -217,19 +218,19 @@ static uint64_t use_name(struct fixture *f, uint64_t node, const char *name)
 		}
 		f->held[f->held_count++] = entry;
 	}
-	add_keep(f, FS_NOTICE_NAME, node, name)->means = entry.node;
+	add_keep(f, FS_INVALIDATE_NAME, node, name)->means = entry.node;
 	return entry.node;
 }
 
 static void use_facts(struct fixture *f, uint64_t node)
 {
-	enum fs_notice_kind kinds[] = {FS_NOTICE_ATTR, FS_NOTICE_DATA};
+	enum fs_invalidate_kind kinds[] = {FS_INVALIDATE_ATTR, FS_INVALIDATE_DATA};
 	struct stat stat;
 
 	if (fs_getattr(f->world.fs, node, &stat) != 0)
 		return;
 	if (S_ISDIR(stat.st_mode))
-		kinds[1] = FS_NOTICE_LISTING;
+		kinds[1] = FS_INVALIDATE_LISTING;
 	for (int i = 0; i < 2; i++)
 		if (rng_below(&f->rng, 2) && find_keep(f, kinds[i], node, "") == NULL)
 			add_keep(f, kinds[i], node, "")->text = say(f, kinds[i], node);
@@ -259,16 +260,16 @@ static void use_key(struct fixture *f, size_t key)
 	use_path(f, path);
 }
 
-static void forget(void *arg, const struct fs_notice *notice)
+static void forget(void *arg, const struct fs_invalidation *notice)
 {
 	struct fixture *f = arg;
 
-	if (notice->kind == FS_NOTICE_NAME) {
-		drop_keep(f, find_keep(f, FS_NOTICE_NAME, notice->node, notice->name));
+	if (notice->kind == FS_INVALIDATE_NAME) {
+		drop_keep(f, find_keep(f, FS_INVALIDATE_NAME, notice->node, notice->name));
 		return;
 	}
-	drop_keep(f, find_keep(f, FS_NOTICE_ATTR, notice->node, ""));
-	if (notice->kind != FS_NOTICE_ATTR)
+	drop_keep(f, find_keep(f, FS_INVALIDATE_ATTR, notice->node, ""));
+	if (notice->kind != FS_INVALIDATE_ATTR)
 		drop_keep(f, find_keep(f, notice->kind, notice->node, ""));
 }
 
@@ -280,7 +281,7 @@ static void assert_true_still(struct fixture *f)
 		struct fs_entry entry = {.node = 0};
 		char *text;
 
-		if (keep->kind == FS_NOTICE_NAME) {
+		if (keep->kind == FS_INVALIDATE_NAME) {
 			int err = fs_lookup(f->world.fs, keep->node, keep->name, &entry);
 
 			if (keep->means != entry.node)
@@ -379,8 +380,8 @@ static void go_back(struct fixture *f)
  * of the root, the caller forgets by itself. */
 static void save(struct fixture *f)
 {
-	struct fs_notice root = {FS_NOTICE_LISTING, FS_ROOT, 0, "", false};
-	struct fs_notice name = {FS_NOTICE_NAME, FS_ROOT, 0, "saved by the mount", false};
+	struct fs_invalidation root = {FS_INVALIDATE_LISTING, FS_ROOT, 0, "", false};
+	struct fs_invalidation name = {FS_INVALIDATE_NAME, FS_ROOT, 0, "saved by the mount", false};
 
 	assert_int_equal(world_write(&f->world, name.name, random_value(f)), 0);
 	forget(f, &root);
@@ -403,7 +404,7 @@ static void test_coherence(void **state)
 			if (rng_below(&f->rng, 3) == 0)
 				save(f);
 		}
-		assert_int_equal(fs_tell(f->world.fs, forget, f), 0);
+		assert_int_equal(fs_invalidate(f->world.fs, forget, f), 0);
 		assert_true_still(f);
 	}
 	assert_true(f->dropped > 0);

@@ -61,18 +61,18 @@ static const char *path_of(const struct fixture *f, uint64_t node)
 	return node == FS_ROOT ? "." : "?";
 }
 
-static void note(void *arg, const struct fs_notice *notice)
+static void note(void *arg, const struct fs_invalidation *notice)
 {
 	static const char *const kinds[] = {"name", "listing", "attr", "data"};
 	struct fixture *f = arg;
 	size_t used = strlen(f->told);
 	char where[512] = "";
 
-	if (notice->kind == FS_NOTICE_NAME)
+	if (notice->kind == FS_INVALIDATE_NAME)
 		snprintf(where, sizeof(where), "/%s", notice->name);
 	else if (notice->node != FS_ROOT)
 		assert_true((notice->parent != 0) == (notice->name[0] != '\0'));
-	assert_true(notice->kind == FS_NOTICE_NAME || !notice->stays);
+	assert_true(notice->kind == FS_INVALIDATE_NAME || !notice->stays);
 	f->stays += notice->stays;
 	snprintf(f->told + used, sizeof(f->told) - used, "%s%s %s%s", used > 0 ? ", " : "",
 		kinds[notice->kind], path_of(f, notice->node), where);
@@ -83,7 +83,7 @@ static const char *told(struct fixture *f)
 {
 	f->told[0] = '\0';
 	f->stays = 0;
-	assert_int_equal(fs_tell(f->world.fs, note, f), 0);
+	assert_int_equal(fs_invalidate(f->world.fs, note, f), 0);
 	return f->told;
 }
 

@@ -25,7 +25,7 @@ static const char *sent_to(struct world *w, const char *path, int flags, struct 
 
 	text[0] = '\0';
 	assert_int_equal(world_lookup(w, path, &entry), 0);
-	assert_int_equal(fs_open_ahead(w->fs, entry.node, flags, receive, text, ret_file), 0);
+	assert_int_equal(fs_open_prefetch(w->fs, entry.node, flags, receive, text, ret_file), 0);
 	return text;
 }
 
@@ -120,7 +120,8 @@ static void test_removed(void **state)
 		assert_int_equal(world_unlink(w, "a"), 0);
 		world_put(w, "a", "new");
 		for (int i = 0; i < 2; i++) {
-			if (fs_open_ahead(w->fs, entry.node, O_RDONLY, receive, text, &file) == 0)
+			if (fs_open_prefetch(w->fs, entry.node, O_RDONLY, receive, text, &file) ==
+				0)
 				fs_release(w->fs, file);
 			assert_string_equal(text, "");
 			if (held != NULL)
@@ -132,7 +133,7 @@ static void test_removed(void **state)
 	}
 }
 
-static void open_meanwhile(void *arg, const struct fs_notice *notice)
+static void open_meanwhile(void *arg, const struct fs_invalidation *notice)
 {
 	struct world *w = arg;
 
@@ -141,7 +142,7 @@ static void open_meanwhile(void *arg, const struct fs_notice *notice)
 	assert_string_equal(sent(w, "b", O_RDONLY), "");
 }
 
-static void tell_nobody(void *arg, const struct fs_notice *notice)
+static void tell_nobody(void *arg, const struct fs_invalidation *notice)
 {
 	(void)arg;
 	(void)notice;
@@ -163,11 +164,11 @@ static void test_untold(void **state)
 	/* a change of our own comes in between, which sets aside what is to be told */
 	assert_int_equal(world_write(w, "b", "two"), 0);
 	assert_string_equal(sent(w, "b", O_RDONLY), "");
-	assert_int_equal(fs_tell(w->fs, open_meanwhile, w), 0);
+	assert_int_equal(fs_invalidate(w->fs, open_meanwhile, w), 0);
 	assert_string_equal(sent(w, "a", O_RDONLY), "two");
 	assert_string_equal(sent(w, "b", O_RDONLY), "two");
 	world_put(w, "c", "one");
-	assert_int_equal(fs_tell(w->fs, tell_nobody, w), 0);
+	assert_int_equal(fs_invalidate(w->fs, tell_nobody, w), 0);
 	assert_string_equal(sent(w, "c", O_RDONLY), "one");
 	assert_int_equal(world_write(w, "c", "two"), 0);
 	assert_string_equal(sent(w, "c", O_RDONLY), "two");

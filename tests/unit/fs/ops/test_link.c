@@ -413,7 +413,7 @@ static void test_temporary(void **state)
 	assert_string_equal(world_keys(w), "again=text! named=text!");
 }
 
-static void tell_nobody(void *arg, const struct fs_notice *notice)
+static void tell_nobody(void *arg, const struct fs_invalidation *notice)
 {
 	(void)arg;
 	(void)notice;
@@ -439,7 +439,7 @@ static void check_linked_meanwhile(struct world *w, int flags, bool asked, bool 
 	if (asked)
 		assert_int_equal(world_lookup(w, "b", &b), 0);
 	if (told)
-		assert_int_equal(fs_tell(w->fs, tell_nobody, NULL), 0);
+		assert_int_equal(fs_invalidate(w->fs, tell_nobody, NULL), 0);
 	if (asked)
 		assert_int_equal(world_lookup(w, "a", &a), 0);
 	assert_int_equal(fs_write(w->fs, file, 0, "whole", 5), 0);
@@ -450,7 +450,7 @@ static void check_linked_meanwhile(struct world *w, int flags, bool asked, bool 
 	}
 	assert_string_equal(world_keys(w), "a=whole b=whole");
 	assert_same(w, "a", "b", 2);
-	assert_int_equal(fs_tell(w->fs, tell_nobody, NULL), 0);
+	assert_int_equal(fs_invalidate(w->fs, tell_nobody, NULL), 0);
 	assert_int_equal(world_unlink(w, "b"), 0);
 	assert_int_equal(world_unlink(w, "a"), 0);
 }

@@ -57,10 +57,10 @@ static int open_all(const struct temp *temp)
 	struct kt_txn *txn;
 	bool closed = true;
 
-#define TRY(call) \
-	do { \
-		if ((call) != 0 || !standard_are_closed()) \
-			return __LINE__; \
+#define TRY(call)                                                                                  \
+	do {                                                                                       \
+		if ((call) != 0 || !standard_are_closed())                                         \
+			return __LINE__;                                                           \
 	} while (0)
 	TRY(kt_open(temp->path, KT_CREATE, &store));
 	TRY(kt_open(temp->path, 0, &again));
