@@ -33,6 +33,9 @@ void world_remount(struct world *world);
 
 /* The application's side. */
 void world_put(struct world *world, const char *key, const char *value);
+/** Put empty values. @param keys  ends with NULL */
+void world_put_all(struct world *world, const char *const *keys);
+#define WORLD_PUT(world, ...) world_put_all(world, (const char *const[]){__VA_ARGS__, NULL})
 void world_delete(struct world *world, const char *key);
 /** All keys and values of the store, "key=value", as committed. */
 const char *world_keys(struct world *world);
@@ -62,6 +65,10 @@ int world_rename(struct world *world, const char *from, const char *to);
 int world_link(struct world *world, const char *from, const char *to);
 int world_symlink(struct world *world, const char *target, const char *path);
 int world_setattr(struct world *world, const char *path, const struct fs_setattr *set);
+/** The attributes of what is there. */
+struct stat world_stat_of(struct world *world, const char *path);
+/** Both names must be of one file, which has so many names. */
+void world_assert_same_file(struct world *world, const char *a, const char *b, unsigned links);
 /** The names in a directory, without "." and "..". Listed with plus, one name at a call, and all
  *  at once without; both must be the same. */
 const char *world_list(struct world *world, const char *path);

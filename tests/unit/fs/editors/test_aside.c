@@ -448,32 +448,6 @@ static void test_lock(void **state)
 	assert_string_equal(world_list(w, ""), "link");
 }
 
-/* A file that is emptied while it is open is saved whole, like one that is opened so. */
-static void test_emptied(void **state)
-{
-	struct fs_setattr empty = {.what = FS_SET_SIZE};
-	struct world *w = *state;
-	struct fs_entry entry;
-	struct fs_file *file;
-	struct stat stat;
-
-	assert_int_equal(world_rename(w, "f~", "f"), 0);
-	assert_int_equal(world_lookup(w, "f", &entry), 0);
-	assert_int_equal(world_open_file(w, "f", O_RDWR, &file), 0);
-	assert_int_equal(fs_setattr(w->fs, entry.node, file, &empty, &stat), 0);
-	assert_int_equal(stat.st_size, 0);
-	assert_string_equal(world_keys(w), "f=old");
-	assert_int_equal(fs_write(w->fs, file, 0, "new", 3), 0);
-	assert_string_equal(world_keys(w), "f=old");
-	assert_string_equal(world_read(w, "f"), "new");
-	assert_int_equal(fs_flush(w->fs, file), 0);
-	assert_string_equal(world_keys(w), "f=new");
-	assert_int_equal(fs_setattr(w->fs, entry.node, file, &empty, &stat), 0);
-	assert_int_equal(world_close_file(w, file), 0);
-	assert_string_equal(world_keys(w), "f=");
-	world_forget(w, &entry);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -498,7 +472,6 @@ int main(void)
 		TEST(test_application),
 		TEST(test_others),
 		TEST(test_lock),
-		TEST(test_emptied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

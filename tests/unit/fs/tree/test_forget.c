@@ -1,6 +1,7 @@
 /* What is known of files goes when the kernel forgets them. */
 #include "tests/unit/world.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -141,6 +142,29 @@ static void test_known(void **state)
 	fs_forget(w->fs, opened.node, 1);
 }
 
+/* A node is one for all its lookups, is forgotten when all are given back, and its number is not
+ * taken for that of another then. */
+static void test_nodes(void **state)
+{
+	struct world *w = *state;
+	struct fs_entry a, b;
+
+	world_put(w, "a", "");
+	assert_int_equal(world_lookup(w, "a", &a), 0);
+	assert_int_equal(world_lookup(w, "a", &b), 0);
+	assert_int_equal(a.node, b.node);
+	fs_forget(w->fs, a.node, 1);
+	assert_int_equal(fs_getattr(w->fs, a.node, &a.stat), 0);
+	fs_forget(w->fs, a.node, 1);
+	assert_int_equal(fs_getattr(w->fs, a.node, &a.stat), -ESTALE);
+	assert_int_equal(world_lookup(w, "a", &b), 0);
+	assert_int_not_equal(a.node, b.node);
+	assert_int_equal(fs_getattr(w->fs, a.node, &a.stat), -ESTALE);
+	world_forget(w, &b);
+	assert_int_equal(fs_getattr(w->fs, UINT64_MAX, &a.stat), -ESTALE);
+	assert_int_equal(fs_getattr(w->fs, 0, &a.stat), -ESTALE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +172,7 @@ int main(void)
 			test_walk_and_forget, world_setup_memory, world_teardown),
 		cmocka_unit_test_setup_teardown(test_memory, world_setup_memory, world_teardown),
 		cmocka_unit_test_setup_teardown(test_known, world_setup_memory, world_teardown),
+		cmocka_unit_test_setup_teardown(test_nodes, world_setup_memory, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
