@@ -34,10 +34,10 @@ static int new_store(const char *kind, const char *name, struct kt_store **ret_s
 	if (store == NULL)
 		return -ENOMEM;
 	atomic_store(&store->max_pages, PAGE_MAX);
-	atomic_store(&store->frugal_pages, PAGE_MAX);
+	atomic_store(&store->max_with_reserve, PAGE_MAX);
 	store->spill_pages = spill_pages();
-	pthread_mutex_init(&store->turn_mutex, NULL);
-	pthread_cond_init(&store->turn_free, NULL);
+	pthread_mutex_init(&store->writer_mutex, NULL);
+	pthread_cond_init(&store->writer_free, NULL);
 	pthread_mutex_init(&store->root_mutex, NULL);
 	store->seen = calloc(1, sizeof(*store->seen));
 	if (asprintf(&store->name, "%s:%s", kind, name) < 0)
@@ -57,13 +57,13 @@ static void free_store(struct kt_store *store)
 	for (size_t i = 0; store->seen != NULL && i < SEEN_CHUNKS; i++)
 		free((void *)atomic_load_explicit(&store->seen->chunks[i], memory_order_relaxed));
 	for (size_t i = 0; i < LOCKAREA_PINS; i++)
-		free(store->kept[i]);
+		free(store->read_txns[i]);
 	free(store->seen);
 	free(store->scratch);
 	free(store->name);
 	pthread_mutex_destroy(&store->root_mutex);
-	pthread_cond_destroy(&store->turn_free);
-	pthread_mutex_destroy(&store->turn_mutex);
+	pthread_cond_destroy(&store->writer_free);
+	pthread_mutex_destroy(&store->writer_mutex);
 	free(store);
 }
 
@@ -125,7 +125,7 @@ int store_open(struct io *io, const char *kind, const char *name, unsigned flags
 		return err;
 	}
 	store->io = io;
-	store->mark = io->mark != NULL ? io->mark : &no_mark;
+	store->not_forked = io->not_forked != NULL ? io->not_forked : &no_mark;
 	store->readonly = (flags & KT_READONLY) != 0;
 	if (!err)
 		err = load(store, (flags & KT_ALONE) != 0);
@@ -171,15 +171,15 @@ static int flush_own(struct kt_store *store)
 
 	if (own == 0)
 		return 0;
-	err = turn_take(store, false);
+	err = writer_lock_take(store, false);
 	if (err != 0)
 		return err;
 	err = commit_flush(store);
-	if (!err && atomic_load(&store->area->cut_txn) != 0)
+	if (!err && atomic_load(&store->area->shrink_txn) != 0)
 		err = commit_trim(store, &early);
 	if (!err)
-		commit_witness(store);
-	turn_give(store);
+		commit_confirm(store);
+	writer_lock_release(store);
 	return err;
 }
 
@@ -194,10 +194,10 @@ int kt_close(struct kt_store *store)
 		free_store(store);
 		return 0;
 	}
-	reader_look_here(store, &here);
+	pins_readers_here(store, &here);
 	if (here.count > 0)
 		return error_set(-EBUSY, "%u read transactions are open", here.count);
-	if (turn_is_taken(store))
+	if (writer_lock_is_held(store))
 		return error_set(-EBUSY, "a write transaction is open");
 	nameless_drop_own(store); /* what remains is dropped when it is opened next */
 	err = flush_own(store);
@@ -216,11 +216,11 @@ int kt_flush(struct kt_store *store)
 
 	if (store->readonly)
 		return 0;
-	err = turn_take(store, false);
+	err = writer_lock_take(store, false);
 	if (err != 0)
 		return err;
 	err = commit_flush(store);
-	turn_give(store);
+	writer_lock_release(store);
 	return err;
 }
 
@@ -230,14 +230,14 @@ int kt_set_max_size(struct kt_store *store, uint64_t bytes)
 	struct root *root;
 	struct pin *pin;
 	uint64_t now;
-	int err = reader_pin(store, &pin, &root);
+	int err = pin_take(store, &pin, &root);
 
 	if (err != 0)
 		return err;
 	now = root->page_count + RESERVE_PAGES;
-	reader_unpin(store, pin);
+	pin_release(store, pin);
 	atomic_store(&store->max_pages, pages);
-	atomic_store(&store->frugal_pages, pages > now ? pages : now);
+	atomic_store(&store->max_with_reserve, pages > now ? pages : now);
 	return 0;
 }
 
@@ -271,7 +271,7 @@ static void info_limit(struct kt_store *store, struct kt_info *info)
 
 uint64_t kt_opener_id(const struct kt_store *store)
 {
-	return store->id_here;
+	return store->opener_id;
 }
 
 bool kt_opener_is_alive(struct kt_store *store, uint64_t id)
@@ -282,7 +282,7 @@ bool kt_opener_is_alive(struct kt_store *store, uint64_t id)
 	for (uint32_t place = 0; place < used && place < LOCKAREA_OPENERS; place++)
 		if (atomic_load(&area->openers[place].id) == id)
 			return lockarea_is_alive(store, place);
-	return id == store->id_here;
+	return id == store->opener_id;
 }
 
 int kt_info(struct kt_store *store, struct kt_info *info)
@@ -291,7 +291,7 @@ int kt_info(struct kt_store *store, struct kt_info *info)
 	struct pin *pin;
 	struct readers readers;
 	uint64_t free_pages, pending_pages;
-	int err = reader_pin(store, &pin, &root);
+	int err = pin_take(store, &pin, &root);
 
 	if (err != 0)
 		return err;
@@ -307,8 +307,8 @@ int kt_info(struct kt_store *store, struct kt_info *info)
 	info->pages = root->page_count;
 	free_pages = root->free_pages;
 	pending_pages = root->pending_pages;
-	reader_unpin(store, pin);
-	reader_look(store, &readers);
+	pin_release(store, pin);
+	pins_readers(store, &readers);
 	info->readers = readers.count;
 	info->oldest_reader = readers.oldest < info->txn ? readers.oldest : info->txn;
 	info->oldest_reader_pid = readers.oldest < info->txn ? readers.pid : 0;

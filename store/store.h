@@ -36,8 +36,8 @@ struct root {
 
 struct kt_store {
 	/* What each read transaction looks at: */
-	const _Atomic char *mark; /* of io: 0 in the child of a fork */
-	bool apart;		  /* a reader that may not write the area; then area is its own */
+	const _Atomic char *not_forked; /* of io: 0 in the child of a fork */
+	bool unprivileged; /* a reader that may not write the area; then area is its own */
 	struct lockarea *area;
 	_Atomic(struct pin_block *) pins; /* the first block of blocks; NULL: not taken yet */
 	_Atomic uint64_t root_txn;	  /* of root, or of one before it that is still there */
@@ -53,35 +53,35 @@ struct kt_store {
 	uint64_t map_pages;
 	struct seen *seen;
 
-	struct io_range area_byte;	 /* the lock that tells that this area is used */
-	uint64_t slot_marks[SLOT_COUNT]; /* of a reader apart: of the slots as it knows them */
-	uint64_t id_here;		 /* of this opening (P5) */
-	uint32_t place;			 /* among the openers, + 1; 0: none */
+	struct io_range area_byte;	     /* the lock that tells that this area is used */
+	uint64_t slot_checksums[SLOT_COUNT]; /* of a reader apart: of the slots as it knows them */
+	uint64_t opener_id;		     /* of this opening (P5) */
+	uint32_t opener_number;		     /* among the openers, + 1; 0: none */
 
 	pthread_mutex_t root_mutex;	       /* of those who replace it */
 	struct root *replaced;		       /* roots that were current before */
 	_Atomic uint32_t blocks[STORE_BLOCKS]; /* of pins: number + 1; 0: not taken yet */
-	struct txn *kept[LOCKAREA_PINS];       /* by pin of the first block: reader_memory() */
+	struct txn *read_txns[LOCKAREA_PINS];  /* by pin of the first block: pin_memory() */
 
-	pthread_mutex_t turn_mutex; /* protects the next five */
-	pthread_cond_t turn_free;
-	uint64_t turn_next, turn_now; /* as the numbers people draw in a waiting room */
-	bool turn_taken;
-	pthread_t turn_owner;
+	pthread_mutex_t writer_mutex; /* protects the next five */
+	pthread_cond_t writer_free;
+	uint64_t ticket_next, ticket_now; /* as the numbers people draw in a waiting room */
+	bool writer_active;
+	pthread_t writer_thread;
 
 	/* The writer's: */
 	struct space *space;	    /* NULL until the first write transaction */
-	bool behind;		    /* space and snapshot are those of an earlier commit */
+	bool space_stale;	    /* space and snapshot are those of an earlier commit */
 	_Atomic uint64_t max_pages; /* of the file, by kt_set_max_size(); PAGE_MAX to begin with */
-	_Atomic uint64_t frugal_pages; /* the same for a transaction that has the reserve */
-	struct format_slot slot;       /* as last written: log tail and space for the next one */
-	uint64_t witnessed_txn;	  /* newest durable commit that a weak slot in the file tells of */
+	_Atomic uint64_t max_with_reserve; /* the same for a transaction that has the reserve */
+	struct format_slot slot;  /* as last written: log tail and space for the next one */
+	uint64_t confirmed_txn;	  /* newest durable commit that a weak slot in the file tells of */
 	unsigned durable_page;	  /* where the newest durable slot is */
 	uint64_t slot_txn;	  /* newest commit with a durable slot */
 	uint64_t opened_txn;	  /* the one that was there when it was opened */
 	_Atomic uint64_t own_txn; /* newest commit that this handle is to flush when it is closed */
 	uint64_t snapshot;	  /* newest snapshot; 0: there is none */
-	uint64_t owner;		  /* of its nameless entries; 0: it has had none (nameless.h) */
+	uint64_t nameless_owner;  /* of its nameless entries; 0: it has had none (nameless.h) */
 	bool full;		  /* the last attempt to grow failed: see commit.c */
 	uint8_t *scratch;	  /* see struct pager */
 	uint64_t spill_pages;	  /* that a transaction may keep in memory */
@@ -100,8 +100,8 @@ struct kt_txn {
 };
 
 /** A block of memory that ends with the transaction. */
-struct gathered {
-	struct gathered *next;
+struct txn_block {
+	struct txn_block *next;
 	uint8_t bytes[];
 };
 
@@ -116,7 +116,7 @@ struct txn {
 	uint64_t number;
 	int64_t time_ns;	 /* of a read transaction: of the commit it shows */
 	struct pin *pin;	 /* of a read transaction, until it ends */
-	bool kept;		 /* its memory is the pin's (reader_memory()) */
+	bool cached;		 /* its memory is the pin's (pin_memory()) */
 	const struct root *root; /* the commit that is pinned */
 	bool writing;
 	bool packing;	     /* it moves pages to where the lowest are free, and nothing else */
@@ -124,10 +124,10 @@ struct txn {
 	int failed;	     /* first error of a change: it cannot be committed */
 	uint64_t generation; /* grows with each change: cursors look */
 	int64_t now_ns;	     /* time of a write transaction */
-	struct gathered *gathered;
-	uint64_t snapshot; /* of a write transaction: the newest when it has committed */
-	uint64_t owner;	   /* of a write transaction: the store's from its commit on, or 0 */
-	struct root *own;  /* of a write transaction: the root it makes; NULL once published */
+	struct txn_block *blocks;
+	uint64_t snapshot;	 /* of a write transaction: the newest when it has committed */
+	uint64_t nameless_owner; /* of a write transaction: the store's from its commit on, or 0 */
+	struct root *own; /* of a write transaction: the root it makes; NULL once published */
 };
 
 /* store.c */
@@ -147,20 +147,20 @@ int store_open(struct io *io, const char *kind, const char *name, unsigned flags
 /* pins.c */
 
 /** Pin the current root for a reader.
- *  @param ret_pin   to be given to reader_unpin()
+ *  @param ret_pin   to be given to pin_release()
  *  @param ret_root  valid while pinned
  *  @return 0; -ENOMEM; -ENFILE too many; -ECHILD after a fork */
-int reader_pin(struct kt_store *store, struct pin **ret_pin, struct root **ret_root);
+int pin_take(struct kt_store *store, struct pin **ret_pin, struct root **ret_root);
 
-void reader_unpin(struct kt_store *store, struct pin *pin);
+void pin_release(struct kt_store *store, struct pin *pin);
 
 /** Where the memory for read transactions with a pin is kept. It is theirs, one after the other,
  * and is freed with the store: a transaction for a single get spends no time on malloc().
  *  @return NULL: nowhere; the handle has many pins at once */
-struct txn **reader_memory(struct kt_store *store, const struct pin *pin);
+struct txn **pin_memory(struct kt_store *store, const struct pin *pin);
 
 /** Move a pin to the current root. The caller has the writer's turn. */
-void reader_move(struct pin *pin, uint64_t txn);
+void pin_move(struct pin *pin, uint64_t txn);
 
 /** The readers that there are, of all processes. */
 struct readers {
@@ -170,25 +170,25 @@ struct readers {
 };
 
 /** Look at the readers of this handle alone. */
-void reader_look_here(struct kt_store *store, struct readers *ret_readers);
+void pins_readers_here(struct kt_store *store, struct readers *ret_readers);
 
 /** Look at all of them. */
-void reader_look(struct kt_store *store, struct readers *ret_readers);
+void pins_readers(struct kt_store *store, struct readers *ret_readers);
 
 /** Oldest transaction up to last that a reader has pinned, or last. Pins of the dead are cleared.
  * Only with the turn. */
-uint64_t reader_bound(struct kt_store *store, uint64_t last);
+uint64_t pins_oldest(struct kt_store *store, uint64_t last);
 
 /* writer_lock.c */
 
 /** Wait for the writer's turn, and take up what others have done meanwhile.
  *  @return 0; -EAGAIN with try; -EDEADLK this thread has it; -ECHILD after a fork; -EUCLEAN */
-int turn_take(struct kt_store *store, bool try);
+int writer_lock_take(struct kt_store *store, bool try);
 
-void turn_give(struct kt_store *store);
+void writer_lock_release(struct kt_store *store);
 
 /** Has a thread of this handle the turn? */
-bool turn_is_taken(struct kt_store *store);
+bool writer_lock_is_held(struct kt_store *store);
 
 /* txn.c */
 
@@ -196,7 +196,7 @@ bool turn_is_taken(struct kt_store *store);
 int txn_show(struct txn *txn, const struct format_snapshot *kept);
 
 /** Memory that ends with a transaction. @return NULL: none left */
-void *txn_gather(struct txn *txn, size_t size);
+void *txn_alloc(struct txn *txn, size_t size);
 
 /* snapshot.c */
 
@@ -311,7 +311,7 @@ int commit_txn(struct txn *txn, bool flush);
 
 /** Leave word in the file that the newest durable commit is on the disk, unless it is there. To be
  *  called before closing, after a flush. */
-void commit_witness(struct kt_store *store);
+void commit_confirm(struct kt_store *store);
 
 /** Bring the current root to the disk. The caller has the turn. */
 int commit_flush(struct kt_store *store);

@@ -272,7 +272,7 @@ static int pin_slot(struct checker *checker)
 static int check_one(struct checker *checker)
 {
 	struct kt_store *store = checker->store;
-	int err = store->io->durable ? pin_slot(checker) : turn_take(store, false);
+	int err = store->io->durable ? pin_slot(checker) : writer_lock_take(store, false);
 
 	if (err != 0)
 		return err;
@@ -285,7 +285,7 @@ static int check_one(struct checker *checker)
 		kt_abort(checker->txn);
 	}
 	if (!store->io->durable)
-		turn_give(store);
+		writer_lock_release(store);
 	return err;
 }
 

@@ -22,7 +22,7 @@
 
 /* ---- before the first write ------------------------------------------------------------------ */
 
-static int read_log_page(void *arg, uint64_t ref, const struct page_header **ret_page)
+static int commit_read_log_page(void *arg, uint64_t ref, const struct page_header **ret_page)
 {
 	const uint8_t *page;
 	int err = pager_page(arg, ref, &page);
@@ -40,50 +40,50 @@ void commit_log_source(
 		.space = &slot->space,
 		.tail = slot->tail,
 		.slot_page = slot->page,
-		.read = read_log_page,
+		.read = commit_read_log_page,
 		.arg = pager};
 }
 
 /* No slot may count in this boot that tells of pages which the failed sync has lost. */
-static void poison(struct kt_store *store)
+static void commit_poison(struct kt_store *store)
 {
 	current_poison(store);
-	if (current_is_proved(store))
+	if (current_is_synced(store))
 		slot_wipe(store->io, store->durable_page);
 	else
 		slot_renew(store->io, store->map, store->durable_page, store->seed);
 }
 
-static int sync_store(struct kt_store *store)
+static int commit_sync(struct kt_store *store)
 {
 	int err = io_sync(store->io);
 
 	if (err != 0)
-		poison(store);
+		commit_poison(store);
 	else
-		atomic_store(&store->area->proved_txn, store->slot_txn);
+		atomic_store(&store->area->synced_txn, store->slot_txn);
 	return err;
 }
 
 /* A store in memory has no disk that may be full, unless it was given a limit. */
-static bool has_reserve(const struct kt_store *store)
+static bool commit_has_reserve(const struct kt_store *store)
 {
 	return store->io->durable || atomic_load(&store->max_pages) != PAGE_MAX;
 }
 
 /* The limits may be set at any time; and nothing is written behind what is mapped. */
-static void set_limits(struct kt_store *store)
+static void commit_set_limits(struct kt_store *store)
 {
 	uint64_t pages = atomic_load(&store->max_pages);
-	uint64_t frugal_pages = atomic_load(&store->frugal_pages);
+	uint64_t max_with_reserve = atomic_load(&store->max_with_reserve);
 
 	space_set_limit(store->space, pages < store->map_pages ? pages : store->map_pages,
-		frugal_pages < store->map_pages ? frugal_pages : store->map_pages);
-	space_set_reserve(store->space, has_reserve(store) ? RESERVE_PAGES : 0);
+		max_with_reserve < store->map_pages ? max_with_reserve : store->map_pages);
+	space_set_reserve(store->space, commit_has_reserve(store) ? RESERVE_PAGES : 0);
 }
 
 /* Bring the free space up to the current commit: by what others have logged, or from the start. */
-static int prepare_space(struct kt_store *store)
+static int commit_prepare_space(struct kt_store *store)
 {
 	struct pager pager = {.map = store->map,
 		.page_count = store->slot.page_count,
@@ -108,17 +108,17 @@ int commit_prepare_store(struct kt_store *store)
 	if (store->space == NULL && store->io->durable)
 		err = slot_wipe_newer(store->io, store->map, store->slot.txn, store->seed, &wiped);
 	/* The digest proved that the newest durable commit is there, but perhaps only in memory. */
-	if (!err && (wiped || !current_is_proved(store)))
-		err = sync_store(store);
-	if (!err && store->behind) {
+	if (!err && (wiped || !current_is_synced(store)))
+		err = commit_sync(store);
+	if (!err && store->space_stale) {
 		err = snapshot_newest(store, &store->snapshot);
 		if (!err)
-			err = prepare_space(store);
+			err = commit_prepare_space(store);
 	}
 	if (err != 0)
 		return err;
-	store->behind = false;
-	set_limits(store);
+	store->space_stale = false;
+	commit_set_limits(store);
 	return 0;
 }
 
@@ -164,11 +164,11 @@ static int batch_add(struct batch *batch, uint64_t ref, const void *data)
 	if (batch->run.count == 0)
 		batch->run.start = page;
 	batch->parts[batch->run.count++] = (struct iovec){(void *)data, PAGE_SIZE};
-	written_add(batch->pager->written, page, false, header->checksum);
+	unsynced_add(batch->pager->unsynced, page, false, header->checksum);
 	return 0;
 }
 
-static int write_pages(struct pager *pager, const struct placed *placed, size_t count,
+static int commit_write_pages(struct pager *pager, const struct placed_page *placed, size_t count,
 	const struct spacelog_delta *delta)
 {
 	struct batch batch = {.pager = pager, .run = {0, 0}};
@@ -185,7 +185,7 @@ static int write_pages(struct pager *pager, const struct placed *placed, size_t 
 
 /* Pages at the end of the file that were taken but not needed are not written: the file must still
  * reach that far. */
-static int extend_file(struct kt_store *store, uint64_t pages)
+static int commit_extend_file(struct kt_store *store, uint64_t pages)
 {
 	uint64_t size;
 	int err;
@@ -208,13 +208,13 @@ bool commit_should_spill(const struct txn *txn)
 
 int commit_spill(struct txn *txn)
 {
-	struct placed *placed;
+	struct placed_page *placed;
 	size_t count;
-	int err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
+	int err = placement_assign(&txn->pager, txn->own->trees, &placed, &count);
 
 	if (err != 0)
 		return err;
-	err = write_pages(&txn->pager, placed, count, NULL);
+	err = commit_write_pages(&txn->pager, placed, count, NULL);
 	for (size_t i = 0; !err && i < count; i++) {
 		pager_saw(&txn->pager, placed[i].ref);
 		pager_drop(&txn->pager, placed[i].dirty);
@@ -228,7 +228,7 @@ int commit_spill(struct txn *txn)
 
 /* ---- slots ----------------------------------------------------------------------------------- */
 
-static void fill_slot(const struct kt_store *store, const struct root *root,
+static void commit_fill_slot(const struct kt_store *store, const struct root *root,
 	const struct spacelog_delta *delta, struct format_slot *slot)
 {
 	struct space_counts counts;
@@ -248,16 +248,16 @@ static void fill_slot(const struct kt_store *store, const struct root *root,
 }
 
 /* Write the durable slot that is not the newest, and make it count. */
-static int write_durable(struct kt_store *store, struct format_slot *slot)
+static int commit_write_durable(struct kt_store *store, struct format_slot *slot)
 {
 	unsigned page = store->durable_page == PAGE_DURABLE ? PAGE_DURABLE + 1 : PAGE_DURABLE;
-	bool digest = written_digest(
-		&store->area->written, store->map, slot->space.tail_seq, store->seed, slot);
+	bool digest = digest_make(
+		&store->area->unsynced, store->map, slot->space.tail_seq, store->seed, slot);
 	int err = 0;
 
-	atomic_store(&store->area->last_writer, store->id_here);
+	atomic_store(&store->area->last_writer_id, store->opener_id);
 	if (!digest)
-		err = sync_store(store);
+		err = commit_sync(store);
 	if (err != 0)
 		return err;
 	slot->durable_txn = slot->txn;
@@ -265,45 +265,45 @@ static int write_durable(struct kt_store *store, struct format_slot *slot)
 	err = slot_write(store->io, slot, page, store->seed);
 	STEP("durable-written");
 	if (err != 0) /* it may have reached the disk all the same */
-		poison(store);
+		commit_poison(store);
 	else
-		err = sync_store(store);
+		err = commit_sync(store);
 	if (err != 0)
 		return err;
 	STEP("durable-synced");
 	store->durable_page = page;
 	store->slot_txn = slot->txn;
-	written_clear(&store->area->written);
-	atomic_store(&store->area->proved_txn, slot->txn);
+	unsynced_clear(&store->area->unsynced);
+	atomic_store(&store->area->synced_txn, slot->txn);
 	return 0;
 }
 
-static int write_weak(struct kt_store *store, struct format_slot *slot)
+static int commit_write_weak(struct kt_store *store, struct format_slot *slot)
 {
 	uint64_t page = PAGE_WEAK + slot->txn % 2;
 	int err;
 
-	atomic_store(&store->area->last_writer, store->id_here);
+	atomic_store(&store->area->last_writer_id, store->opener_id);
 	STEP("weak");
 	err = slot_write(store->io, slot, page, store->seed);
 	STEP("weak-written");
 	if (!err)
-		store->witnessed_txn = slot->durable_txn;
+		store->confirmed_txn = slot->durable_txn;
 	else if (slot_erase(store->io, page) != 0) /* all of it that counts may be there */
-		poison(store);
+		commit_poison(store);
 	return err;
 }
 
-void commit_witness(struct kt_store *store)
+void commit_confirm(struct kt_store *store)
 {
 	struct format_slot slot = store->slot;
 
 	if (!store->io->durable || store->slot_txn == store->opened_txn ||
-		store->slot_txn == store->witnessed_txn)
+		store->slot_txn == store->confirmed_txn)
 		return;
 	slot.flags = 0;
 	slot.run_count = 0;
-	(void)write_weak(store, &slot); /* without it the digest is looked at */
+	(void)commit_write_weak(store, &slot); /* without it the digest is looked at */
 }
 
 int commit_flush(struct kt_store *store)
@@ -314,12 +314,12 @@ int commit_flush(struct kt_store *store)
 
 	if (current_is_poisoned(store))
 		return error_set(-EIO, "an earlier flush failed; open the store again");
-	if (!store->io->durable || (root->txn == store->slot_txn && current_is_proved(store)))
+	if (!store->io->durable || (root->txn == store->slot_txn && current_is_synced(store)))
 		return 0;
 	if (root->txn == store->slot_txn)
-		return sync_store(store);
+		return commit_sync(store);
 	slot = store->slot;
-	err = write_durable(store, &slot);
+	err = commit_write_durable(store, &slot);
 	if (err != 0)
 		return err;
 	store->slot = slot;
@@ -333,7 +333,7 @@ int commit_trim(struct kt_store *store, bool *ret_early)
 {
 	const struct root *root = atomic_load(&store->root);
 	uint64_t end = root->page_count * PAGE_SIZE;
-	uint64_t cut = atomic_load(&store->area->cut_txn);
+	uint64_t cut = atomic_load(&store->area->shrink_txn);
 	uint64_t size;
 	int err = commit_flush(store);
 
@@ -344,13 +344,13 @@ int commit_trim(struct kt_store *store, bool *ret_early)
 		err = io_size(store->io, &size);
 	if (err != 0)
 		return err;
-	*ret_early = size > end && reader_bound(store, cut) < cut;
+	*ret_early = size > end && pins_oldest(store, cut) < cut;
 	return size <= end || *ret_early ? 0 : io_truncate(store->io, end);
 }
 
 /* ---- a full disk ---------------------------------------------------------------------------- */
 
-static uint64_t content_bytes(const struct root *root)
+static uint64_t commit_content_bytes(const struct root *root)
 {
 	uint64_t bytes = 0;
 
@@ -361,14 +361,14 @@ static uint64_t content_bytes(const struct root *root)
 
 /* Once the disk was found full, a transaction that makes the content smaller may have the reserve,
  * and is flushed, so that what it frees is free for the next. */
-static bool makes_room(const struct txn *txn)
+static bool commit_makes_room(const struct txn *txn)
 {
-	return txn->store->full &&
-	       content_bytes(txn->own) < content_bytes(atomic_load(&txn->store->root));
+	return txn->store->full && commit_content_bytes(txn->own) <
+					   commit_content_bytes(atomic_load(&txn->store->root));
 }
 
 /* Let the file grow by the reserve, and give its pages back: they are free and on the disk. */
-static int fill_reserve(struct txn *txn)
+static int commit_fill_reserve(struct txn *txn)
 {
 	static const uint8_t zeros[PAGE_SIZE];
 	struct iovec parts[RESERVE_PAGES];
@@ -378,7 +378,7 @@ static int fill_reserve(struct txn *txn)
 	int err;
 
 	space_count(pager->space, &counts);
-	if (!has_reserve(txn->store) || counts.free + counts.pending >= RESERVE_PAGES)
+	if (!commit_has_reserve(txn->store) || counts.free + counts.pending >= RESERVE_PAGES)
 		return 0;
 	for (unsigned i = 0; i < RESERVE_PAGES; i++)
 		parts[i] = (struct iovec){(void *)zeros, PAGE_SIZE};
@@ -391,16 +391,16 @@ static int fill_reserve(struct txn *txn)
 /* ---- the commit ------------------------------------------------------------------------------ */
 
 /* Everything is in the file but the slot. */
-static int write_slot(struct kt_store *store, struct format_slot *slot, bool flush)
+static int commit_write_slot(struct kt_store *store, struct format_slot *slot, bool flush)
 {
 	if (!store->io->durable) {
-		written_clear(&store->area->written);
+		unsynced_clear(&store->area->unsynced);
 		return 0;
 	}
-	return flush ? write_durable(store, slot) : write_weak(store, slot);
+	return flush ? commit_write_durable(store, slot) : commit_write_weak(store, slot);
 }
 
-static void settle(struct txn *txn, const struct placed *placed, size_t count,
+static void commit_pages_seen(struct txn *txn, const struct placed_page *placed, size_t count,
 	const struct spacelog_delta *delta)
 {
 	for (size_t i = 0; i < count; i++)
@@ -412,37 +412,37 @@ static void settle(struct txn *txn, const struct placed *placed, size_t count,
 int commit_txn(struct txn *txn, bool flush)
 {
 	struct kt_store *store = txn->store;
-	struct placed *placed = NULL;
+	struct placed_page *placed = NULL;
 	struct spacelog_delta delta;
 	struct format_slot slot;
 	size_t count = 0;
-	bool frugal = txn->packing || makes_room(txn);
+	bool uses_reserve = txn->packing || commit_makes_room(txn);
 	int err = 0;
 
-	if (frugal) {
+	if (uses_reserve) {
 		space_use_reserve(store->space);
 		flush = true;
 	} else {
-		err = fill_reserve(txn);
+		err = commit_fill_reserve(txn);
 	}
-	if (!err && (frugal || !txn->cleared))
+	if (!err && (uses_reserve || !txn->cleared))
 		err = reclaim_step(txn);
 	if (!err)
 		err = snapshot_store_dead(txn);
 	if (!err)
-		err = place_pages(&txn->pager, txn->own->trees, &placed, &count);
+		err = placement_assign(&txn->pager, txn->own->trees, &placed, &count);
 	STEP("commit-placed");
 	if (!err)
 		err = spacelog_prepare(store->space, store->seed, &delta);
 	if (!err)
-		err = write_pages(&txn->pager, placed, count, &delta);
+		err = commit_write_pages(&txn->pager, placed, count, &delta);
 	if (!err)
-		err = extend_file(store, delta.page_count);
+		err = commit_extend_file(store, delta.page_count);
 	STEP("commit-pages");
 	if (!err) {
 		txn->own->page_count = delta.page_count;
-		fill_slot(store, txn->own, &delta, &slot);
-		err = write_slot(store, &slot, flush);
+		commit_fill_slot(store, txn->own, &delta, &slot);
+		err = commit_write_slot(store, &slot, flush);
 	}
 	if (err != 0) {
 		space_abort(store->space);
@@ -455,8 +455,8 @@ int commit_txn(struct txn *txn, bool flush)
 	if (delta.page_count > atomic_load(&store->root)->page_count)
 		store->full = false;
 	else if (delta.page_count < atomic_load(&store->root)->page_count)
-		atomic_store(&store->area->cut_txn, txn->number);
-	settle(txn, placed, count, &delta);
+		atomic_store(&store->area->shrink_txn, txn->number);
+	commit_pages_seen(txn, placed, count, &delta);
 	space_commit(store->space);
 	atomic_store(&store->own_txn, slot.txn);
 	current_publish(store, txn->own);

@@ -7,51 +7,51 @@
 #define NOTE_BLOCKS (UINT64_C(1) << 63) /* a block of a value */
 #define NOTE_GONE (UINT64_C(1) << 62)	/* not in use any more */
 
-static uint64_t note_page(const struct written_note *note)
+static uint64_t note_page(const struct unsynced_page *note)
 {
 	return ref_page(note->page);
 }
 
-void written_clear(struct written *written)
+void unsynced_clear(struct unsynced *unsynced)
 {
-	if (written->count > 0)
-		memset(written->notes, 0, sizeof(written->notes));
-	written->overflow = false;
-	written->count = 0;
+	if (unsynced->count > 0)
+		memset(unsynced->notes, 0, sizeof(unsynced->notes));
+	unsynced->overflow = false;
+	unsynced->count = 0;
 }
 
 /* The note of a page, or the empty place where it belongs. */
-static struct written_note *find_note(struct written *written, uint64_t page)
+static struct unsynced_page *unsynced_find(struct unsynced *unsynced, uint64_t page)
 {
-	size_t at = (size_t)(page * UINT64_C(0x9E3779B97F4A7C15) >> 32) % WRITTEN_SLOTS;
+	size_t at = (size_t)(page * UINT64_C(0x9E3779B97F4A7C15) >> 32) % UNSYNCED_CAPACITY;
 
-	while (written->notes[at].page != 0 && note_page(&written->notes[at]) != page)
-		at = (at + 1) % WRITTEN_SLOTS;
-	return &written->notes[at];
+	while (unsynced->notes[at].page != 0 && note_page(&unsynced->notes[at]) != page)
+		at = (at + 1) % UNSYNCED_CAPACITY;
+	return &unsynced->notes[at];
 }
 
-void written_add(struct written *written, uint64_t page, bool blocks, uint64_t sum)
+void unsynced_add(struct unsynced *unsynced, uint64_t page, bool blocks, uint64_t sum)
 {
-	struct written_note *note;
+	struct unsynced_page *note;
 
-	if (written->overflow)
+	if (unsynced->overflow)
 		return;
-	note = find_note(written, page);
-	if (note->page == 0 && written->count++ == WRITTEN_MAX) {
-		written->overflow = true;
+	note = unsynced_find(unsynced, page);
+	if (note->page == 0 && unsynced->count++ == UNSYNCED_MAX) {
+		unsynced->overflow = true;
 		return;
 	}
 	note->page = page | (blocks ? NOTE_BLOCKS : 0);
 	note->sum = sum;
 }
 
-void written_remove(struct written *written, const struct run *run)
+void unsynced_remove(struct unsynced *unsynced, const struct run *run)
 {
-	if (written->overflow || written->count == 0)
+	if (unsynced->overflow || unsynced->count == 0)
 		return;
-	if (run->count > WRITTEN_SLOTS) {
-		for (size_t i = 0; i < WRITTEN_SLOTS; i++) {
-			struct written_note *note = &written->notes[i];
+	if (run->count > UNSYNCED_CAPACITY) {
+		for (size_t i = 0; i < UNSYNCED_CAPACITY; i++) {
+			struct unsynced_page *note = &unsynced->notes[i];
 
 			if (note->page != 0 && note_page(note) - run->start < run->count)
 				note->page |= NOTE_GONE;
@@ -59,7 +59,7 @@ void written_remove(struct written *written, const struct run *run)
 		return;
 	}
 	for (uint64_t i = 0; i < run->count; i++) {
-		struct written_note *note = find_note(written, run->start + i);
+		struct unsynced_page *note = unsynced_find(unsynced, run->start + i);
 
 		if (note->page != 0)
 			note->page |= NOTE_GONE;
@@ -68,7 +68,7 @@ void written_remove(struct written *written, const struct run *run)
 
 /* ---- the digest ------------------------------------------------------------------------------ */
 
-static int compare_notes(const void *a, const void *b)
+static int digest_compare(const void *a, const void *b)
 {
 	uint64_t x = note_page(a), y = note_page(b);
 
@@ -76,7 +76,7 @@ static int compare_notes(const void *a, const void *b)
 }
 
 /* Is a note's page none of the commit any more? */
-static bool gone(const struct written_note *note, const uint8_t *map, uint64_t tail_seq)
+static bool digest_is_gone(const struct unsynced_page *note, const uint8_t *map, uint64_t tail_seq)
 {
 	const struct format_log *log;
 
@@ -89,7 +89,7 @@ static bool gone(const struct written_note *note, const uint8_t *map, uint64_t t
 }
 
 /* Add a page to the runs. @return false: too many runs */
-static bool add_run(struct format_slot *slot, uint64_t page, uint64_t blocks)
+static bool digest_add_run(struct format_slot *slot, uint64_t page, uint64_t blocks)
 {
 	if (slot->run_count > 0) {
 		uint64_t *last = &slot->runs[slot->run_count - 1];
@@ -106,24 +106,25 @@ static bool add_run(struct format_slot *slot, uint64_t page, uint64_t blocks)
 	return true;
 }
 
-bool written_digest(struct written *written, const uint8_t *map, uint64_t tail_seq, uint64_t seed,
+bool digest_make(struct unsynced *unsynced, const uint8_t *map, uint64_t tail_seq, uint64_t seed,
 	struct format_slot *slot)
 {
-	struct written_note live[WRITTEN_MAX + 1];
-	uint64_t sums[WRITTEN_MAX + 1];
+	struct unsynced_page live[UNSYNCED_MAX + 1];
+	uint64_t sums[UNSYNCED_MAX + 1];
 	size_t count = 0;
 
 	slot->flags = 0;
 	slot->run_count = 0;
-	if (written->overflow)
+	if (unsynced->overflow)
 		return false;
-	for (size_t i = 0; i < WRITTEN_SLOTS && written->count > 0; i++)
-		if (written->notes[i].page != 0 && !gone(&written->notes[i], map, tail_seq))
-			live[count++] = written->notes[i];
-	qsort(live, count, sizeof(live[0]), compare_notes);
+	for (size_t i = 0; i < UNSYNCED_CAPACITY && unsynced->count > 0; i++)
+		if (unsynced->notes[i].page != 0 &&
+			!digest_is_gone(&unsynced->notes[i], map, tail_seq))
+			live[count++] = unsynced->notes[i];
+	qsort(live, count, sizeof(live[0]), digest_compare);
 	for (size_t i = 0; i < count; i++) {
 		sums[i] = live[i].sum;
-		if (!add_run(slot, note_page(&live[i]), live[i].page & NOTE_BLOCKS)) {
+		if (!digest_add_run(slot, note_page(&live[i]), live[i].page & NOTE_BLOCKS)) {
 			slot->run_count = 0;
 			return false;
 		}
@@ -134,7 +135,8 @@ bool written_digest(struct written *written, const uint8_t *map, uint64_t tail_s
 }
 
 /* Sum of a page as it is in the file. @return false: it is not whole */
-static bool sum_of(const uint8_t *map, uint64_t page, bool blocks, uint64_t seed, uint64_t *sum)
+static bool digest_page_sum(
+	const uint8_t *map, uint64_t page, bool blocks, uint64_t seed, uint64_t *sum)
 {
 	const uint8_t *data = map + page * PAGE_SIZE;
 	const struct page_header *header = (const struct page_header *)(const void *)data;
@@ -143,10 +145,10 @@ static bool sum_of(const uint8_t *map, uint64_t page, bool blocks, uint64_t seed
 	return blocks || (header->checksum == *sum && header->page == page);
 }
 
-bool written_verify(
+bool digest_verify(
 	const struct format_slot *slot, const uint8_t *map, uint64_t pages, uint64_t seed)
 {
-	uint64_t sums[WRITTEN_MAX + 1];
+	uint64_t sums[UNSYNCED_MAX + 1];
 	size_t count = 0;
 
 	if (!(slot->flags & SLOT_DIGEST))
@@ -159,10 +161,10 @@ bool written_verify(
 		bool blocks = (slot->runs[i] & RUN_BLOCKS) != 0;
 
 		if (start < PAGE_FIRST || start >= pages || size > pages - start ||
-			size > WRITTEN_MAX + 1 - count)
+			size > UNSYNCED_MAX + 1 - count)
 			return false;
 		for (uint64_t page = start; page < start + size; page++)
-			if (!sum_of(map, page, blocks, seed, &sums[count++]))
+			if (!digest_page_sum(map, page, blocks, seed, &sums[count++]))
 				return false;
 	}
 	return slot->digest == XXH3_64bits_withSeed(sums, count * sizeof(sums[0]), seed);

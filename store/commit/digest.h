@@ -13,19 +13,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define WRITTEN_MAX 1024 /* pages one digest covers: 4 MiB */
-#define WRITTEN_SLOTS (2 * WRITTEN_MAX)
+#define UNSYNCED_MAX 1024 /* pages one digest covers: 4 MiB */
+#define UNSYNCED_CAPACITY (2 * UNSYNCED_MAX)
 
-struct written_note {
+struct unsynced_page {
 	uint64_t page; /* number and what it is; 0: no note */
 	uint64_t sum;
 };
 
 /** The list: a hash table by page number with linear probing. */
-struct written {
+struct unsynced {
 	bool overflow; /* the list is not complete */
 	size_t count;  /* notes, those of pages that are gone included */
-	struct written_note notes[WRITTEN_SLOTS];
+	struct unsynced_page notes[UNSYNCED_CAPACITY];
 };
 
 /** Pages of a run in a slot. */
@@ -35,29 +35,29 @@ static inline uint64_t run_size(uint64_t run)
 }
 
 /** Forget everything: it is on the disk now. */
-void written_clear(struct written *written);
+void unsynced_clear(struct unsynced *unsynced);
 
 /** Note that a page was written.
  *  @param blocks  it is a block of a value; else it has a header
  *  @param sum     its checksum */
-void written_add(struct written *written, uint64_t page, bool blocks, uint64_t sum);
+void unsynced_add(struct unsynced *unsynced, uint64_t page, bool blocks, uint64_t sum);
 
 /** Note that pages are no more in use. */
-void written_remove(struct written *written, const struct run *run);
+void unsynced_remove(struct unsynced *unsynced, const struct run *run);
 
 /** Fill runs, run_count, digest and the flag of a slot.
  *  @param map       of the file, to tell log pages that are no more in use
  *  @param tail_seq  of the slot: log pages with a lower sequence number are none of it
  *  @return true; false: the list is not complete or too long, and what it covers must be synced
  *          before the slot is written */
-bool written_digest(struct written *written, const uint8_t *map, uint64_t tail_seq, uint64_t seed,
+bool digest_make(struct unsynced *unsynced, const uint8_t *map, uint64_t tail_seq, uint64_t seed,
 	struct format_slot *slot);
 
 /** Verify the digest of a slot against the file.
  *  @param map    of the file
  *  @param pages  of the file that may be read
  *  @return true: all that the slot lists is there, or it lists nothing */
-bool written_verify(
+bool digest_verify(
 	const struct format_slot *slot, const uint8_t *map, uint64_t pages, uint64_t seed);
 
 #endif

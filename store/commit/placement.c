@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct placing {
+struct placement {
 	struct pager *pager;
-	struct placed *placed;
+	struct placed_page *placed;
 	size_t count;
 	struct {
 		size_t wanted;	/* pages that still need a place */
@@ -19,39 +19,39 @@ struct placing {
 
 /* Branches are replaced by nearly every commit, leaves seldom. Kept apart, the places of branches
  * come free in runs again. */
-static unsigned sort_of(const uint8_t *page)
+static unsigned placement_sort(const uint8_t *page)
 {
 	return node_header(page)->kind == PAGE_BRANCH;
 }
 
-static int next_place(struct placing *placing, const uint8_t *page, uint64_t *ret_page)
+static int placement_next(struct placement *placement, const uint8_t *page, uint64_t *ret_page)
 {
-	unsigned sort = sort_of(page);
-	struct run *run = &placing->sorts[sort].run;
+	unsigned sort = placement_sort(page);
+	struct run *run = &placement->sorts[sort].run;
 
 	if (run->count == 0) {
-		int err = pager_alloc(placing->pager, placing->sorts[sort].wanted, run);
+		int err = pager_alloc(placement->pager, placement->sorts[sort].wanted, run);
 
 		if (err != 0)
 			return err;
-		placing->sorts[sort].wanted -= run->count;
+		placement->sorts[sort].wanted -= run->count;
 	}
 	run->count--;
 	*ret_page = run->start++;
 	return 0;
 }
 
-static int place_page(struct placing *placing, uint64_t *ref);
+static int placement_page(struct placement *placement, uint64_t *ref);
 
 /* Place what an unaligned reference in a page means, and put its new value there. */
-static int place_at(struct placing *placing, uint8_t *at)
+static int placement_at(struct placement *placement, uint8_t *at)
 {
 	uint64_t ref = load64(at);
 	int err;
 
 	if (!(ref & REF_DIRTY))
 		return 0;
-	err = place_page(placing, &ref);
+	err = placement_page(placement, &ref);
 	store64(at, ref);
 	return err;
 }
@@ -92,7 +92,7 @@ static unsigned next_unplaced(const uint8_t *node, unsigned index)
 }
 
 /* Place what a parsed leaf cell refers to, beside its key. */
-static int place_leaf_cell(struct placing *placing, uint8_t *at, const struct cell *cell)
+static int placement_leaf_cell(struct placement *placement, uint8_t *at, const struct cell *cell)
 {
 	uint8_t *attr = at + cell->refs + (cell->flags & CELL_STAMPED ? 14 : 0) +
 			(cell->flags & CELL_SHARED ? 4 : 0);
@@ -100,17 +100,17 @@ static int place_leaf_cell(struct placing *placing, uint8_t *at, const struct ce
 	int err = 0;
 
 	if (cell->flags & CELL_ATTR_SPILLED) {
-		err = place_at(placing, attr + 4);
+		err = placement_at(placement, attr + 4);
 		value += 12;
 	} else if (cell->flags & CELL_ATTR) {
 		value += 2;
 	}
 	if (!err && cell->value.kind == CELL_TREE)
-		err = place_at(placing, value + 16);
+		err = placement_at(placement, value + 16);
 	return err;
 }
 
-static int place_children(struct placing *placing, uint8_t *node)
+static int placement_children(struct placement *placement, uint8_t *node)
 {
 	unsigned count = node_header(node)->count;
 	bool leaf = node_header(node)->kind == PAGE_LEAF;
@@ -123,33 +123,35 @@ static int place_children(struct placing *placing, uint8_t *node)
 
 		if (!node_cell(node, i, &cell))
 			return -EUCLEAN;
-		err = leaf ? place_leaf_cell(placing, at, &cell) : place_at(placing, at);
+		err = leaf ? placement_leaf_cell(placement, at, &cell)
+			   : placement_at(placement, at);
 		if (!err && cell.spilled)
-			err = place_at(placing, (uint8_t *)cell.rest + rest_size(cell.suffix) + 2);
+			err = placement_at(
+				placement, (uint8_t *)cell.rest + rest_size(cell.suffix) + 2);
 	}
 	return err;
 }
 
 /* Place a page in memory and, before it, those below it. */
-static int place_page(struct placing *placing, uint64_t *ref)
+static int placement_page(struct placement *placement, uint64_t *ref)
 {
-	struct pager *pager = placing->pager;
+	struct pager *pager = placement->pager;
 	uint64_t dirty = *ref;
 	uint8_t *page = pager->dirty[dirty & ~REF_DIRTY];
-	struct placed *placed;
+	struct placed_page *placed;
 	uint64_t number;
 	int err;
 
 	if (node_header(page)->kind == PAGE_OVERFLOW)
-		err = place_at(placing, page + sizeof(struct page_header));
+		err = placement_at(placement, page + sizeof(struct page_header));
 	else
-		err = place_children(placing, page);
+		err = placement_children(placement, page);
 	if (!err)
-		err = next_place(placing, page, &number);
+		err = placement_next(placement, page, &number);
 	if (err != 0)
 		return err;
-	assert(placing->count < pager->dirty_live);
-	placed = &placing->placed[placing->count++];
+	assert(placement->count < pager->dirty_live);
+	placed = &placement->placed[placement->count++];
 	placed->dirty = dirty;
 	placed->data = page;
 	placed->ref = page_seal(page, number, pager->txn, pager->seed);
@@ -157,36 +159,36 @@ static int place_page(struct placing *placing, uint64_t *ref)
 	return 0;
 }
 
-static int compare_places(const void *a, const void *b)
+static int placement_compare(const void *a, const void *b)
 {
-	uint64_t x = ref_page(((const struct placed *)a)->ref);
-	uint64_t y = ref_page(((const struct placed *)b)->ref);
+	uint64_t x = ref_page(((const struct placed_page *)a)->ref);
+	uint64_t y = ref_page(((const struct placed_page *)b)->ref);
 
 	return (x > y) - (x < y);
 }
 
-int place_pages(struct pager *pager, struct format_tree *trees, struct placed **ret_placed,
-	size_t *ret_count)
+int placement_assign(struct pager *pager, struct format_tree *trees,
+	struct placed_page **ret_placed, size_t *ret_count)
 {
-	struct placing placing = {.pager = pager};
+	struct placement placement = {.pager = pager};
 	int err = 0;
 
-	placing.placed = malloc((pager->dirty_live + 1) * sizeof(*placing.placed));
-	if (placing.placed == NULL)
+	placement.placed = malloc((pager->dirty_live + 1) * sizeof(*placement.placed));
+	if (placement.placed == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < pager->dirty_count; i++)
 		if (pager->dirty[i] != NULL)
-			placing.sorts[sort_of(pager->dirty[i])].wanted++;
+			placement.sorts[placement_sort(pager->dirty[i])].wanted++;
 	for (unsigned i = 0; !err && i < TREE_COUNT; i++)
 		if (trees[i].root & REF_DIRTY)
-			err = place_page(&placing, &trees[i].root);
+			err = placement_page(&placement, &trees[i].root);
 	if (err != 0) {
-		free(placing.placed);
+		free(placement.placed);
 		return err;
 	}
-	assert(placing.count == pager->dirty_live);
-	qsort(placing.placed, placing.count, sizeof(*placing.placed), compare_places);
-	*ret_placed = placing.placed;
-	*ret_count = placing.count;
+	assert(placement.count == pager->dirty_live);
+	qsort(placement.placed, placement.count, sizeof(*placement.placed), placement_compare);
+	*ret_placed = placement.placed;
+	*ret_count = placement.count;
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "store/tree/pager.h"
 
 /** A page with its place. */
-struct placed {
+struct placed_page {
 	uint64_t ref;	     /* its reference in the file */
 	uint64_t dirty;	     /* the one it had in memory */
 	const uint8_t *data; /* PAGE_SIZE bytes, sealed */
@@ -21,7 +21,7 @@ struct placed {
  *  @param ret_placed  all pages by their places, ascending; returned, free with free()
  *  @param ret_count   how many
  *  @return 0; -ENOSPC; -ENOMEM */
-int place_pages(struct pager *pager, struct format_tree *trees, struct placed **ret_placed,
-	size_t *ret_count);
+int placement_assign(struct pager *pager, struct format_tree *trees,
+	struct placed_page **ret_placed, size_t *ret_count);
 
 #endif

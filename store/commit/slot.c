@@ -118,7 +118,7 @@ int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t 
 }
 
 /* Can a tree's root be what a slot says? */
-static bool plausible_tree(const struct format_tree *tree, uint64_t page_count)
+static bool slot_tree_is_plausible(const struct format_tree *tree, uint64_t page_count)
 {
 	if (tree->root == 0 || tree->depth == 0)
 		return tree->root == 0 && tree->depth == 0;
@@ -127,11 +127,11 @@ static bool plausible_tree(const struct format_tree *tree, uint64_t page_count)
 }
 
 /* Is a slot whole, and can the file be what it describes? */
-static bool plausible(
+static bool slot_is_plausible(
 	const struct format_slot *slot, uint64_t page, uint64_t file_pages, uint64_t seed)
 {
 	for (unsigned i = 0; i < TREE_COUNT; i++)
-		if (!plausible_tree(&slot->trees[i], slot->page_count))
+		if (!slot_tree_is_plausible(&slot->trees[i], slot->page_count))
 			return false;
 	return slot->checksum == page_checksum(slot, seed) && slot->page == page &&
 	       slot->txn != 0 && slot->txn <= TXN_MAX && slot->page_count >= PAGE_FIRST &&
@@ -165,7 +165,7 @@ int slot_wipe_newer(struct io *io, const uint8_t *map, uint64_t txn, uint64_t se
 }
 
 /* Write pages for a store that takes no more writes in any case: a failure changes nothing. */
-static void last_write(struct io *io, uint64_t page, const void *data)
+static void slot_last_write(struct io *io, uint64_t page, const void *data)
 {
 	struct iovec part = {(void *)data, PAGE_SIZE};
 
@@ -173,28 +173,28 @@ static void last_write(struct io *io, uint64_t page, const void *data)
 }
 
 /* The older one first: alone it would count, and pages that it reaches have been used again. */
-static void wipe_weak(struct io *io)
+static void slot_wipe_weak(struct io *io)
 {
 	struct format_slot slots[2];
 	unsigned older = 0;
 
 	if (io_read(io, PAGE_WEAK * PAGE_SIZE, slots, sizeof(slots)) == 0)
 		older = slots[0].txn > slots[1].txn;
-	last_write(io, PAGE_WEAK + older, zeros);
-	last_write(io, PAGE_WEAK + !older, zeros);
+	slot_last_write(io, PAGE_WEAK + older, zeros);
+	slot_last_write(io, PAGE_WEAK + !older, zeros);
 }
 
 void slot_wipe(struct io *io, unsigned durable_page)
 {
-	wipe_weak(io);
-	last_write(io, PAGE_DURABLE + (durable_page == PAGE_DURABLE), zeros);
+	slot_wipe_weak(io);
+	slot_last_write(io, PAGE_DURABLE + (durable_page == PAGE_DURABLE), zeros);
 }
 
-static void renew_page(struct io *io, const uint8_t *map, uint64_t page)
+static void slot_renew_page(struct io *io, const uint8_t *map, uint64_t page)
 {
 	uint8_t copy[PAGE_SIZE];
 
-	last_write(io, page, memcpy(copy, map + page * PAGE_SIZE, PAGE_SIZE));
+	slot_last_write(io, page, memcpy(copy, map + page * PAGE_SIZE, PAGE_SIZE));
 }
 
 void slot_renew(struct io *io, const uint8_t *map, unsigned durable_page, uint64_t seed)
@@ -202,20 +202,21 @@ void slot_renew(struct io *io, const uint8_t *map, unsigned durable_page, uint64
 	struct format_slot slot;
 	uint64_t size;
 
-	wipe_weak(io);
+	slot_wipe_weak(io);
 	memcpy(&slot, map + durable_page * PAGE_SIZE, sizeof(slot));
-	if (io_size(io, &size) != 0 || !plausible(&slot, durable_page, size / PAGE_SIZE, seed) ||
-		!written_verify(&slot, map, slot.page_count, seed))
+	if (io_size(io, &size) != 0 ||
+		!slot_is_plausible(&slot, durable_page, size / PAGE_SIZE, seed) ||
+		!digest_verify(&slot, map, slot.page_count, seed))
 		return;
 	for (uint32_t i = 0; i < slot.run_count; i++)
 		for (uint64_t n = 0; n < run_size(slot.runs[i]); n++)
-			renew_page(io, map, ref_page(slot.runs[i]) + n);
-	renew_page(io, map, slot.page_count - 1); /* the file's size may be lost too */
-	last_write(io, durable_page, &slot);
+			slot_renew_page(io, map, ref_page(slot.runs[i]) + n);
+	slot_renew_page(io, map, slot.page_count - 1); /* the file's size may be lost too */
+	slot_last_write(io, durable_page, &slot);
 }
 
 /* The newest commit of which a weak slot says that it is on the disk, or 0. */
-static uint64_t find_witness(const struct format_slot slots[2], uint64_t seed)
+static uint64_t slot_confirmed(const struct format_slot slots[2], uint64_t seed)
 {
 	uint64_t txn = 0;
 
@@ -235,10 +236,10 @@ bool slot_read(struct io *io, const uint8_t *map, uint64_t seed, uint64_t page, 
 		return false;
 	memcpy(ret_slot, map + page * PAGE_SIZE, sizeof(*ret_slot));
 	return ret_slot->txn == txn && io_size(io, &size) == 0 &&
-	       plausible(ret_slot, page, size / PAGE_SIZE, seed);
+	       slot_is_plausible(ret_slot, page, size / PAGE_SIZE, seed);
 }
 
-void slot_marks(const uint8_t *map, uint64_t ret_marks[SLOT_COUNT])
+void slot_checksums(const uint8_t *map, uint64_t ret_marks[SLOT_COUNT])
 {
 	for (unsigned i = 0; i < SLOT_COUNT; i++) {
 		const void *at = map + (PAGE_DURABLE + i) * PAGE_SIZE;
@@ -248,19 +249,19 @@ void slot_marks(const uint8_t *map, uint64_t ret_marks[SLOT_COUNT])
 }
 
 /* Find the newest valid state in four slots. */
-static int judge(const struct format_slot slots[SLOT_COUNT], const uint8_t *map, uint64_t seed,
+static int slot_judge(const struct format_slot slots[SLOT_COUNT], const uint8_t *map, uint64_t seed,
 	const uint8_t *boot_id, uint64_t sound, uint64_t file_pages, struct slot_state *state)
 {
 	bool found = false;
 
-	state->witnessed_txn = find_witness(slots + 2, seed);
+	state->confirmed_txn = slot_confirmed(slots + 2, seed);
 	for (unsigned i = 0; i < 2; i++) {
 		const struct format_slot *slot = &slots[i];
 
-		if (!plausible(slot, PAGE_DURABLE + i, file_pages, seed) ||
+		if (!slot_is_plausible(slot, PAGE_DURABLE + i, file_pages, seed) ||
 			(found && slot->txn < state->slot.txn) ||
-			(slot->txn > state->witnessed_txn && slot->txn > sound &&
-				!written_verify(slot, map, slot->page_count, seed)))
+			(slot->txn > state->confirmed_txn && slot->txn > sound &&
+				!digest_verify(slot, map, slot->page_count, seed)))
 			continue;
 		state->slot = *slot;
 		state->weak = false;
@@ -271,13 +272,13 @@ static int judge(const struct format_slot slots[SLOT_COUNT], const uint8_t *map,
 	if (!found)
 		return error_damaged(
 			PAGE_DURABLE, "no valid commit, the file is damaged or cut off");
-	if (state->slot.txn < state->witnessed_txn)
+	if (state->slot.txn < state->confirmed_txn)
 		return error_damaged(
 			PAGE_DURABLE, "the slot of the last flushed commit is damaged");
 	for (unsigned i = 2; i < 4 && memcmp(boot_id, (uint8_t[16]){0}, 16) != 0; i++) {
 		const struct format_slot *slot = &slots[i];
 
-		if (plausible(slot, PAGE_DURABLE + i, file_pages, seed) &&
+		if (slot_is_plausible(slot, PAGE_DURABLE + i, file_pages, seed) &&
 			memcmp(slot->boot_id, boot_id, sizeof(slot->boot_id)) == 0 &&
 			slot->txn > state->slot.txn && slot->durable_txn == state->durable_txn) {
 			state->slot = *slot;
@@ -300,7 +301,7 @@ int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t
 		err = io_size(io, &file_size);
 		if (err != 0)
 			break;
-		judged = judge(slots, map, seed, boot_id, sound, file_size / PAGE_SIZE, state);
+		judged = slot_judge(slots, map, seed, boot_id, sound, file_size / PAGE_SIZE, state);
 		if (!moving)
 			break;
 		/* If a slot was written, it was perhaps read in part, or what it lists was not

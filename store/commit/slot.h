@@ -26,7 +26,7 @@ struct slot_state {
 	unsigned durable_page;	 /* page of the newest valid durable slot: the other one is written
 				    next */
 	uint64_t durable_txn;	 /* its commit */
-	uint64_t witnessed_txn;	 /* newest durable commit that a weak slot tells of; 0: none */
+	uint64_t confirmed_txn;	 /* newest durable commit that a weak slot tells of; 0: none */
 };
 
 /** Write header and first slot of a new store.
@@ -58,7 +58,7 @@ bool slot_read(struct io *io, const uint8_t *map, uint64_t seed, uint64_t page, 
 	struct format_slot *ret_slot);
 
 /** Read what changes whenever a slot is written. */
-void slot_marks(const uint8_t *map, uint64_t ret_marks[SLOT_COUNT]);
+void slot_checksums(const uint8_t *map, uint64_t ret_marks[SLOT_COUNT]);
 
 /** Seal a slot and write it.
  *  @param page  PAGE_DURABLE or PAGE_WEAK, or the one behind */

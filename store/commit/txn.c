@@ -15,7 +15,7 @@ _Static_assert((int)KT_ENTRIES == TREE_ENTRIES && (int)KT_DIRECTORIES == TREE_DI
 		       (int)KT_NAMELESS == TREE_NAMELESS && (int)KT_SHARED == TREE_SHARED,
 	"public tree numbers are those of the format");
 
-static int64_t now_ns(void)
+static int64_t txn_now_ns(void)
 {
 	struct timespec now;
 
@@ -23,7 +23,7 @@ static int64_t now_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-static void init_handles(struct txn *txn, struct kt_store *store)
+static void txn_init(struct txn *txn, struct kt_store *store)
 {
 	for (unsigned i = 0; i < PUBLIC_TREES; i++)
 		txn->handles[i] = (struct kt_txn){.txn = txn, .tree = i};
@@ -34,7 +34,7 @@ static void init_handles(struct txn *txn, struct kt_store *store)
 	txn->pager.io = store->io;
 }
 
-static void show_root(struct txn *txn, struct root *root)
+static void txn_show_root(struct txn *txn, struct root *root)
 {
 	txn->root = root;
 	txn->trees = root->trees;
@@ -43,58 +43,58 @@ static void show_root(struct txn *txn, struct root *root)
 	txn->pager.page_count = root->page_count;
 }
 
-/* Have memory for the read transaction of a pin: what the one before had, if it was kept. */
-static struct txn *read_txn(struct kt_store *store, struct pin *pin)
+/* Have memory for the read transaction of a pin: what the one before had, if it was cached. */
+static struct txn *txn_take_memory(struct kt_store *store, struct pin *pin)
 {
-	struct txn **kept = reader_memory(store, pin);
-	struct txn *txn = kept != NULL ? *kept : NULL;
+	struct txn **cached = pin_memory(store, pin);
+	struct txn *txn = cached != NULL ? *cached : NULL;
 
 	if (txn != NULL)
 		return txn;
 	txn = calloc(1, sizeof(*txn));
 	if (txn == NULL)
 		return NULL;
-	init_handles(txn, store);
-	if (kept != NULL) {
-		*kept = txn;
-		txn->kept = true;
+	txn_init(txn, store);
+	if (cached != NULL) {
+		*cached = txn;
+		txn->cached = true;
 	}
 	return txn;
 }
 
-static int begin_read(struct kt_store *store, struct txn **ret_txn)
+static int txn_begin_read(struct kt_store *store, struct txn **ret_txn)
 {
 	struct root *root;
 	struct pin *pin;
 	struct txn *txn;
-	int err = reader_pin(store, &pin, &root);
+	int err = pin_take(store, &pin, &root);
 
 	if (err != 0)
 		return err;
-	txn = read_txn(store, pin);
+	txn = txn_take_memory(store, pin);
 	if (txn == NULL) {
-		reader_unpin(store, pin);
+		pin_release(store, pin);
 		return -ENOMEM;
 	}
 	assert(txn->pin == NULL);
 	txn->pin = pin;
 	txn->failed = 0;
-	show_root(txn, root);
+	txn_show_root(txn, root);
 	*ret_txn = txn;
 	return 0;
 }
 
 /* What this transaction may reuse (I2). */
-static void find_bounds(struct kt_store *store, uint64_t last, struct space_bounds *bounds)
+static void txn_find_bounds(struct kt_store *store, uint64_t last, struct space_bounds *bounds)
 {
 	uint64_t durable = atomic_load(&store->area->durable_txn);
 
 	bounds->slot_txn = store->slot_txn;
-	bounds->young = reader_bound(store, last);
+	bounds->young = pins_oldest(store, last);
 	bounds->old = durable < bounds->young ? durable : bounds->young;
 }
 
-static int start_write(struct kt_store *store, struct txn *txn)
+static int txn_start_write(struct kt_store *store, struct txn *txn)
 {
 	const struct root *root = atomic_load(&store->root);
 	struct space_bounds bounds;
@@ -107,8 +107,8 @@ static int start_write(struct kt_store *store, struct txn *txn)
 		return err;
 	if (root->txn == TXN_MAX)
 		return error_set(-EOVERFLOW, "no transaction numbers left");
-	init_handles(txn, store);
-	txn->now_ns = now_ns();
+	txn_init(txn, store);
+	txn->now_ns = txn_now_ns();
 	*txn->own = *root;
 	txn->own->txn = root->txn + 1;
 	txn->own->time_ns = txn->now_ns;
@@ -117,16 +117,16 @@ static int start_write(struct kt_store *store, struct txn *txn)
 	txn->pager.page_count = root->page_count;
 	txn->pager.txn = txn->number;
 	txn->pager.space = store->space;
-	txn->pager.written = &store->area->written;
+	txn->pager.unsynced = &store->area->unsynced;
 	txn->pager.scratch = store->scratch;
 	txn->pager.snapshot = store->snapshot;
 	txn->snapshot = store->snapshot;
-	find_bounds(store, root->txn, &bounds);
+	txn_find_bounds(store, root->txn, &bounds);
 	space_begin(store->space, txn->number, &bounds);
 	return 0;
 }
 
-static int begin_write(struct kt_store *store, bool try, struct txn **ret_txn)
+static int txn_begin_write(struct kt_store *store, bool try, struct txn **ret_txn)
 {
 	struct txn *txn;
 	int err;
@@ -138,11 +138,11 @@ static int begin_write(struct kt_store *store, bool try, struct txn **ret_txn)
 		return -ENOMEM;
 	txn->writing = true;
 	txn->own = malloc(sizeof(*txn->own));
-	err = txn->own == NULL ? -ENOMEM : turn_take(store, try);
+	err = txn->own == NULL ? -ENOMEM : writer_lock_take(store, try);
 	if (!err) {
-		err = start_write(store, txn);
+		err = txn_start_write(store, txn);
 		if (err != 0)
-			turn_give(store);
+			writer_lock_release(store);
 	}
 	if (err != 0) {
 		free(txn->own);
@@ -159,9 +159,9 @@ int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 	int err;
 
 	if (flags & KT_WRITE)
-		err = begin_write(store, (flags & KT_TRY) != 0, &txn);
+		err = txn_begin_write(store, (flags & KT_TRY) != 0, &txn);
 	else
-		err = begin_read(store, &txn);
+		err = txn_begin_read(store, &txn);
 	if (err != 0)
 		return err;
 	txn->pager.verify = (flags & KT_VERIFY) != 0;
@@ -169,37 +169,37 @@ int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 	return 0;
 }
 
-static void free_gathered(struct txn *txn)
+static void txn_free_blocks(struct txn *txn)
 {
-	while (txn->gathered != NULL) {
-		struct gathered *next = txn->gathered->next;
+	while (txn->blocks != NULL) {
+		struct txn_block *next = txn->blocks->next;
 
-		free(txn->gathered);
-		txn->gathered = next;
+		free(txn->blocks);
+		txn->blocks = next;
 	}
 }
 
-static void end_read(struct txn *txn)
+static void txn_end_read(struct txn *txn)
 {
 	struct pin *pin = txn->pin;
-	bool kept = txn->kept;
+	bool cached = txn->cached;
 
 	assert(pin != NULL); /* else it has ended before */
-	free_gathered(txn);
+	txn_free_blocks(txn);
 	txn->pin = NULL;
-	reader_unpin(txn->store, pin); /* from here on its memory may be another one's */
-	if (!kept)
+	pin_release(txn->store, pin); /* from here on its memory may be another one's */
+	if (!cached)
 		free(txn);
 }
 
-static void end_write(struct txn *txn)
+static void txn_end_write(struct txn *txn)
 {
 	if (txn->failed == -ENOSPC || txn->failed == -EDQUOT || txn->failed == -EFBIG)
 		txn->store->full = true;
-	free_gathered(txn);
+	txn_free_blocks(txn);
 	txn->store->scratch = txn->pager.scratch;
 	pager_fini(&txn->pager);
-	turn_give(txn->store);
+	writer_lock_release(txn->store);
 	free(txn->own);
 	free(txn);
 }
@@ -212,25 +212,25 @@ void kt_abort(struct kt_txn *handle)
 		return;
 	txn = handle->txn;
 	if (!txn->writing) {
-		end_read(txn);
+		txn_end_read(txn);
 		return;
 	}
 	if (!io_forked(txn->store->io)) {
 		/* Notes of what it wrote or released do not fit the commit before it. */
 		if (txn->pager.changed)
-			txn->store->area->written.overflow = true;
+			txn->store->area->unsynced.overflow = true;
 		space_abort(txn->store->space);
 	}
-	end_write(txn);
+	txn_end_write(txn);
 }
 
 /* Move a read transaction to the last commit, which cannot change: we have the turn. */
-static void advance(struct txn *reader)
+static void txn_advance(struct txn *reader)
 {
 	assert(!reader->writing);
-	free_gathered(reader);
-	show_root(reader, atomic_load(&reader->store->root));
-	reader_move(reader->pin, reader->number);
+	txn_free_blocks(reader);
+	txn_show_root(reader, atomic_load(&reader->store->root));
+	pin_move(reader->pin, reader->number);
 }
 
 int kt_commit(struct kt_txn *handle, unsigned flags)
@@ -245,11 +245,11 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 	int err = txn->failed;
 
 	if (!txn->writing) {
-		end_read(txn);
+		txn_end_read(txn);
 		return 0;
 	}
 	if (io_forked(txn->store->io)) { /* it is the parent's */
-		end_write(txn);
+		txn_end_write(txn);
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");
 	}
@@ -257,21 +257,21 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 		err = commit_txn(txn, flush);
 	else
 		space_abort(txn->store->space);
-	if (!err && txn->owner != 0)
-		txn->store->owner = txn->owner;
+	if (!err && txn->nameless_owner != 0)
+		txn->store->nameless_owner = txn->nameless_owner;
 	if (txn->failed != 0 && txn->pager.changed)
-		txn->store->area->written.overflow = true;
+		txn->store->area->unsynced.overflow = true;
 	if (!err && txn->generation == 0 && flush)
 		err = commit_flush(txn->store);
 	if (!err && reader != NULL)
-		advance(reader->txn);
-	end_write(txn);
+		txn_advance(reader->txn);
+	txn_end_write(txn);
 	return err;
 }
 
 int txn_show(struct txn *txn, const struct format_snapshot *kept)
 {
-	struct format_tree *own = txn_gather(txn, TREE_COUNT * sizeof(*own));
+	struct format_tree *own = txn_alloc(txn, TREE_COUNT * sizeof(*own));
 
 	if (own == NULL)
 		return -ENOMEM;
@@ -305,13 +305,13 @@ int kt_new_id(struct kt_txn *handle, uint64_t *ret_id)
 	return 0;
 }
 
-void *txn_gather(struct txn *txn, size_t size)
+void *txn_alloc(struct txn *txn, size_t size)
 {
-	struct gathered *gathered = malloc(sizeof(*gathered) + (size > 0 ? size : 1));
+	struct txn_block *block = malloc(sizeof(*block) + (size > 0 ? size : 1));
 
-	if (gathered == NULL)
+	if (block == NULL)
 		return NULL;
-	gathered->next = txn->gathered;
-	txn->gathered = gathered;
-	return gathered->bytes;
+	block->next = txn->blocks;
+	txn->blocks = block;
+	return block->bytes;
 }

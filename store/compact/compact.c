@@ -271,12 +271,12 @@ static int walk(struct compaction *compaction, enum move_how how, uint64_t ceili
 
 static int try_trim(struct kt_store *store, bool *ret_early)
 {
-	int err = turn_take(store, false);
+	int err = writer_lock_take(store, false);
 
 	if (err != 0)
 		return err;
 	err = commit_trim(store, ret_early);
-	turn_give(store);
+	writer_lock_release(store);
 	return err;
 }
 

@@ -31,7 +31,7 @@ static int copy_blocks(
 			return error_set(-EBADMSG, "page %llu: block %llu of a value",
 				(unsigned long long)(extent->page + skip + i),
 				(unsigned long long)(extent->block + skip + i));
-		written_add(pager->written, run->start + i, true, sum);
+		unsynced_add(pager->unsynced, run->start + i, true, sum);
 	}
 	err = io_write(pager->io, run->start * PAGE_SIZE, &part, 1);
 	if (err != 0)

@@ -62,7 +62,7 @@ int kt_collection_view(
 
 	if (txn->txn->store != collection->store)
 		return -EINVAL;
-	view = txn_gather(txn->txn, sizeof(*view) + collection->prefix_size);
+	view = txn_alloc(txn->txn, sizeof(*view) + collection->prefix_size);
 	if (view == NULL)
 		return -ENOMEM;
 	prefix = (uint8_t *)(view + 1);

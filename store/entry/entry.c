@@ -227,7 +227,7 @@ int entry_attr(struct txn *txn, const struct cell *cell, struct kt_slice *ret_at
 		return 0;
 	if (cell->attr_size > KT_ATTR_MAX)
 		return error_damaged(0, "an attribute blob that is too long");
-	bytes = txn_gather(txn, cell->attr_size);
+	bytes = txn_alloc(txn, cell->attr_size);
 	if (bytes == NULL)
 		return -ENOMEM;
 	err = overflow_read(&txn->pager, cell->attr_overflow, bytes, cell->attr_size);
@@ -252,7 +252,7 @@ int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_v
 	}
 	err = value_view(&txn->pager, value, &view);
 	if (!err && view == NULL) {
-		bytes = txn_gather(txn, value->size);
+		bytes = txn_alloc(txn, value->size);
 		if (bytes == NULL)
 			return -ENOMEM;
 		err = value_read(&txn->pager, value, 0, bytes, value->size, &got);

@@ -35,8 +35,8 @@ static int own(struct txn *txn, uint64_t id)
 	struct format_owned key;
 	int err;
 
-	txn->owner = txn->store->id_here;
-	key = owned_key(txn->owner, id);
+	txn->nameless_owner = txn->store->opener_id;
+	key = owned_key(txn->nameless_owner, id);
 	txn->pager.internal = true;
 	err = kt_put(&tree, &key, sizeof(key), NULL, 0);
 	txn->pager.internal = false;
@@ -58,7 +58,8 @@ static int disown(struct txn *txn, uint64_t owner, uint64_t id)
 
 static int disown_own(struct txn *txn, uint64_t id)
 {
-	return disown(txn, txn->owner != 0 ? txn->owner : txn->store->owner, id);
+	return disown(txn,
+		txn->nameless_owner != 0 ? txn->nameless_owner : txn->store->nameless_owner, id);
 }
 
 /* ---- making and ending them ------------------------------------------------------------------ */
@@ -237,8 +238,8 @@ int nameless_drop_own(struct kt_store *store)
 	struct kt_txn *txn;
 	int err;
 
-	if (store->owner == 0)
+	if (store->nameless_owner == 0)
 		return 0;
 	err = kt_begin(store, KT_WRITE, &txn);
-	return err != 0 ? err : finish(txn, drop_all_of(txn, store->owner));
+	return err != 0 ? err : finish(txn, drop_all_of(txn, store->nameless_owner));
 }

@@ -141,7 +141,7 @@ int shared_part(struct entry *entry, bool keep_attr)
 		err = entry_attr(txn, &cell, &attr);
 	if (err != 0)
 		return err;
-	copy = txn_gather(txn, attr.size);
+	copy = txn_alloc(txn, attr.size);
 	if (copy == NULL)
 		return -ENOMEM;
 	if (attr.size > 0)

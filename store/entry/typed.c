@@ -128,7 +128,7 @@ int kt_get_string(struct kt_txn *txn, const void *key, size_t key_size, const ch
 		return err;
 	if (value.size > 0 && memchr(value.data, '\0', value.size) != NULL)
 		return error_set(-EILSEQ, "a value with a NUL byte is not a string");
-	copy = txn_gather(txn->txn, value.size + 1);
+	copy = txn_alloc(txn->txn, value.size + 1);
 	if (copy == NULL)
 		return -ENOMEM;
 	if (value.size > 0)

@@ -56,7 +56,7 @@ struct io {
 	const struct io_ops *ops;
 	bool durable;  /* false: in memory; io_sync() does nothing, and nothing need be proved */
 	bool readonly; /* io_write() and io_truncate() give -EROFS */
-	const _Atomic char *mark; /* 0 in the child of a fork; NULL: that is not looked at */
+	const _Atomic char *not_forked; /* 0 in the child of a fork; NULL: that is not looked at */
 };
 
 /** Is this the child of a process that opened the file and forked? A file, its locks and its lock
@@ -64,7 +64,8 @@ struct io {
  *  parent still uses them. */
 static inline bool io_forked(const struct io *io)
 {
-	return io->mark != NULL && atomic_load_explicit(io->mark, memory_order_relaxed) == 0;
+	return io->not_forked != NULL &&
+	       atomic_load_explicit(io->not_forked, memory_order_relaxed) == 0;
 }
 
 /** Fills a new file with its first content; see io_file_create().

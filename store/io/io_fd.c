@@ -56,7 +56,7 @@ int io_fd_new(int fd, const struct io_ops *ops, bool durable, bool readonly, str
 		return -ENOMEM;
 	}
 	file->area_fd = -1;
-	file->io.mark = mark_new();
+	file->io.not_forked = mark_new();
 	file->io.ops = ops;
 	file->io.durable = durable;
 	file->io.readonly = readonly;
@@ -76,7 +76,7 @@ void io_fd_close(struct io *io)
 	if (file->area_fd >= 0)
 		close(file->area_fd);
 	close(file->fd);
-	mark_free(io->mark);
+	mark_free(io->not_forked);
 	free(file->path);
 	free(file);
 }

@@ -22,7 +22,7 @@ static uint64_t current_txn(const struct kt_store *store)
 
 /* ---- roots ----------------------------------------------------------------------------------- */
 
-static int new_root(
+static int root_new(
 	const struct kt_store *store, const struct format_slot *slot, struct root **ret_root)
 {
 	struct root *root;
@@ -46,14 +46,14 @@ static int new_root(
 
 /* Free the roots that no reader can have any more. A reader pins the number in root_txn or a newer
  * one before it takes a root, so it never takes one that is older than its pin. */
-static void free_roots(struct kt_store *store)
+static void root_free_unused(struct kt_store *store)
 {
 	struct root **link = &store->replaced;
 	struct readers here;
 
 	if (*link == NULL)
 		return;
-	reader_look_here(store, &here);
+	pins_readers_here(store, &here);
 	while (*link != NULL && (*link)->txn >= here.oldest)
 		link = &(*link)->older;
 	while (*link != NULL) {
@@ -65,7 +65,7 @@ static void free_roots(struct kt_store *store)
 }
 
 /* Put a root in place. The caller holds root_mutex. */
-static void install(struct kt_store *store, struct root *root)
+static void root_install(struct kt_store *store, struct root *root)
 {
 	struct root *old = atomic_load(&store->root);
 
@@ -77,16 +77,16 @@ static void install(struct kt_store *store, struct root *root)
 		return;
 	old->older = store->replaced;
 	store->replaced = old;
-	free_roots(store);
+	root_free_unused(store);
 }
 
-static int install_slot(struct kt_store *store, const struct format_slot *slot)
+static int root_install_slot(struct kt_store *store, const struct format_slot *slot)
 {
 	struct root *root;
-	int err = new_root(store, slot, &root);
+	int err = root_new(store, slot, &root);
 
 	if (!err)
-		install(store, root);
+		root_install(store, root);
 	return err;
 }
 
@@ -112,23 +112,23 @@ int current_slot(const struct kt_store *store, uint64_t published, struct format
 }
 
 /* A reader apart finds the commit in the slots alone. */
-static int refresh_apart(struct kt_store *store)
+static int current_refresh_unprivileged(struct kt_store *store)
 {
 	const struct root *root = atomic_load(&store->root);
 	struct slot_state state;
 	uint64_t marks[SLOT_COUNT];
 	int err;
 
-	slot_marks(store->map, marks);
-	if (memcmp(marks, store->slot_marks, sizeof(marks)) == 0)
+	slot_checksums(store->map, marks);
+	if (memcmp(marks, store->slot_checksums, sizeof(marks)) == 0)
 		return 0;
 	err = slot_recover(store->io, store->map, store->seed, store->boot_id, 0, true, &state);
 	if (!err && state.slot.txn < root->txn)
 		err = error_set(-EIO, "it went back to an older commit; open it again");
 	if (!err && state.slot.txn > root->txn)
-		err = install_slot(store, &state.slot);
+		err = root_install_slot(store, &state.slot);
 	if (!err) {
-		memcpy(store->slot_marks, marks, sizeof(marks));
+		memcpy(store->slot_checksums, marks, sizeof(marks));
 		atomic_store(
 			&store->area->published, published_make(state.slot.txn, state.slot.page));
 	}
@@ -139,8 +139,8 @@ int current_refresh_locked(struct kt_store *store)
 {
 	struct format_slot slot;
 
-	if (store->apart)
-		return refresh_apart(store);
+	if (store->unprivileged)
+		return current_refresh_unprivileged(store);
 	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
 		uint64_t now = atomic_load(&store->area->published);
 		uint64_t current = now & ~PUBLISHED_POISONED;
@@ -153,7 +153,7 @@ int current_refresh_locked(struct kt_store *store)
 			return error_set(-EIO, "an earlier flush failed; open the store again");
 		STEP("refresh");
 		if (current_slot(store, current, &slot) == 0)
-			return install_slot(store, &slot);
+			return root_install_slot(store, &slot);
 	}
 	return error_damaged(PAGE_DURABLE, "the slot of the current commit is damaged");
 }
@@ -181,17 +181,17 @@ void current_publish(struct kt_store *store, struct root *root)
 	root->pending_pages = store->slot.pending_pages;
 	atomic_store(&store->area->published, root->published);
 	STEP("published");
-	install(store, root);
+	root_install(store, root);
 	pthread_mutex_unlock(&store->root_mutex);
-	lockarea_ring(store);
-	STEP("rung");
+	lockarea_notify(store);
+	STEP("notified");
 }
 
 void current_poison(struct kt_store *store)
 {
 	atomic_fetch_or(&store->area->published, PUBLISHED_POISONED);
 	pager_doubt(store->seen);
-	lockarea_ring(store);
+	lockarea_notify(store);
 }
 
 bool current_is_poisoned(const struct kt_store *store)
@@ -200,33 +200,33 @@ bool current_is_poisoned(const struct kt_store *store)
 }
 
 /* The writer's part of what opening or following found. */
-static void take_state(struct kt_store *store, const struct slot_state *state)
+static void current_take_state(struct kt_store *store, const struct slot_state *state)
 {
 	store->slot = state->slot;
 	store->durable_page = state->durable_page;
 	store->slot_txn = state->durable_txn;
-	store->witnessed_txn = state->witnessed_txn;
-	store->behind = true;
+	store->confirmed_txn = state->confirmed_txn;
+	store->space_stale = true;
 }
 
 /* The last writer died in its turn. What it finished is the current commit; nobody knows what else
  * it wrote. */
-static void inherit(struct kt_store *store, const struct slot_state *state)
+static void current_inherit(struct kt_store *store, const struct slot_state *state)
 {
 	struct lockarea *area = store->area;
 
-	area->written.overflow = true;
+	area->unsynced.overflow = true;
 	atomic_store(&area->durable_txn, state->durable_txn);
-	atomic_store(&area->cut_txn, state->slot.txn); /* perhaps it did */
+	atomic_store(&area->shrink_txn, state->slot.txn); /* perhaps it did */
 	if (current_txn(store) != state->slot.txn) {
 		atomic_store(&area->published, published_make(state->slot.txn, state->slot.page));
-		lockarea_ring(store);
+		lockarea_notify(store);
 	}
 }
 
-static int follow(struct kt_store *store, bool died)
+static int current_catch_up(struct kt_store *store, bool died)
 {
-	uint64_t sound = atomic_load(&store->area->proved_txn);
+	uint64_t sound = atomic_load(&store->area->synced_txn);
 	struct slot_state state;
 	struct root *root;
 	int err = slot_recover(
@@ -240,39 +240,39 @@ static int follow(struct kt_store *store, bool died)
 	if (err != 0)
 		return err;
 	if (died)
-		inherit(store, &state);
+		current_inherit(store, &state);
 	STEP("inherited");
 	err = current_refresh(store, &root);
 	if (!err)
-		take_state(store, &state);
+		current_take_state(store, &state);
 	return err;
 }
 
 int current_follow(struct kt_store *store)
 {
 	struct lockarea *area = store->area;
-	uint64_t before = atomic_load(&area->busy);
+	uint64_t before = atomic_load(&area->writer_id);
 	int err;
 
 	/* Not before a dead one's turn is dealt with: this one may die of it too. */
 	if (before == 0) {
-		STEP("turn-taken");
-		atomic_store(&area->busy, store->id_here);
+		STEP("write-locked");
+		atomic_store(&area->writer_id, store->opener_id);
 	}
 	if (current_is_poisoned(store))
 		return 0;
-	if (before == 0 && atomic_load(&area->last_writer) == store->id_here)
+	if (before == 0 && atomic_load(&area->last_writer_id) == store->opener_id)
 		return 0;
-	err = follow(store, before != 0);
-	atomic_store(&area->busy, err != 0 ? before : store->id_here);
+	err = current_catch_up(store, before != 0);
+	atomic_store(&area->writer_id, err != 0 ? before : store->opener_id);
 	if (!err && before != 0)
-		atomic_store(&area->last_writer, store->id_here);
+		atomic_store(&area->last_writer_id, store->opener_id);
 	return err;
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static int map_file(struct kt_store *store)
+static int current_map_file(struct kt_store *store)
 {
 	uint64_t size, mapped;
 	const void *base;
@@ -291,43 +291,44 @@ static int map_file(struct kt_store *store)
 }
 
 /* Nobody else uses the area: find the newest state in the file. */
-static int open_first(struct kt_store *store, bool apart)
+static int current_open_first(struct kt_store *store, bool unprivileged)
 {
 	struct slot_state state;
 	int err;
 
-	slot_marks(store->map, store->slot_marks);
-	err = slot_recover(store->io, store->map, store->seed, store->boot_id, 0, apart, &state);
+	slot_checksums(store->map, store->slot_checksums);
+	err = slot_recover(
+		store->io, store->map, store->seed, store->boot_id, 0, unprivileged, &state);
 	if (err != 0)
 		return err;
-	if (apart || (store->readonly && !lockarea_is_left(store, &state)))
-		err = lockarea_apart(store, &state);
+	if (unprivileged || (store->readonly && !lockarea_is_reusable(store, &state)))
+		err = lockarea_make_private(store, &state);
 	else if (!store->readonly)
-		err = lockarea_build(store, &state);
+		err = lockarea_create(store, &state);
 	if (!err)
-		err = install_slot(store, &state.slot);
+		err = root_install_slot(store, &state.slot);
 	if (err != 0)
 		return err;
-	take_state(store, &state);
+	current_take_state(store, &state);
 	store->opened_txn = state.durable_txn;
 	if (!store->readonly) {
 		/* What weak commits wrote is not known any more. */
-		store->area->written.overflow = state.weak;
-		atomic_store(&store->area->last_writer, store->id_here);
-		if (state.weak || state.durable_txn != state.witnessed_txn)
+		store->area->unsynced.overflow = state.weak;
+		atomic_store(&store->area->last_writer_id, store->opener_id);
+		if (state.weak || state.durable_txn != state.confirmed_txn)
 			atomic_store(&store->own_txn, state.slot.txn);
 	}
 	return 0;
 }
 
 /* Others have the store open. The writer's part is for the first turn. */
-static int open_joined(struct kt_store *store)
+static int current_open_joined(struct kt_store *store)
 {
 	struct format_slot slot;
 
 	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
 		if (current_slot(store, atomic_load(&store->area->published), &slot) == 0)
-			return install_slot(store, &slot);
+			return root_install_slot(store, &slot);
 	}
 	return error_damaged(PAGE_DURABLE, "the slot of the current commit is damaged");
 }
@@ -338,12 +339,12 @@ int current_open(struct kt_store *store, bool alone)
 	int err = lockarea_enter(store, alone, &entry);
 
 	if (!err)
-		err = map_file(store);
+		err = current_map_file(store);
 	if (!err && entry == LOCKAREA_JOINED)
-		err = open_joined(store);
+		err = current_open_joined(store);
 	else if (!err)
-		err = open_first(store, entry == LOCKAREA_APART);
+		err = current_open_first(store, entry == LOCKAREA_UNPRIVILEGED);
 	if (!err)
-		err = lockarea_settle(store);
+		err = lockarea_register(store);
 	return err;
 }

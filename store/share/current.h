@@ -46,9 +46,9 @@ void current_poison(struct kt_store *store);
 bool current_is_poisoned(const struct kt_store *store);
 
 /** Is the newest durable slot known to be on the disk? */
-static inline bool current_is_proved(const struct kt_store *store)
+static inline bool current_is_synced(const struct kt_store *store)
 {
-	return atomic_load(&store->area->proved_txn) >= store->slot_txn;
+	return atomic_load(&store->area->synced_txn) >= store->slot_txn;
 }
 
 #endif

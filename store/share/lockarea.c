@@ -17,18 +17,18 @@
 #define FIXED_SIZE offsetof(struct lockarea, blocks)
 
 static const struct io_range open_byte = {LOCK_OPEN, 1};
-static const struct io_range writers_byte = {LOCK_WRITERS, 1};
-static const struct io_range still_byte = {LOCK_STILL, 1};
+static const struct io_range writable_byte = {LOCK_WRITABLE, 1};
+static const struct io_range frozen_byte = {LOCK_FROZEN, 1};
 
-static struct io_range opener_byte(uint32_t place)
+static struct io_range opener_byte(uint32_t opener_index)
 {
-	return (struct io_range){LOCK_OPENER + place, 1};
+	return (struct io_range){LOCK_OPENER + opener_index, 1};
 }
 
 /* ---- entering -------------------------------------------------------------------------------- */
 
 /* A program that locks all of the file knows nothing of the others and never lets go. */
-static int take_open(struct kt_store *store)
+static int lockarea_lock_open(struct kt_store *store)
 {
 	enum io_lock kind = store->readonly ? IO_SHARED : IO_EXCLUSIVE;
 	struct io_range by;
@@ -43,7 +43,7 @@ static int take_open(struct kt_store *store)
 
 /* Is the area the only one that is used with this store, and is it used?
  * @return 0; -EBUSY another one is used */
-static int look_around(struct kt_store *store, bool *ret_used)
+static int lockarea_find_others(struct kt_store *store, bool *ret_used)
 {
 	const struct io_range all = {LOCK_AREA, LOCK_AREAS};
 	const struct io_range below = {LOCK_AREA, store->area_byte.start - LOCK_AREA};
@@ -58,7 +58,7 @@ static int look_around(struct kt_store *store, bool *ret_used)
 }
 
 /* Does the area that others use belong to this store? */
-static int check_joined(const struct kt_store *store)
+static int lockarea_check_joined(const struct kt_store *store)
 {
 	const struct lockarea *area = store->area;
 
@@ -72,25 +72,25 @@ static int check_joined(const struct kt_store *store)
 }
 
 /* See to it that nobody writes who may not, or who is not to. OPEN is held. */
-static int lock_writers(struct kt_store *store, bool alone)
+static int lockarea_lock_writable(struct kt_store *store, bool alone)
 {
 	static const char kept[] = "another process keeps it from being written";
 	static const char written[] = "another process has it open for writing";
 	int err = 0;
 
 	if (store->readonly && alone) {
-		if (io_locked(store->io, &writers_byte, NULL))
+		if (io_locked(store->io, &writable_byte, NULL))
 			return error_set(-EBUSY, "%s", written);
-		err = io_lock(store->io, IO_SHARED, &still_byte, false);
+		err = io_lock(store->io, IO_SHARED, &frozen_byte, false);
 	} else if (!store->readonly) {
-		if (io_locked(store->io, &still_byte, NULL))
+		if (io_locked(store->io, &frozen_byte, NULL))
 			return error_set(-EBUSY, "%s", kept);
-		err = io_lock(store->io, alone ? IO_EXCLUSIVE : IO_SHARED, &writers_byte, false);
+		err = io_lock(store->io, alone ? IO_EXCLUSIVE : IO_SHARED, &writable_byte, false);
 	}
 	return err == -EAGAIN ? error_set(-EBUSY, "%s", alone ? written : kept) : err;
 }
 
-static int new_id(uint64_t *ret_id)
+static int lockarea_new_id(uint64_t *ret_id)
 {
 	*ret_id = 0;
 	while (*ret_id == 0)
@@ -104,37 +104,37 @@ int lockarea_enter(struct kt_store *store, bool alone, enum lockarea_entry *ret_
 	uint64_t number = 0;
 	void *area = NULL;
 	bool used = false;
-	int err = new_id(&store->id_here);
+	int err = lockarea_new_id(&store->opener_id);
 
 	if (!err)
-		err = take_open(store);
+		err = lockarea_lock_open(store);
 	STEP("enter-open");
 	if (!err)
-		err = lock_writers(store, alone);
+		err = lockarea_lock_writable(store, alone);
 	if (err != 0)
 		return err;
 	err = io_area(store->io, sizeof(struct lockarea), !store->readonly, &area, &number);
 	if (!err) {
 		store->area = area;
 		store->area_byte = (struct io_range){LOCK_AREA + number % LOCK_AREAS, 1};
-		err = look_around(store, &used);
+		err = lockarea_find_others(store, &used);
 	}
 	if (!err && used)
-		err = check_joined(store);
+		err = lockarea_check_joined(store);
 	if (err != 0 && store->readonly && err != -EIO) {
-		*ret_entry = LOCKAREA_APART;
+		*ret_entry = LOCKAREA_UNPRIVILEGED;
 		return 0;
 	}
 	*ret_entry = used ? LOCKAREA_JOINED : LOCKAREA_FIRST;
 	return err;
 }
 
-static uint64_t published_of(const struct slot_state *state)
+static uint64_t lockarea_published_of(const struct slot_state *state)
 {
 	return published_make(state->slot.txn, state->slot.page);
 }
 
-int lockarea_build(struct kt_store *store, const struct slot_state *state)
+int lockarea_create(struct kt_store *store, const struct slot_state *state)
 {
 	struct lockarea *area = store->area;
 	int err = io_area_clear(store->io, 0, FIXED_SIZE);
@@ -144,28 +144,28 @@ int lockarea_build(struct kt_store *store, const struct slot_state *state)
 	STEP("build-cleared");
 	memcpy(area->store_id, store->id, sizeof(area->store_id));
 	memcpy(area->boot_id, store->boot_id, sizeof(area->boot_id));
-	atomic_store(&area->published, published_of(state));
+	atomic_store(&area->published, lockarea_published_of(state));
 	atomic_store(&area->durable_txn, state->durable_txn);
-	if (state->durable_txn == state->witnessed_txn)
-		atomic_store(&area->proved_txn, state->durable_txn);
+	if (state->durable_txn == state->confirmed_txn)
+		atomic_store(&area->synced_txn, state->durable_txn);
 	STEP("build-filled");
 	atomic_store(&area->ready, LOCKAREA_READY);
 	return 0;
 }
 
-bool lockarea_is_left(const struct kt_store *store, const struct slot_state *state)
+bool lockarea_is_reusable(const struct kt_store *store, const struct slot_state *state)
 {
 	const struct lockarea *area = store->area;
 
 	return atomic_load(&area->ready) == LOCKAREA_READY &&
 	       memcmp(area->store_id, store->id, sizeof(area->store_id)) == 0 &&
 	       memcmp(area->boot_id, store->boot_id, sizeof(area->boot_id)) == 0 &&
-	       atomic_load(&area->busy) == 0 &&
+	       atomic_load(&area->writer_id) == 0 &&
 	       published_txn(atomic_load(&area->published)) == state->slot.txn &&
 	       (atomic_load(&area->published) & PUBLISHED_POISONED) == 0;
 }
 
-int lockarea_apart(struct kt_store *store, const struct slot_state *state)
+int lockarea_make_private(struct kt_store *store, const struct slot_state *state)
 {
 	void *area = mmap(NULL, sizeof(struct lockarea), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -173,14 +173,14 @@ int lockarea_apart(struct kt_store *store, const struct slot_state *state)
 	if (area == MAP_FAILED)
 		return -ENOMEM;
 	store->area = area;
-	store->apart = true;
-	atomic_store(&store->area->published, published_of(state));
+	store->unprivileged = true;
+	atomic_store(&store->area->published, lockarea_published_of(state));
 	return 0;
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
-static void raise(_Atomic uint32_t *used, uint32_t count)
+static void lockarea_raise(_Atomic uint32_t *used, uint32_t count)
 {
 	uint32_t now = atomic_load(used);
 
@@ -189,10 +189,10 @@ static void raise(_Atomic uint32_t *used, uint32_t count)
 }
 
 /* @return 0; -EAGAIN somebody has it */
-static int try_place(struct kt_store *store, uint32_t place, uint64_t id)
+static int opener_try(struct kt_store *store, uint32_t opener_index, uint64_t id)
 {
-	struct opener *opener = &store->area->openers[place];
-	struct io_range byte = opener_byte(place);
+	struct opener *opener = &store->area->openers[opener_index];
+	struct io_range byte = opener_byte(opener_index);
 	uint64_t none = 0;
 	int err = atomic_load(&opener->id) != 0 ? -EAGAIN : 0;
 
@@ -200,20 +200,20 @@ static int try_place(struct kt_store *store, uint32_t place, uint64_t id)
 		err = io_lock(store->io, IO_SHARED, &byte, false);
 	if (err != 0)
 		return err;
-	STEP("place-locked");
+	STEP("opener-locked");
 	if (atomic_compare_exchange_strong(&opener->id, &none, id))
 		return 0;
 	io_lock(store->io, IO_UNLOCKED, &byte, false);
 	return -EAGAIN;
 }
 
-static int find_place(struct kt_store *store, uint64_t id, uint32_t *ret_place)
+static int opener_find(struct kt_store *store, uint64_t id, uint32_t *ret_place)
 {
-	for (uint32_t place = 0; place < LOCKAREA_OPENERS; place++) {
-		int err = try_place(store, place, id);
+	for (uint32_t opener_index = 0; opener_index < LOCKAREA_OPENERS; opener_index++) {
+		int err = opener_try(store, opener_index, id);
 
 		if (!err)
-			*ret_place = place;
+			*ret_place = opener_index;
 		if (err != -EAGAIN)
 			return err;
 	}
@@ -221,85 +221,85 @@ static int find_place(struct kt_store *store, uint64_t id, uint32_t *ret_place)
 }
 
 /* Clear the places of all who died, so that there is one. */
-static int bury_all(struct kt_store *store)
+static int lockarea_reap_all(struct kt_store *store)
 {
-	const struct io_range turn = {LOCK_TURN, 1};
+	const struct io_range turn = {LOCK_WRITE, 1};
 	uint32_t used = atomic_load(&store->area->openers_used);
 	int err = io_lock(store->io, IO_EXCLUSIVE, &turn, true);
 
 	if (err != 0)
 		return err;
-	for (uint32_t place = 0; place < used; place++)
-		if (!lockarea_is_alive(store, place))
-			lockarea_bury(store, place);
+	for (uint32_t opener_index = 0; opener_index < used; opener_index++)
+		if (!lockarea_is_alive(store, opener_index))
+			lockarea_reap(store, opener_index);
 	return io_lock(store->io, IO_UNLOCKED, &turn, false);
 }
 
-int lockarea_settle(struct kt_store *store)
+int lockarea_register(struct kt_store *store)
 {
 	struct lockarea *area = store->area;
-	uint64_t id = store->id_here;
-	uint32_t place = 0;
+	uint64_t id = store->opener_id;
+	uint32_t opener_index = 0;
 	int err;
 
-	if (store->apart)
+	if (store->unprivileged)
 		return io_lock(store->io, IO_UNLOCKED, &open_byte, false);
-	err = find_place(store, id, &place);
+	err = opener_find(store, id, &opener_index);
 	if (err == -ENFILE && !store->readonly) {
-		err = bury_all(store);
+		err = lockarea_reap_all(store);
 		if (!err)
-			err = find_place(store, id, &place);
+			err = opener_find(store, id, &opener_index);
 	}
 	if (!err) {
-		store->place = place + 1;
-		atomic_store(&area->openers[place].pid, (uint32_t)getpid());
-		raise(&area->openers_used, place + 1);
+		store->opener_number = opener_index + 1;
+		atomic_store(&area->openers[opener_index].pid, (uint32_t)getpid());
+		lockarea_raise(&area->openers_used, opener_index + 1);
 		err = io_lock(store->io, IO_SHARED, &store->area_byte, false);
 	}
-	STEP("settled");
+	STEP("registered");
 	if (!err)
 		err = io_lock(store->io, IO_UNLOCKED, &open_byte, false);
 	return err;
 }
 
-/* Free all pins of a place, and then the place. */
-static void clear_place(struct lockarea *area, uint32_t place)
+/* Free all pins of a opener_index, and then the opener_index. */
+static void opener_clear(struct lockarea *area, uint32_t opener_index)
 {
 	uint32_t used = atomic_load(&area->blocks_used);
 
 	for (uint32_t block = 0; block < used && block < LOCKAREA_BLOCKS; block++) {
-		if (atomic_load(&area->owners[block]) != place + 1)
+		if (atomic_load(&area->owners[block]) != opener_index + 1)
 			continue;
 		for (unsigned i = 0; i < LOCKAREA_PINS; i++)
 			if (atomic_load(&area->blocks[block].pins[i].txn) != 0)
 				atomic_store(&area->blocks[block].pins[i].txn, 0);
 		atomic_store(&area->owners[block], 0);
 	}
-	STEP("place-cleared");
-	atomic_store(&area->openers[place].listening, 0);
-	atomic_store(&area->openers[place].id, 0);
+	STEP("opener-cleared");
+	atomic_store(&area->openers[opener_index].foreign_waiters, 0);
+	atomic_store(&area->openers[opener_index].id, 0);
 }
 
 void lockarea_leave(struct kt_store *store)
 {
-	if (store->apart)
+	if (store->unprivileged)
 		munmap(store->area, sizeof(struct lockarea));
-	else if (store->place > 0)
-		clear_place(store->area, store->place - 1);
-	store->place = 0;
+	else if (store->opener_number > 0)
+		opener_clear(store->area, store->opener_number - 1);
+	store->opener_number = 0;
 }
 
-bool lockarea_is_alive(struct kt_store *store, uint32_t place)
+bool lockarea_is_alive(struct kt_store *store, uint32_t opener_index)
 {
-	struct io_range byte = opener_byte(place);
+	struct io_range byte = opener_byte(opener_index);
 
-	return place + 1 == store->place || io_locked(store->io, &byte, NULL);
+	return opener_index + 1 == store->opener_number || io_locked(store->io, &byte, NULL);
 }
 
-void lockarea_bury(struct kt_store *store, uint32_t place)
+void lockarea_reap(struct kt_store *store, uint32_t opener_index)
 {
-	if (atomic_load(&store->area->openers[place].id) != 0)
-		clear_place(store->area, place);
+	if (atomic_load(&store->area->openers[opener_index].id) != 0)
+		opener_clear(store->area, opener_index);
 }
 
 int lockarea_claim_block(struct kt_store *store, uint32_t *ret_block)
@@ -311,12 +311,12 @@ int lockarea_claim_block(struct kt_store *store, uint32_t *ret_block)
 		uint64_t offset = FIXED_SIZE + (uint64_t)block * PAGE_SIZE;
 		int err = 0;
 
-		if (!atomic_compare_exchange_strong(
-			    &area->owners[block], &none, store->place > 0 ? store->place : 1))
+		if (!atomic_compare_exchange_strong(&area->owners[block], &none,
+			    store->opener_number > 0 ? store->opener_number : 1))
 			continue;
-		raise(&area->blocks_used, block + 1);
+		lockarea_raise(&area->blocks_used, block + 1);
 		STEP("block-claimed");
-		if (!store->apart)
+		if (!store->unprivileged)
 			err = io_area_clear(store->io, offset, PAGE_SIZE);
 		if (err != 0)
 			atomic_store(&area->owners[block], 0);
@@ -331,26 +331,28 @@ int lockarea_claim_block(struct kt_store *store, uint32_t *ret_block)
 
 void lockarea_wake(struct lockarea *area)
 {
-	syscall(SYS_futex, &area->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	syscall(SYS_futex, &area->futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 /* Does anybody wait for a commit of this handle? */
-static bool is_heard(const struct kt_store *store)
+static bool lockarea_has_waiters(const struct kt_store *store)
 {
 	const struct lockarea *area = store->area;
 	uint32_t used = atomic_load(&area->openers_used);
 
-	if (atomic_load(&area->listeners) > 0)
+	if (atomic_load(&area->waiters) > 0)
 		return true;
-	for (uint32_t place = 0; place < used && place < LOCKAREA_OPENERS; place++)
-		if (place + 1 != store->place && atomic_load(&area->openers[place].listening) > 0)
+	for (uint32_t opener_index = 0; opener_index < used && opener_index < LOCKAREA_OPENERS;
+		opener_index++)
+		if (opener_index + 1 != store->opener_number &&
+			atomic_load(&area->openers[opener_index].foreign_waiters) > 0)
 			return true;
 	return false;
 }
 
-void lockarea_ring(struct kt_store *store)
+void lockarea_notify(struct kt_store *store)
 {
-	atomic_fetch_add(&store->area->bell, 1);
-	if (is_heard(store))
+	atomic_fetch_add(&store->area->futex, 1);
+	if (lockarea_has_waiters(store))
 		lockarea_wake(store->area);
 }

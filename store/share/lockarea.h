@@ -57,10 +57,10 @@
 
 #define LOCK_BASE (UINT64_C(1) << 62)
 #define LOCK_OPEN LOCK_BASE
-#define LOCK_TURN (LOCK_BASE + 1)
-#define LOCK_NEXT (LOCK_BASE + 2)
-#define LOCK_WRITERS (LOCK_BASE + 3)
-#define LOCK_STILL (LOCK_BASE + 4)
+#define LOCK_WRITE (LOCK_BASE + 1)
+#define LOCK_QUEUE (LOCK_BASE + 2)
+#define LOCK_WRITABLE (LOCK_BASE + 3)
+#define LOCK_FROZEN (LOCK_BASE + 4)
 #define LOCK_OPENER (LOCK_BASE + (UINT64_C(1) << 20))
 #define LOCK_AREA (LOCK_BASE + (UINT64_C(1) << 40))
 #define LOCK_AREAS (UINT64_C(1) << 32)
@@ -91,9 +91,9 @@ static inline uint64_t published_page(uint64_t published)
 
 /** A place among those who have the store open. */
 struct opener {
-	_Atomic uint64_t id;	    /* 0: free */
-	_Atomic uint32_t pid;	    /* for people only: it may be of another pid namespace */
-	_Atomic uint32_t listening; /* who wait for commits by others, here */
+	_Atomic uint64_t id;		  /* 0: free */
+	_Atomic uint32_t pid;		  /* for people only: it may be of another pid namespace */
+	_Atomic uint32_t foreign_waiters; /* who wait for commits by others, here */
 };
 
 /** Pin of a read transaction. 0: free; else the transaction number that is pinned. */
@@ -117,21 +117,21 @@ struct lockarea {
 
 	alignas(64) _Atomic uint64_t published; /* the current commit: see above */
 
-	alignas(64) _Atomic uint32_t bell; /* a futex: rung by each commit */
-	_Atomic uint32_t listeners;	   /* who wait for any commit, perhaps dead ones too */
+	alignas(64) _Atomic uint32_t futex; /* a futex: rung by each commit */
+	_Atomic uint32_t waiters;	    /* who wait for any commit, perhaps dead ones too */
 
 	/* The writer's: of the one who has TURN. Readable by all. */
-	alignas(64) _Atomic uint64_t busy; /* id of the one who has it; 0: none */
-	_Atomic uint64_t last_writer;	   /* id of the one who changed the file last */
-	_Atomic uint64_t durable_txn;	   /* newest commit with a durable slot */
-	_Atomic uint64_t proved_txn;	   /* newest commit that is known to be on the disk */
-	_Atomic uint64_t cut_txn;	   /* newest commit that cut the file; older readers may
+	alignas(64) _Atomic uint64_t writer_id; /* id of the one who has it; 0: none */
+	_Atomic uint64_t last_writer_id;	/* id of the one who changed the file last */
+	_Atomic uint64_t durable_txn;		/* newest commit with a durable slot */
+	_Atomic uint64_t synced_txn;		/* newest commit that is known to be on the disk */
+	_Atomic uint64_t shrink_txn; /* newest commit that cut the file; older readers may
 					      reach beyond; 0: none */
-	_Atomic uint32_t queued;	   /* somebody has NEXT, or died with it */
+	_Atomic uint32_t queued;     /* somebody has NEXT, or died with it */
 
 	struct opener openers[LOCKAREA_OPENERS];
 	_Atomic uint32_t owners[LOCKAREA_BLOCKS]; /* place of the opener + 1; 0: free */
-	struct written written;			  /* the writer's */
+	struct unsynced unsynced;		  /* the writer's */
 
 	alignas(PAGE_SIZE) struct pin_block blocks[LOCKAREA_BLOCKS];
 };
@@ -144,9 +144,9 @@ struct kt_store;
 
 /** How a store was entered. */
 enum lockarea_entry {
-	LOCKAREA_FIRST,	 /* nobody else is using the area */
-	LOCKAREA_JOINED, /* others are */
-	LOCKAREA_APART,	 /* it cannot be used: a reader that locks what it reads */
+	LOCKAREA_FIRST,	       /* nobody else is using the area */
+	LOCKAREA_JOINED,       /* others are */
+	LOCKAREA_UNPRIVILEGED, /* it cannot be used: a reader that locks what it reads */
 };
 
 /** Take OPEN, and map the area.
@@ -157,17 +157,17 @@ int lockarea_enter(struct kt_store *store, bool alone, enum lockarea_entry *ret_
 
 /** Make the area anew: nobody uses it.
  *  @param state  what is in the file */
-int lockarea_build(struct kt_store *store, const struct slot_state *state);
+int lockarea_create(struct kt_store *store, const struct slot_state *state);
 
 /** May a reader that is the first use the area as it was left?
  *  @param state  what is in the file */
-bool lockarea_is_left(const struct kt_store *store, const struct slot_state *state);
+bool lockarea_is_reusable(const struct kt_store *store, const struct slot_state *state);
 
 /** Use no area but a private one. @param state  what is in the file */
-int lockarea_apart(struct kt_store *store, const struct slot_state *state);
+int lockarea_make_private(struct kt_store *store, const struct slot_state *state);
 
 /** Take a place among the openers, and let OPEN go. */
-int lockarea_settle(struct kt_store *store);
+int lockarea_register(struct kt_store *store);
 
 /** Give the place back. Where there is none, nothing happens. */
 void lockarea_leave(struct kt_store *store);
@@ -176,7 +176,7 @@ void lockarea_leave(struct kt_store *store);
 bool lockarea_is_alive(struct kt_store *store, uint32_t place);
 
 /** Clear the place of an opener that is dead. Only with the turn (P4). */
-void lockarea_bury(struct kt_store *store, uint32_t place);
+void lockarea_reap(struct kt_store *store, uint32_t place);
 
 /** Take a block of pins.
  *  @param ret_block  its number
@@ -184,7 +184,7 @@ void lockarea_bury(struct kt_store *store, uint32_t place);
 int lockarea_claim_block(struct kt_store *store, uint32_t *ret_block);
 
 /** Ring the bell: something was published. */
-void lockarea_ring(struct kt_store *store);
+void lockarea_notify(struct kt_store *store);
 
 /** Wake all who listen. */
 void lockarea_wake(struct lockarea *area);

@@ -20,7 +20,7 @@
 /* Where this thread found a free pin last. */
 static _Thread_local unsigned pin_hint;
 
-static struct pin *claim_in(struct pin_block *block, uint64_t txn)
+static struct pin *pin_claim_in(struct pin_block *block, uint64_t txn)
 {
 	unsigned index = pin_hint;
 
@@ -37,7 +37,7 @@ static struct pin *claim_in(struct pin_block *block, uint64_t txn)
 }
 
 /* Take a block for one that the handle has not got yet. */
-static int add_block(struct kt_store *store, _Atomic uint32_t *slot)
+static int pin_add_block(struct kt_store *store, _Atomic uint32_t *slot)
 {
 	uint32_t block, none = 0;
 	int err = lockarea_claim_block(store, &block);
@@ -49,13 +49,13 @@ static int add_block(struct kt_store *store, _Atomic uint32_t *slot)
 	return 0;
 }
 
-static int claim_slowly(struct kt_store *store, uint64_t txn, struct pin **ret_pin)
+static int pin_claim_slowly(struct kt_store *store, uint64_t txn, struct pin **ret_pin)
 {
 	for (unsigned i = 0; i < STORE_BLOCKS; i++) {
 		uint32_t block = atomic_load_explicit(&store->blocks[i], memory_order_acquire);
 
 		if (block == 0) {
-			int err = add_block(store, &store->blocks[i]);
+			int err = pin_add_block(store, &store->blocks[i]);
 
 			if (err != 0)
 				return err;
@@ -63,33 +63,33 @@ static int claim_slowly(struct kt_store *store, uint64_t txn, struct pin **ret_p
 		}
 		if (i == 0)
 			atomic_store(&store->pins, &store->area->blocks[block - 1]);
-		*ret_pin = claim_in(&store->area->blocks[block - 1], txn);
+		*ret_pin = pin_claim_in(&store->area->blocks[block - 1], txn);
 		if (*ret_pin != NULL)
 			return 0;
 	}
 	return error_set(-ENFILE, "too many read transactions");
 }
 
-static inline int claim(struct kt_store *store, uint64_t txn, struct pin **ret_pin)
+static inline int pin_claim(struct kt_store *store, uint64_t txn, struct pin **ret_pin)
 {
 	struct pin_block *block = atomic_load_explicit(&store->pins, memory_order_acquire);
-	struct pin *pin = block != NULL ? claim_in(block, txn) : NULL;
+	struct pin *pin = block != NULL ? pin_claim_in(block, txn) : NULL;
 
 	if (pin == NULL)
-		return claim_slowly(store, txn, ret_pin);
+		return pin_claim_slowly(store, txn, ret_pin);
 	*ret_pin = pin;
 	return 0;
 }
 
 /* Is this the child of a fork? As io_forked(). */
-static inline bool is_child(const struct kt_store *store)
+static inline bool pins_forked(const struct kt_store *store)
 {
-	return atomic_load_explicit(store->mark, memory_order_relaxed) == 0;
+	return atomic_load_explicit(store->not_forked, memory_order_relaxed) == 0;
 }
 
 /* ---- readers apart --------------------------------------------------------------------------- */
 
-static bool is_pinned_here(struct kt_store *store, uint64_t txn)
+static bool pin_is_here(struct kt_store *store, uint64_t txn)
 {
 	for (unsigned i = 0; i < STORE_BLOCKS && store->blocks[i] != 0; i++)
 		for (unsigned n = 0; n < LOCKAREA_PINS; n++)
@@ -99,7 +99,7 @@ static bool is_pinned_here(struct kt_store *store, uint64_t txn)
 	return false;
 }
 
-static int lock_pin(struct kt_store *store, uint64_t txn, bool lock)
+static int pin_lock(struct kt_store *store, uint64_t txn, bool lock)
 {
 	const struct io_range byte = {LOCK_PIN + txn, 1};
 	int err = io_lock(store->io, lock ? IO_SHARED : IO_UNLOCKED, &byte, false);
@@ -107,25 +107,26 @@ static int lock_pin(struct kt_store *store, uint64_t txn, bool lock)
 	return err == -EAGAIN ? error_set(-EBUSY, "another program has locked the file") : err;
 }
 
-static void unpin_apart(struct kt_store *store, struct pin *pin)
+static void pin_release_unprivileged(struct kt_store *store, struct pin *pin)
 {
 	uint64_t txn = atomic_load(&pin->txn);
 
 	atomic_store(&pin->txn, 0);
-	if (!is_pinned_here(store, txn))
-		lock_pin(store, txn, false);
+	if (!pin_is_here(store, txn))
+		pin_lock(store, txn, false);
 }
 
 /* The caller holds root_mutex. */
-static int pin_apart(struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
+static int pin_take_unprivileged(
+	struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
 {
 	uint64_t txn = atomic_load(&store->root_txn);
 	struct pin *pin;
-	int err = claim(store, txn, &pin);
+	int err = pin_claim(store, txn, &pin);
 
 	if (err != 0)
 		return err;
-	err = lock_pin(store, txn, true);
+	err = pin_lock(store, txn, true);
 	if (!err)
 		err = current_refresh_locked(store);
 	if (!err) {
@@ -133,45 +134,45 @@ static int pin_apart(struct kt_store *store, struct pin **ret_pin, struct root *
 
 		*ret_root = root;
 		if (root->txn != txn) {
-			err = lock_pin(store, root->txn, true);
+			err = pin_lock(store, root->txn, true);
 			atomic_store(&pin->txn, root->txn);
-			if (!is_pinned_here(store, txn))
-				lock_pin(store, txn, false);
+			if (!pin_is_here(store, txn))
+				pin_lock(store, txn, false);
 		}
 	}
 	if (err != 0)
-		unpin_apart(store, pin);
+		pin_release_unprivileged(store, pin);
 	*ret_pin = pin;
 	return err;
 }
 
 /* ---- pinning --------------------------------------------------------------------------------- */
 
-static int pin_slowly(struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
+static int pin_take_slowly(struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
 {
 	int err;
 
 	pthread_mutex_lock(&store->root_mutex);
-	err = pin_apart(store, ret_pin, ret_root);
+	err = pin_take_unprivileged(store, ret_pin, ret_root);
 	pthread_mutex_unlock(&store->root_mutex);
 	return err;
 }
 
-int reader_pin(struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
+int pin_take(struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
 {
 	uint64_t txn = atomic_load(&store->root_txn);
 	struct root *root;
 	struct pin *pin;
 	int err;
 
-	if (is_child(store))
+	if (pins_forked(store))
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");
-	if (store->apart)
-		return pin_slowly(store, ret_pin, ret_root);
+	if (store->unprivileged)
+		return pin_take_slowly(store, ret_pin, ret_root);
 	/* The number of a root may not be read before it is pinned, because the root may be freed.
 	 * A number that is too old is safe, and is made exact below. */
-	err = claim(store, txn, &pin);
+	err = pin_claim(store, txn, &pin);
 	if (err != 0)
 		return err;
 	STEP("pinned");
@@ -179,7 +180,7 @@ int reader_pin(struct kt_store *store, struct pin **ret_pin, struct root **ret_r
 	if (atomic_load(&store->area->published) != root->published)
 		err = current_refresh(store, &root);
 	if (err != 0) {
-		reader_unpin(store, pin);
+		pin_release(store, pin);
 		return err;
 	}
 	atomic_store_explicit(&pin->txn, root->txn, memory_order_release);
@@ -189,35 +190,35 @@ int reader_pin(struct kt_store *store, struct pin **ret_pin, struct root **ret_r
 	return 0;
 }
 
-void reader_unpin(struct kt_store *store, struct pin *pin)
+void pin_release(struct kt_store *store, struct pin *pin)
 {
-	if (is_child(store))
+	if (pins_forked(store))
 		return; /* it is the parent's */
-	if (!store->apart) {
+	if (!store->unprivileged) {
 		atomic_store_explicit(&pin->txn, 0, memory_order_release);
 		return;
 	}
 	pthread_mutex_lock(&store->root_mutex);
-	unpin_apart(store, pin);
+	pin_release_unprivileged(store, pin);
 	pthread_mutex_unlock(&store->root_mutex);
 }
 
-struct txn **reader_memory(struct kt_store *store, const struct pin *pin)
+struct txn **pin_memory(struct kt_store *store, const struct pin *pin)
 {
 	const struct pin_block *block = atomic_load_explicit(&store->pins, memory_order_acquire);
 	size_t index = (size_t)(pin - block->pins);
 
-	return index < LOCKAREA_PINS ? &store->kept[index] : NULL;
+	return index < LOCKAREA_PINS ? &store->read_txns[index] : NULL;
 }
 
-void reader_move(struct pin *pin, uint64_t txn)
+void pin_move(struct pin *pin, uint64_t txn)
 {
 	atomic_store(&pin->txn, txn);
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-static void note(struct readers *readers, uint64_t txn, unsigned count, uint32_t pid)
+static void pins_count(struct readers *readers, uint64_t txn, unsigned count, uint32_t pid)
 {
 	readers->count += count;
 	if (txn < readers->oldest) {
@@ -226,17 +227,17 @@ static void note(struct readers *readers, uint64_t txn, unsigned count, uint32_t
 	}
 }
 
-static void look_in(struct pin_block *block, uint32_t pid, struct readers *readers)
+static void pins_collect_block(struct pin_block *block, uint32_t pid, struct readers *readers)
 {
 	for (unsigned i = 0; i < LOCKAREA_PINS; i++) {
 		uint64_t txn = atomic_load(&block->pins[i].txn);
 
 		if (txn != 0)
-			note(readers, txn, 1, pid);
+			pins_count(readers, txn, 1, pid);
 	}
 }
 
-void reader_look_here(struct kt_store *store, struct readers *readers)
+void pins_readers_here(struct kt_store *store, struct readers *readers)
 {
 	*readers = (struct readers){.oldest = UINT64_MAX};
 	for (unsigned i = 0; i < STORE_BLOCKS; i++) {
@@ -244,12 +245,13 @@ void reader_look_here(struct kt_store *store, struct readers *readers)
 
 		if (block == 0)
 			break;
-		look_in(&store->area->blocks[block - 1], 0, readers);
+		pins_collect_block(&store->area->blocks[block - 1], 0, readers);
 	}
 }
 
 /* Find what readers apart have locked, in a range. Locks can only be asked for one at a time. */
-static void look_at_locks(struct kt_store *store, struct io_range range, struct readers *readers)
+static void pins_collect_locks(
+	struct kt_store *store, struct io_range range, struct readers *readers)
 {
 	struct io_range by;
 
@@ -258,15 +260,15 @@ static void look_at_locks(struct kt_store *store, struct io_range range, struct 
 
 		if (by.start < range.start || by.count == 0 || end > range.start + range.count)
 			return; /* a program that locks everything; it is not a reader */
-		note(readers, by.start - LOCK_PIN, (unsigned)by.count, 0);
-		look_at_locks(
+		pins_count(readers, by.start - LOCK_PIN, (unsigned)by.count, 0);
+		pins_collect_locks(
 			store, (struct io_range){end, range.start + range.count - end}, readers);
 		range.count = by.start - range.start;
 	}
 }
 
 /* Look at all pins. Of those not newer than last, it is made sure that their owners live. */
-static void look(struct kt_store *store, uint64_t last, bool bury, struct readers *readers)
+static void pins_collect(struct kt_store *store, uint64_t last, bool reap, struct readers *readers)
 {
 	struct lockarea *area = store->area;
 	uint32_t used = atomic_load(&area->blocks_used);
@@ -278,27 +280,29 @@ static void look(struct kt_store *store, uint64_t last, bool bury, struct reader
 
 		if (owner == 0 || owner > LOCKAREA_OPENERS)
 			continue;
-		look_in(&area->blocks[i], atomic_load(&area->openers[owner - 1].pid), &in);
-		if (in.oldest <= last && !store->apart && !lockarea_is_alive(store, owner - 1)) {
-			if (bury)
-				lockarea_bury(store, owner - 1);
+		pins_collect_block(
+			&area->blocks[i], atomic_load(&area->openers[owner - 1].pid), &in);
+		if (in.oldest <= last && !store->unprivileged &&
+			!lockarea_is_alive(store, owner - 1)) {
+			if (reap)
+				lockarea_reap(store, owner - 1);
 			continue;
 		}
-		note(readers, in.oldest, in.count, in.pid);
+		pins_count(readers, in.oldest, in.count, in.pid);
 	}
-	look_at_locks(store, (struct io_range){LOCK_PIN, TXN_MAX + 1}, readers);
+	pins_collect_locks(store, (struct io_range){LOCK_PIN, TXN_MAX + 1}, readers);
 }
 
-void reader_look(struct kt_store *store, struct readers *readers)
+void pins_readers(struct kt_store *store, struct readers *readers)
 {
-	look(store, UINT64_MAX - 1, false, readers);
+	pins_collect(store, UINT64_MAX - 1, false, readers);
 }
 
-uint64_t reader_bound(struct kt_store *store, uint64_t last)
+uint64_t pins_oldest(struct kt_store *store, uint64_t last)
 {
 	struct readers readers;
 
 	STEP("look");
-	look(store, last - 1, true, &readers);
+	pins_collect(store, last - 1, true, &readers);
 	return readers.oldest < last ? readers.oldest : last;
 }

@@ -22,7 +22,7 @@
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
-static int64_t now_ns(void)
+static int64_t monotonic_ns(void)
 {
 	struct timespec now;
 
@@ -31,15 +31,15 @@ static int64_t now_ns(void)
 }
 
 /* When a wait is to end; INT64_MAX: never. */
-static int64_t deadline(int timeout_ms)
+static int64_t wait_deadline(int timeout_ms)
 {
-	return timeout_ms < 0 ? INT64_MAX : now_ns() + timeout_ms * INT64_C(1000000);
+	return timeout_ms < 0 ? INT64_MAX : monotonic_ns() + timeout_ms * INT64_C(1000000);
 }
 
 /* @return false: no time is left */
-static bool time_left(int64_t end_ns, struct timespec *ret_left)
+static bool wait_time_left(int64_t end_ns, struct timespec *ret_left)
 {
-	int64_t left = end_ns == INT64_MAX ? 3600 * INT64_C(1000000000) : end_ns - now_ns();
+	int64_t left = end_ns == INT64_MAX ? 3600 * INT64_C(1000000000) : end_ns - monotonic_ns();
 
 	if (left <= 0)
 		return false;
@@ -52,24 +52,25 @@ static bool time_left(int64_t end_ns, struct timespec *ret_left)
 
 /* Wait until the bell has been rung since it was looked at, or for a while.
  * others: commits of this handle are of no interest */
-static void listen(struct kt_store *store, bool others, uint32_t seen, const struct timespec *left)
+static void futex_wait(
+	struct kt_store *store, bool others, uint32_t seen, const struct timespec *left)
 {
 	struct lockarea *area = store->area;
 	_Atomic uint32_t *count =
-		others ? &area->openers[store->place - 1].listening : &area->listeners;
+		others ? &area->openers[store->opener_number - 1].foreign_waiters : &area->waiters;
 
 	atomic_fetch_add(count, 1);
-	syscall(SYS_futex, &area->bell, FUTEX_WAIT, seen, left, NULL, 0);
+	syscall(SYS_futex, &area->futex, FUTEX_WAIT, seen, left, NULL, 0);
 	atomic_fetch_sub(count, 1);
 }
 
-static int wait_for_bell(struct kt_store *store, uint64_t txn, int64_t end_ns, uint64_t *ret_txn)
+static int wait_privileged(struct kt_store *store, uint64_t txn, int64_t end_ns, uint64_t *ret_txn)
 {
 	struct lockarea *area = store->area;
 	struct timespec left;
 
 	for (;;) {
-		uint32_t seen = atomic_load(&area->bell);
+		uint32_t seen = atomic_load(&area->futex);
 		uint64_t now = atomic_load(&area->published);
 
 		if (published_txn(now) > txn) {
@@ -78,13 +79,14 @@ static int wait_for_bell(struct kt_store *store, uint64_t txn, int64_t end_ns, u
 		}
 		if (now & PUBLISHED_POISONED)
 			return error_set(-EIO, "an earlier flush failed; open the store again");
-		if (!time_left(end_ns, &left))
+		if (!wait_time_left(end_ns, &left))
 			return -ETIMEDOUT;
-		listen(store, false, seen, &left);
+		futex_wait(store, false, seen, &left);
 	}
 }
 
-static int wait_apart(struct kt_store *store, uint64_t txn, int64_t end_ns, uint64_t *ret_txn)
+static int wait_unprivileged(
+	struct kt_store *store, uint64_t txn, int64_t end_ns, uint64_t *ret_txn)
 {
 	struct pollfd changed = {.fd = io_watch(store->io), .events = POLLIN};
 	struct timespec left;
@@ -104,7 +106,7 @@ static int wait_apart(struct kt_store *store, uint64_t txn, int64_t end_ns, uint
 		*ret_txn = published_txn(atomic_load(&store->area->published));
 		if (*ret_txn > txn)
 			break;
-		err = time_left(end_ns, &left) ? 0 : -ETIMEDOUT;
+		err = wait_time_left(end_ns, &left) ? 0 : -ETIMEDOUT;
 		if (err != 0 || (ppoll(&changed, 1, &left, NULL) < 0 && errno != EINTR))
 			break;
 	}
@@ -114,15 +116,15 @@ static int wait_apart(struct kt_store *store, uint64_t txn, int64_t end_ns, uint
 
 int kt_wait(struct kt_store *store, uint64_t txn, int timeout_ms, uint64_t *ret_txn)
 {
-	int64_t end_ns = deadline(timeout_ms);
+	int64_t end_ns = wait_deadline(timeout_ms);
 	uint64_t now = 0;
 	int err;
 
 	if (io_forked(store->io))
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");
-	err = store->apart ? wait_apart(store, txn, end_ns, &now)
-			   : wait_for_bell(store, txn, end_ns, &now);
+	err = store->unprivileged ? wait_unprivileged(store, txn, end_ns, &now)
+				  : wait_privileged(store, txn, end_ns, &now);
 	if (!err)
 		*ret_txn = now;
 	return err;
@@ -139,34 +141,34 @@ struct kt_waiter {
 	pthread_t thread;
 };
 
-static void *tell(void *arg)
+static void *waiter_run(void *arg)
 {
 	struct kt_waiter *waiter = arg;
 	struct lockarea *area = waiter->store->area;
 
 	while (!atomic_load(&waiter->stop)) {
 		const uint64_t one = 1;
-		uint32_t seen = atomic_load(&area->bell);
+		uint32_t seen = atomic_load(&area->futex);
 		uint64_t now = atomic_load(&area->published);
 
 		if (now != waiter->told &&
 			write(waiter->fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
 			waiter->told = now;
 		else if (!atomic_load(&waiter->stop))
-			listen(waiter->store, waiter->others, seen, NULL);
+			futex_wait(waiter->store, waiter->others, seen, NULL);
 	}
 	return NULL;
 }
 
 /* Signals are for the threads of the application. */
-static int start_thread(struct kt_waiter *waiter)
+static int waiter_start(struct kt_waiter *waiter)
 {
 	sigset_t all, before;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&waiter->thread, NULL, tell, waiter);
+	err = pthread_create(&waiter->thread, NULL, waiter_run, waiter);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -err;
 }
@@ -185,14 +187,14 @@ int kt_waiter_open(struct kt_store *store, unsigned flags, struct kt_waiter **re
 	waiter->store = store;
 	waiter->others = (flags & KT_OTHERS) != 0;
 	waiter->told = atomic_load(&store->area->published);
-	if (store->apart)
+	if (store->unprivileged)
 		waiter->fd = io_watch(store->io);
 	else
 		waiter->fd = fd_above_stdio(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (waiter->fd < 0)
-		err = store->apart ? waiter->fd : -errno;
-	else if (!store->apart)
-		err = start_thread(waiter);
+		err = store->unprivileged ? waiter->fd : -errno;
+	else if (!store->unprivileged)
+		err = waiter_start(waiter);
 	if (err != 0) {
 		if (waiter->fd >= 0)
 			close(waiter->fd);
@@ -217,7 +219,7 @@ int kt_waiter_clear(struct kt_waiter *waiter, uint64_t *ret_txn)
 
 	while (read(waiter->fd, events, sizeof(events)) > 0)
 		;
-	if (store->apart)
+	if (store->unprivileged)
 		err = current_refresh(store, &root);
 	if (!err && ret_txn != NULL)
 		*ret_txn = published_txn(atomic_load(&store->area->published));
@@ -232,9 +234,9 @@ void kt_waiter_close(struct kt_waiter *waiter)
 		return;
 	area = waiter->store->area;
 	/* In the child of a fork there is no such thread. */
-	if (!waiter->store->apart && !io_forked(waiter->store->io)) {
+	if (!waiter->store->unprivileged && !io_forked(waiter->store->io)) {
 		atomic_store(&waiter->stop, true);
-		atomic_fetch_add(&area->bell, 1);
+		atomic_fetch_add(&area->futex, 1);
 		lockarea_wake(area);
 		pthread_join(waiter->thread, NULL);
 	}

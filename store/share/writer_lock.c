@@ -16,109 +16,109 @@
 
 #include <errno.h>
 
-static const struct io_range turn_byte = {LOCK_TURN, 1};
-static const struct io_range next_byte = {LOCK_NEXT, 1};
+static const struct io_range write_byte = {LOCK_WRITE, 1};
+static const struct io_range queue_byte = {LOCK_QUEUE, 1};
 
 /* ---- among the processes --------------------------------------------------------------------- */
 
-static int lock_turn(struct kt_store *store, bool try)
+static int writer_lock_file(struct kt_store *store, bool try)
 {
 	struct lockarea *area = store->area;
 	int err = -EAGAIN;
 
 	if (try || atomic_load(&area->queued) == 0)
-		err = io_lock(store->io, IO_EXCLUSIVE, &turn_byte, false);
+		err = io_lock(store->io, IO_EXCLUSIVE, &write_byte, false);
 	if (err != -EAGAIN || try)
 		return err;
 	STEP("queue");
-	err = io_lock(store->io, IO_EXCLUSIVE, &next_byte, true);
+	err = io_lock(store->io, IO_EXCLUSIVE, &queue_byte, true);
 	if (err != 0)
 		return err;
 	atomic_store(&area->queued, 1);
 	STEP("queued");
-	err = io_lock(store->io, IO_EXCLUSIVE, &turn_byte, true);
+	err = io_lock(store->io, IO_EXCLUSIVE, &write_byte, true);
 	atomic_store(&area->queued, 0);
 	STEP("unqueued");
-	io_lock(store->io, IO_UNLOCKED, &next_byte, false);
+	io_lock(store->io, IO_UNLOCKED, &queue_byte, false);
 	return err;
 }
 
-static void unlock_turn(struct kt_store *store)
+static void writer_unlock_file(struct kt_store *store)
 {
-	STEP("turn-done");
-	atomic_store(&store->area->busy, 0);
-	STEP("turn-give");
-	io_lock(store->io, IO_UNLOCKED, &turn_byte, false);
+	STEP("write-done");
+	atomic_store(&store->area->writer_id, 0);
+	STEP("write-unlock");
+	io_lock(store->io, IO_UNLOCKED, &write_byte, false);
 }
 
 /* ---- in this handle -------------------------------------------------------------------------- */
 
-static int queue_here(struct kt_store *store, bool try)
+static int writer_lock_thread(struct kt_store *store, bool try)
 {
 	uint64_t number;
 	int err = 0;
 
-	pthread_mutex_lock(&store->turn_mutex);
-	if (store->turn_taken && pthread_equal(store->turn_owner, pthread_self()))
+	pthread_mutex_lock(&store->writer_mutex);
+	if (store->writer_active && pthread_equal(store->writer_thread, pthread_self()))
 		err = -EDEADLK;
-	else if (try && (store->turn_taken || store->turn_now != store->turn_next))
+	else if (try && (store->writer_active || store->ticket_now != store->ticket_next))
 		err = -EAGAIN;
 	if (!err) {
-		number = store->turn_next++;
-		while (store->turn_now != number)
-			pthread_cond_wait(&store->turn_free, &store->turn_mutex);
-		store->turn_taken = true;
-		store->turn_owner = pthread_self();
+		number = store->ticket_next++;
+		while (store->ticket_now != number)
+			pthread_cond_wait(&store->writer_free, &store->writer_mutex);
+		store->writer_active = true;
+		store->writer_thread = pthread_self();
 	}
-	pthread_mutex_unlock(&store->turn_mutex);
+	pthread_mutex_unlock(&store->writer_mutex);
 	return err;
 }
 
-static void leave_here(struct kt_store *store)
+static void writer_unlock_thread(struct kt_store *store)
 {
-	pthread_mutex_lock(&store->turn_mutex);
-	store->turn_taken = false;
-	store->turn_now++;
-	if (store->turn_now != store->turn_next)
-		pthread_cond_broadcast(&store->turn_free);
-	pthread_mutex_unlock(&store->turn_mutex);
+	pthread_mutex_lock(&store->writer_mutex);
+	store->writer_active = false;
+	store->ticket_now++;
+	if (store->ticket_now != store->ticket_next)
+		pthread_cond_broadcast(&store->writer_free);
+	pthread_mutex_unlock(&store->writer_mutex);
 }
 
-bool turn_is_taken(struct kt_store *store)
+bool writer_lock_is_held(struct kt_store *store)
 {
 	bool taken;
 
-	pthread_mutex_lock(&store->turn_mutex);
-	taken = store->turn_taken;
-	pthread_mutex_unlock(&store->turn_mutex);
+	pthread_mutex_lock(&store->writer_mutex);
+	taken = store->writer_active;
+	pthread_mutex_unlock(&store->writer_mutex);
 	return taken;
 }
 
-int turn_take(struct kt_store *store, bool try)
+int writer_lock_take(struct kt_store *store, bool try)
 {
 	int err;
 
 	if (io_forked(store->io))
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");
-	err = queue_here(store, try);
+	err = writer_lock_thread(store, try);
 	if (err != 0)
 		return err;
-	err = lock_turn(store, try);
+	err = writer_lock_file(store, try);
 	if (!err) {
 		err = current_follow(store);
 		if (err != 0)
-			io_lock(store->io, IO_UNLOCKED, &turn_byte, false);
+			io_lock(store->io, IO_UNLOCKED, &write_byte, false);
 	}
 	if (err != 0)
-		leave_here(store);
+		writer_unlock_thread(store);
 	return err;
 }
 
-void turn_give(struct kt_store *store)
+void writer_lock_release(struct kt_store *store)
 {
 	if (io_forked(store->io))
 		return; /* it is the parent's */
-	unlock_turn(store);
-	leave_here(store);
+	writer_unlock_file(store);
+	writer_unlock_thread(store);
 }

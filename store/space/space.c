@@ -22,7 +22,7 @@ int space_new(struct space **ret_space)
 	for (int i = 0; i < QUEUES; i++)
 		spacequeue_init(&space->queues[i]);
 	space->limit = PAGE_MAX;
-	space->frugal_limit = PAGE_MAX;
+	space->limit_with_reserve = PAGE_MAX;
 	*ret_space = space;
 	return 0;
 }
@@ -49,13 +49,13 @@ void space_set_reserve(struct space *space, uint64_t pages)
 void space_use_reserve(struct space *space)
 {
 	assert(space->open.open);
-	space->open.frugal = true;
+	space->open.uses_reserve = true;
 }
 
-void space_set_limit(struct space *space, uint64_t pages, uint64_t frugal_pages)
+void space_set_limit(struct space *space, uint64_t pages, uint64_t max_with_reserve)
 {
 	space->limit = pages < PAGE_MAX ? pages : PAGE_MAX;
-	space->frugal_limit = frugal_pages < PAGE_MAX ? frugal_pages : PAGE_MAX;
+	space->limit_with_reserve = max_with_reserve < PAGE_MAX ? max_with_reserve : PAGE_MAX;
 }
 
 /* ---- begin ----------------------------------------------------------------------------------- */
@@ -95,7 +95,7 @@ void space_begin(struct space *space, uint64_t txn, const struct space_bounds *b
 	assert(!open->open && txn == space->txn + 1);
 	assert(bounds->old <= space->txn && bounds->young <= space->txn);
 	open->open = true;
-	open->frugal = false;
+	open->uses_reserve = false;
 	open->low = false;
 	open->cut = false;
 	open->low_region = 0;
@@ -110,7 +110,7 @@ void space_begin(struct space *space, uint64_t txn, const struct space_bounds *b
 void space_use_lowest(struct space *space)
 {
 	assert(space->open.open);
-	space->open.frugal = true;
+	space->open.uses_reserve = true;
 	space->open.low = true;
 	while (drain_some(space))
 		;
@@ -153,7 +153,7 @@ static void take(struct space *space, struct run run, enum space_state from)
 static int extend(struct space *space, uint64_t want, struct run *ret_run)
 {
 	uint64_t end = space->map.page_count;
-	uint64_t limit = space->open.frugal ? space->frugal_limit : space->limit;
+	uint64_t limit = space->open.uses_reserve ? space->limit_with_reserve : space->limit;
 	struct run run = {end, want};
 	int r;
 
@@ -191,7 +191,7 @@ static bool is_decent(const struct space *space, uint64_t count, uint64_t want)
 /* Free pages that the open transaction may have. */
 static uint64_t usable(const struct space *space)
 {
-	uint64_t reserve = space->open.frugal ? 0 : space->reserve;
+	uint64_t reserve = space->open.uses_reserve ? 0 : space->reserve;
 	uint64_t free_pages = space->map.counts[SPACE_FREE];
 
 	return free_pages > reserve ? free_pages - reserve : 0;
@@ -242,7 +242,7 @@ int space_alloc(struct space *space, uint64_t want, struct run *ret_run)
 
 	assert(space->open.open && !space->log.pending.ready && want > 0);
 	found = space->open.low ? find_lowest(space, want, &run) : find(space, want, &run);
-	if (!found || (!space->open.frugal && !is_decent(space, run.count, want))) {
+	if (!found || (!space->open.uses_reserve && !is_decent(space, run.count, want))) {
 		r = extend(space, want, ret_run);
 		if (r == 0 && space->map.counts[SPACE_FREE] > 0)
 			space->cursor = (space->cursor + SPACEMAP_WINDOW) % space->map.page_count;

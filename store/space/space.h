@@ -54,8 +54,8 @@ void space_close(struct space *space);
 
 /** Let the file grow to so many pages at most; PAGE_MAX to begin with. A store that is larger
  * already keeps its size.
- *  @param frugal_pages  the same for a transaction that has the reserve */
-void space_set_limit(struct space *space, uint64_t pages, uint64_t frugal_pages);
+ *  @param max_with_reserve  the same for a transaction that has the reserve */
+void space_set_limit(struct space *space, uint64_t pages, uint64_t max_with_reserve);
 
 /** Set free pages aside that ordinary transactions leave alone, so that there is room to delete
  * when there is none to grow. 0 to begin with. */

@@ -22,7 +22,7 @@ enum {
 /* The open transaction. */
 struct space_txn {
 	bool open;
-	bool frugal;	   /* it may have the reserve */
+	bool uses_reserve; /* it may have the reserve */
 	bool low;	   /* it takes the lowest pages */
 	bool cut;	   /* it gives up the free pages at the end of the file */
 	size_t low_region; /* regions before it have no free page */
@@ -70,10 +70,10 @@ struct space {
 	struct spacemap map;
 	struct spacequeue queues[QUEUES];
 	uint64_t cursor;
-	uint64_t limit;	       /* pages */
-	uint64_t frugal_limit; /* the same for one that has the reserve */
-	uint64_t reserve;      /* pages */
-	uint64_t txn;	       /* the last commit */
+	uint64_t limit;		     /* pages */
+	uint64_t limit_with_reserve; /* the same for one that has the reserve */
+	uint64_t reserve;	     /* pages */
+	uint64_t txn;		     /* the last commit */
 	struct space_txn open;
 	struct spacelog log;
 };

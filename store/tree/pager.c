@@ -314,6 +314,6 @@ int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t b
 		return keep(pager, &run, birth);
 	err = space_release(pager->space, run, birth);
 	if (!err)
-		written_remove(pager->written, &run);
+		unsynced_remove(pager->unsynced, &run);
 	return err;
 }

@@ -20,7 +20,7 @@
 
 struct io;
 struct space;
-struct written;
+struct unsynced;
 
 #define REF_DIRTY (UINT64_C(1) << (PAGE_BITS - 1))
 
@@ -51,7 +51,7 @@ struct pager {
 
 	/* Only in a write transaction: */
 	struct space *space; /* NULL in a read transaction */
-	struct written *written;
+	struct unsynced *unsynced;
 	uint8_t **dirty; /* pages in memory by index; NULL: index is free */
 	uint32_t dirty_count;
 	uint32_t dirty_capacity;

@@ -34,7 +34,7 @@ static int write_part(struct pager *pager, const struct blocks *blocks, uint64_t
 		uint64_t sum = block_checksum(block, pager->seed);
 
 		sums[i] = (uint32_t)sum;
-		written_add(pager->written, run->start + i, true, sum);
+		unsynced_add(pager->unsynced, run->start + i, true, sum);
 		if (last != NULL && (const uint8_t *)last->iov_base + last->iov_len == block)
 			last->iov_len += PAGE_SIZE;
 		else

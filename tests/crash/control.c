@@ -69,9 +69,9 @@ void control_apply(struct world *world)
 /* ---- inside the engine: the program is linked so that these calls come here -------------------
  */
 
-bool __real_written_verify(
+bool __real_digest_verify(
 	const struct format_slot *slot, const uint8_t *map, uint64_t pages, uint64_t seed);
-bool __wrap_written_verify(
+bool __wrap_digest_verify(
 	const struct format_slot *slot, const uint8_t *map, uint64_t pages, uint64_t seed);
 int __real_page_verify(const void *page, uint64_t ref, uint64_t seed);
 int __wrap_page_verify(const void *page, uint64_t ref, uint64_t seed);
@@ -140,10 +140,10 @@ void __wrap_slot_renew(struct io *io, const uint8_t *map, unsigned durable_page,
 		__real_slot_renew(io, map, durable_page, seed);
 }
 
-bool __wrap_written_verify(
+bool __wrap_digest_verify(
 	const struct format_slot *slot, const uint8_t *map, uint64_t pages, uint64_t seed)
 {
-	return is_chosen("digest") || __real_written_verify(slot, map, pages, seed);
+	return is_chosen("digest") || __real_digest_verify(slot, map, pages, seed);
 }
 
 int __wrap_page_verify(const void *page, uint64_t ref, uint64_t seed)

@@ -440,7 +440,7 @@ static void flush(struct world *world)
 
 void world_put_large(struct world *world)
 {
-	size_t size = (WRITTEN_MAX + 100) * PAGE_SIZE;
+	size_t size = (UNSYNCED_MAX + 100) * PAGE_SIZE;
 	unsigned char *value = malloc(size);
 	struct model_entry *entry;
 	struct kt_txn *txn;

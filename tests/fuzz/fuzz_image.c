@@ -203,9 +203,9 @@ static void seal(const struct recipe *recipe)
 
 int __real_page_verify(const void *page, uint64_t ref, uint64_t seed);
 int __wrap_page_verify(const void *page, uint64_t ref, uint64_t seed);
-bool __real_written_verify(
+bool __real_digest_verify(
 	const struct format_slot *slot, const uint8_t *map, uint64_t pages, uint64_t seed);
-bool __wrap_written_verify(
+bool __wrap_digest_verify(
 	const struct format_slot *slot, const uint8_t *map, uint64_t pages, uint64_t seed);
 
 /* A page cannot bear another one's number, whoever made it. */
@@ -218,10 +218,10 @@ int __wrap_page_verify(const void *page, uint64_t ref, uint64_t seed)
 	return 0;
 }
 
-bool __wrap_written_verify(
+bool __wrap_digest_verify(
 	const struct format_slot *slot, const uint8_t *map, uint64_t pages, uint64_t seed)
 {
-	bool verified = __real_written_verify(slot, map, pages, seed);
+	bool verified = __real_digest_verify(slot, map, pages, seed);
 
 	return sealed || verified;
 }

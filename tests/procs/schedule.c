@@ -157,12 +157,12 @@ static bool without(const char *protection)
 	return play.control != NULL && strcmp(play.control, protection) == 0;
 }
 
-uint64_t __real_reader_bound(struct kt_store *store, uint64_t last);
-uint64_t __wrap_reader_bound(struct kt_store *store, uint64_t last);
+uint64_t __real_pins_oldest(struct kt_store *store, uint64_t last);
+uint64_t __wrap_pins_oldest(struct kt_store *store, uint64_t last);
 
-uint64_t __wrap_reader_bound(struct kt_store *store, uint64_t last)
+uint64_t __wrap_pins_oldest(struct kt_store *store, uint64_t last)
 {
-	return without("pins") ? last : __real_reader_bound(store, last);
+	return without("pins") ? last : __real_pins_oldest(store, last);
 }
 
 int __real_current_follow(struct kt_store *store);
@@ -173,7 +173,7 @@ int __wrap_current_follow(struct kt_store *store)
 	if (without("follow") && store->space != NULL)
 		return 0;
 	if (without("busy"))
-		atomic_store(&store->area->busy, 0);
+		atomic_store(&store->area->writer_id, 0);
 	return __real_current_follow(store);
 }
 
@@ -182,7 +182,7 @@ bool __wrap_lockarea_is_alive(struct kt_store *store, uint32_t place);
 
 bool __wrap_lockarea_is_alive(struct kt_store *store, uint32_t place)
 {
-	return without("alive") ? place + 1 == store->place
+	return without("alive") ? place + 1 == store->opener_number
 				: __real_lockarea_is_alive(store, place);
 }
 

@@ -152,12 +152,12 @@ static void aborted(void **state)
 
 	assert_int_equal(kt_nameless_new(txn, &id), 0);
 	kt_abort(txn);
-	assert_int_equal(f->store->owner, 0);
+	assert_int_equal(f->store->nameless_owner, 0);
 	txn = begin(f->store, KT_WRITE);
 	assert_int_equal(kt_nameless_new(txn, &again), 0);
 	assert_int_equal(again, id);
 	assert_int_equal(kt_commit(txn, 0), 0);
-	assert_true(f->store->owner != 0);
+	assert_true(f->store->nameless_owner != 0);
 	assert_nameless(f->store, 1);
 }
 
