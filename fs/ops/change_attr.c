@@ -1,7 +1,7 @@
 /* Changing attributes. See change_attr.h. */
 #include "fs/ops/change_attr.h"
 
-#include "fs/ops/update.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
 #include "fs/tree/dir_record.h"

@@ -1,5 +1,5 @@
 /* Making files, in memory: they reach the store when they are closed. */
-#include "fs/ops/update.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
@@ -149,13 +149,11 @@ static int create_file(struct fs *fs, const struct create_op *op, uint64_t paren
 	if (fs->options.read_only)
 		return -EROFS;
 	do {
-		pthread_mutex_lock(&fs->lock);
-		err = timepoint_begin(fs, &txn);
+		err = query_begin(fs, &txn);
 		if (!err) {
 			err = create_at(fs, txn, op, parent, name, ret_entry, ret_file);
-			kt_abort(txn);
+			query_end(fs, txn, 0);
 		}
-		pthread_mutex_unlock(&fs->lock);
 	} while (err == -EAGAIN && (err = refill_inode_numbers(fs)) == 0);
 	return err;
 }

@@ -1,6 +1,6 @@
 /* What of a file is stored and what is a hole: asking, allocating, punching; and copying from file
  * to file. */
-#include "fs/ops/update.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
 #include "fs/ops/file.h"
@@ -66,13 +66,11 @@ int fs_lseek(struct fs *fs, struct fs_file *file, off_t offset, int whence, off_
 		return -EINVAL;
 	if (offset < 0)
 		return -ENXIO;
-	pthread_mutex_lock(&fs->lock);
-	err = timepoint_begin(fs, &txn);
-	if (!err) {
-		err = seek_stored(fs, txn, file->node, (uint64_t)offset, whence == SEEK_DATA, &at);
-		kt_abort(txn);
-	}
-	pthread_mutex_unlock(&fs->lock);
+	err = query_begin(fs, &txn);
+	if (err)
+		return err;
+	err = seek_stored(fs, txn, file->node, (uint64_t)offset, whence == SEEK_DATA, &at);
+	query_end(fs, txn, 0);
 	if (!err)
 		*ret_offset = (off_t)at;
 	return err == -ENOENT ? -ESTALE : err;
@@ -176,7 +174,7 @@ int fs_fallocate(struct fs *fs, struct fs_file *file, int mode, off_t offset, of
 		if (err)
 			return err;
 	}
-	err = file_settle_aside(fs, file->node);
+	err = file_publish_aside(fs, file->node);
 	if (!err)
 		err = update_begin(fs, &a.txn);
 	if (err)

@@ -1,4 +1,9 @@
-/* Open files, as the modules that work on them share them. */
+/* Handles of open files.
+ *
+ * A handle that made, truncated or wrote a file has to publish it: when the handle is flushed,
+ * synced or released, the content of the file goes to the store. A handle that only reads publishes
+ * nothing, so it does not publish what another handle is still writing.
+ */
 #ifndef FS_OPS_FILE_H
 #define FS_OPS_FILE_H
 
@@ -15,7 +20,7 @@ struct fs_file {
 	LIST_ENTRY(fs_file) list; /* in fs->files */
 	struct inode *node;	  /* its opens count the handle */
 	int flags;		  /* of open(2) */
-	bool unpublished; /* was made, truncated or written through this handle, and not stored since */
+	bool unpublished; /* it made, truncated or wrote the file, which was not published since */
 	bool read;	  /* was read through this handle */
 	bool wrote;	  /* was written through this handle */
 	bool stale; /* others have changed the entry since, and nothing can be written any more */
@@ -31,8 +36,15 @@ static inline bool file_can_read(const struct fs_file *file)
 	return (file->flags & O_ACCMODE) != O_WRONLY;
 }
 
-/** A new handle of a node. @return 0; -ENOMEM */
+/** Make a handle of a node. @return 0; -ENOMEM */
 int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file **ret_file);
+
+/** Free a handle. The node and its content stay. */
+void file_free(struct fs_file *file);
+
+/** Publish what was written through a handle. The lock is not held.
+ *  @return 0; -ESTALE the entry has changed or gone: nothing was published; or why it failed */
+int file_publish(struct fs *fs, struct fs_file *file);
 
 /** Find what is at the node of a regular file.
  *  @return 0; -ENOENT it is gone; -EISDIR, -ELOOP, -ENXIO as fs_open_file() */
@@ -42,13 +54,13 @@ int file_find(struct fs *fs, struct kt_txn *txn, struct inode *node, struct foun
 int file_open_node(struct fs *fs, struct kt_txn *txn, struct inode *node, int flags,
 	struct fs_file **ret_file);
 
-/** A file is going to be truncated to nothing through a handle: its next value is stored as a
- * whole, as if it had been opened so. If that cannot be, it is truncated as to other sizes. The
- * lock is not held. */
+/** Truncate a file to nothing through a handle, if its next value can be published as a whole, as if
+ *  it had been opened with O_TRUNC. Else nothing is done: the caller truncates it as to any size. The
+ *  lock is not held. */
 void file_empty(struct fs *fs, struct fs_file *file);
 
-/** A file that was put aside (aside.h) is going to be changed in the store: rename it there first.
- *  Of others nothing is done. The lock is not held. */
-int file_settle_aside(struct fs *fs, struct inode *node);
+/** Publish a file that was put aside (aside.h), under the name that it has: it is going to be changed
+ *  in the store. With any other file nothing is done. The lock is not held. */
+int file_publish_aside(struct fs *fs, struct inode *node);
 
 #endif

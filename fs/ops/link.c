@@ -1,7 +1,7 @@
 /* Hard links: another name for a file, which is another key for its entry. What was written to the
  * file and is not in the store yet goes there first, in the same transaction; a file without a name
  * (it was made so) gets its first one. */
-#include "fs/ops/update.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
@@ -51,11 +51,11 @@ static int link_more(struct link_op *l)
 }
 
 /* Note when the file got the name, and what it is now. */
-static int link_touch(struct link_op *l, const struct attr_blob *blob)
+static int link_touch(struct link_op *l)
 {
 	const struct key *key = &l->key_to;
 	struct kt_stat stat;
-	int err = kt_set_attr(l->txn, key->bytes, key->size, blob->bytes, blob->size);
+	int err = update_touch_entry(l->txn, &l->found.key, key, &l->found.known);
 
 	if (!err)
 		err = kt_stat(l->txn, key->bytes, key->size, &stat);
@@ -68,33 +68,20 @@ static int link_touch(struct link_op *l, const struct attr_blob *blob)
 
 static int link_file(struct link_op *l)
 {
-	struct attr_blob blob;
-	int err;
+	int err = aside_yield(l->fs, l->txn, &l->key_to);
 
-	stat_keep_ino(INODE_FILE, &l->found.key, &l->found.known);
-	stat_touch(&l->found.known);
-	err = attr_blob_init(&l->found.known.attr, &blob);
-	if (err)
-		return err;
-	err = aside_yield(l->fs, l->txn, &l->key_to);
 	if (!err)
 		err = foreign_leaving(l->fs, l->node);
 	if (!err)
 		err = foreign_reviving(l->fs, l->to.directory);
-	if (err)
-		goto out;
-	err = inode_has_name(l->node) ? link_more(l) : link_first(l);
 	if (!err)
-		err = link_touch(l, &blob);
-out:
-	attr_blob_fini(&blob);
-	return err;
+		err = inode_has_name(l->node) ? link_more(l) : link_first(l);
+	return err ? err : link_touch(l);
 }
 
 /* Find the file, and that its new name is free. */
 static int link_find(struct link_op *l, uint64_t number, uint64_t parent, const char *name)
 {
-	struct found there;
 	int err = lookup_node(l->fs, number, &l->node);
 
 	if (!err && l->node->kind != INODE_FILE)
@@ -106,15 +93,10 @@ static int link_find(struct link_op *l, uint64_t number, uint64_t parent, const 
 	if (!err)
 		err = update_keep_xattrs(l->fs, &l->found.known);
 	if (!err)
-		err = lookup_target(l->fs, parent, name, &l->to);
+		err = query_free_name(l->fs, l->txn, parent, name, &l->to);
 	if (!err && l->to.part.kind == NAMES_PIECE)
 		err = -EINVAL;
-	if (err)
-		return err;
-	err = lookup_at_target(l->fs, l->txn, &l->to, &there);
-	if (!err)
-		return -EEXIST;
-	return err == -ENOENT ? place_key(l->fs->separator, &l->to.place, &l->key_to) : err;
+	return err ? err : place_key(l->fs->separator, &l->to.place, &l->key_to);
 }
 
 /* The transaction has committed. */

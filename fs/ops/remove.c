@@ -1,7 +1,7 @@
 /* Taking a file or an empty directory from its place. See remove.h. */
 #include "fs/ops/remove.h"
 
-#include "fs/ops/update.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
 
@@ -40,7 +40,6 @@ static int lose_name(
 	struct kt_txn *txn, const struct found *at, bool replaced, struct removal *removal)
 {
 	const struct key *key = &at->key;
-	struct attr_blob blob;
 	struct known known;
 	struct kt_stat stat;
 	int err = kt_stat(txn, key->bytes, key->size, &stat);
@@ -49,16 +48,10 @@ static int lose_name(
 		err = stat_known(&stat, &known);
 	if (err)
 		return err;
-	stat_keep_ino(INODE_FILE, key, &known);
-	stat_touch(&known);
 	removal->links = known.links - 1;
-	err = attr_blob_init(&known.attr, &blob);
-	if (err)
-		return err;
-	err = kt_set_attr(txn, key->bytes, key->size, blob.bytes, blob.size);
+	err = update_touch_entry(txn, key, key, &known);
 	if (!err && !replaced)
 		err = kt_delete(txn, key->bytes, key->size, 0);
-	attr_blob_fini(&blob);
 	return err;
 }
 

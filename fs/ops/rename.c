@@ -4,7 +4,7 @@
  * A piece of a long name (names.h) cannot be renamed, nor can a directory become one: its files
  * would have other names then. That is -EXDEV, on which mv copies.
  */
-#include "fs/ops/update.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
@@ -49,22 +49,11 @@ static bool same_place(const struct place *a, const struct place *b)
 
 /* Move an entry that is renamed itself: it keeps its inode number, and its ctime is now. */
 static int move_renamed(
-	struct kt_txn *txn, const struct key *from, const struct key *to, const struct known *known)
+	struct kt_txn *txn, const struct key *from, const struct key *to, struct known known)
 {
-	struct known renamed = *known;
-	struct attr_blob blob;
-	int err;
+	int err = kt_move(txn, from->bytes, from->size, txn, to->bytes, to->size);
 
-	stat_keep_ino(INODE_FILE, from, &renamed);
-	stat_touch(&renamed);
-	err = attr_blob_init(&renamed.attr, &blob);
-	if (err)
-		return err;
-	err = kt_move(txn, from->bytes, from->size, txn, to->bytes, to->size);
-	if (!err)
-		err = kt_set_attr(txn, to->bytes, to->size, blob.bytes, blob.size);
-	attr_blob_fini(&blob);
-	return err;
+	return err ? err : update_touch_entry(txn, from, to, &known);
 }
 
 /* ---- a file ---------------------------------------------------------------------------------- */
@@ -133,7 +122,7 @@ static int move_file(struct rename_op *r)
 			err = dirty_publish(dirty, tree, &key);
 	}
 	if (!err)
-		err = move_renamed(r->txn, from, &r->key_to, &r->found.known);
+		err = move_renamed(r->txn, from, &r->key_to, r->found.known);
 	return err;
 }
 
@@ -296,7 +285,7 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t new_par
 	err = lookup_target(fs, parent, name, &r.from);
 	if (err == -EINVAL)
 		err = -ENOENT;
-	if (!err)
+	if (!err) /* an error of this name comes before ENOENT of the other */
 		err = lookup_target(fs, new_parent, new_name, &r.to);
 	if (!err)
 		err = lookup_at_target(fs, r.txn, &r.from, &r.found);

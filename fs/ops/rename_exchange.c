@@ -9,7 +9,7 @@
  */
 #include "fs/ops/rename_exchange.h"
 
-#include "fs/ops/update.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
@@ -40,13 +40,10 @@ struct exchange_op {
 static int find_side(struct exchange_op *x, uint64_t parent, const char *name, struct side *side)
 {
 	struct fs *fs = x->fs;
-	int err = lookup_target(fs, parent, name, &side->target);
+	int err = query_name(fs, x->txn, parent, name, &side->target, &side->found);
 
 	if (!err)
-		err = lookup_at_target(fs, x->txn, &side->target, &side->found);
-	if (err)
-		return err == -EINVAL ? -ENOENT : err;
-	err = update_keep_xattrs(fs, &side->found.known);
+		err = update_keep_xattrs(fs, &side->found.known);
 	if (err)
 		return err;
 	if (side->found.kind == INODE_PIECE)
@@ -168,19 +165,10 @@ static int exchange_trees(struct exchange_op *x, enum kt_tree_id id)
 static int mark_changed(struct exchange_op *x, const struct side *from, const struct side *to)
 {
 	struct known known = from->found.known;
-	struct attr_blob blob;
-	int err;
 
 	if (from->found.kind != INODE_FILE)
 		return move_keys_record(x->txn, &from->found, from->directory_node, &to->prefix);
-	stat_keep_ino(INODE_FILE, &from->key, &known);
-	stat_touch(&known);
-	err = attr_blob_init(&known.attr, &blob);
-	if (err)
-		return err;
-	err = kt_set_attr(x->txn, to->key.bytes, to->key.size, blob.bytes, blob.size);
-	attr_blob_fini(&blob);
-	return err;
+	return update_touch_entry(x->txn, &from->key, &to->key, &known);
 }
 
 /* Bring what is in memory of a file to its key. */

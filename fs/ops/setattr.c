@@ -1,6 +1,7 @@
 /* Changing mode, owner, times and size; and the privileges that end with a change. */
 #include "fs/meta/acl.h"
 #include "fs/ops/change_attr.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/core.h"
 #include "fs/ops/file.h"
 #include "fs/tree/lookup.h"
@@ -64,33 +65,36 @@ static int decide_drop(void *arg, mode_t mode, struct known *known)
 	return drop_privileges(&known->attr, bare, &op->list);
 }
 
+/* Did the last change of a file find no privileges in it? Most writes ask no more than that. */
+static bool is_known_plain(struct fs *fs, uint64_t number)
+{
+	struct inode *node;
+	bool plain;
+
+	pthread_mutex_lock(&fs->lock);
+	plain = lookup_node(fs, number, &node) == 0 && node->plain;
+	pthread_mutex_unlock(&fs->lock);
+	return plain;
+}
+
 /* Has a file privileges to lose? */
 static int look_for_privileges(struct fs *fs, uint64_t number, bool *ret_any)
 {
-	struct kt_txn *txn;
-	struct found found;
-	struct inode *node;
+	struct query query;
 	struct stat stat;
 	int err;
 
-	pthread_mutex_lock(&fs->lock);
 	*ret_any = false;
-	err = lookup_node(fs, number, &node);
-	if (!err && !node->plain) {
-		err = timepoint_begin(fs, &txn);
-		if (!err) {
-			err = lookup_at_node(fs, txn, node, &found);
-			if (!err) {
-				lookup_stat(fs, node, &found, &stat);
-				*ret_any = without_suid(stat.st_mode) != stat.st_mode ||
-					   has_capability(&found.known.attr);
-				node->plain = !*ret_any;
-			}
-			kt_abort(txn);
-		}
-	}
-	pthread_mutex_unlock(&fs->lock);
-	return err;
+	if (is_known_plain(fs, number))
+		return 0;
+	err = query_node(fs, number, &query);
+	if (err)
+		return err;
+	lookup_stat(fs, query.node, &query.found, &stat);
+	*ret_any = without_suid(stat.st_mode) != stat.st_mode ||
+		   has_capability(&query.found.known.attr);
+	query.node->plain = !*ret_any;
+	return query_end(fs, query.txn, 0);
 }
 
 int fs_drop_privileges(struct fs *fs, uint64_t number, bool suid)

@@ -51,6 +51,22 @@ int update_keep_xattrs(struct fs *fs, struct known *known)
 	return 0;
 }
 
+int update_touch_entry(
+	struct kt_txn *txn, const struct key *from, const struct key *key, struct known *known)
+{
+	struct attr_blob blob;
+	int err;
+
+	stat_keep_ino(INODE_FILE, from, known);
+	stat_touch(known);
+	err = attr_blob_init(&known->attr, &blob);
+	if (err)
+		return err;
+	err = kt_set_attr(txn, key->bytes, key->size, blob.bytes, blob.size);
+	attr_blob_fini(&blob);
+	return err;
+}
+
 int update_commit(struct fs *fs, struct kt_txn *txn, int err)
 {
 	uint64_t commit = kt_txn_id(txn);

@@ -13,6 +13,7 @@
 #define FS_OPS_UPDATE_H
 
 struct fs;
+struct key;
 struct known;
 struct kt_txn;
 
@@ -24,6 +25,16 @@ int update_begin(struct fs *fs, struct kt_txn **ret_txn);
  *  Let these be a copy, which stays until update_end().
  *  @return 0; -ENOMEM */
 int update_keep_xattrs(struct fs *fs, struct known *known);
+
+/** The names of a file have changed: write its attributes, with the inode number that it shows and
+ *  its ctime, which is now.
+ *  @param txn    the tree that the entry is in
+ *  @param from   key that it had, for the inode number
+ *  @param key    key that it has; may be the same
+ *  @param known  what is known of it; becomes what is written
+ *  @return 0; -ENOENT; -ENOMEM */
+int update_touch_entry(
+	struct kt_txn *txn, const struct key *from, const struct key *key, struct known *known);
 
 /** Commit or abort. The lock is kept.
  *  @param txn  taken

@@ -2,6 +2,7 @@
  * rules of their own (acl.h). */
 #include "fs/meta/acl.h"
 #include "fs/ops/change_attr.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/core.h"
 #include "fs/tree/lookup.h"
 #include "fs/tree/timepoint.h"
@@ -47,23 +48,12 @@ typedef int xattr_look_fn(void *arg, struct kt_slice xattrs);
 
 static int xattr_look(struct fs *fs, uint64_t number, xattr_look_fn *with, void *arg)
 {
-	struct kt_txn *txn;
-	struct found found;
-	struct inode *node;
-	int err;
+	struct query query;
+	int err = query_node(fs, number, &query);
 
-	pthread_mutex_lock(&fs->lock);
-	err = lookup_node(fs, number, &node);
-	if (!err)
-		err = timepoint_begin(fs, &txn);
-	if (!err) {
-		err = lookup_at_node(fs, txn, node, &found);
-		if (!err)
-			err = with(arg, found.known.attr.xattrs);
-		kt_abort(txn);
-	}
-	pthread_mutex_unlock(&fs->lock);
-	return err;
+	if (err)
+		return err;
+	return query_end(fs, query.txn, with(arg, query.found.known.attr.xattrs));
 }
 
 /* Where an answer goes. */

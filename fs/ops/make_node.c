@@ -1,30 +1,13 @@
-/* Making and removing names: mkdir, symlink, unlink, rmdir. Each is one transaction. */
-#include "fs/ops/update.h"
-#include "fs/dirty/dirty_file.h"
+/* mkdir, symlink and mknod. */
+#include "fs/ops/ops_internal.h"
 #include "fs/core.h"
-#include "fs/tree/dir_record.h"
-#include "fs/ops/new_node.h"
-#include "fs/tree/lookup.h"
-#include "fs/ops/remove.h"
+#include "fs/dirty/dirty_file.h"
 #include "fs/editors/scratch.h"
+#include "fs/ops/new_node.h"
+#include "fs/tree/dir_record.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* Find the place for a new name. @return 0; -EEXIST */
-static int find_free(
-	struct fs *fs, struct kt_txn *txn, uint64_t parent, const char *name, struct target *target)
-{
-	struct found found;
-	int err = lookup_target(fs, parent, name, target);
-
-	if (err)
-		return err;
-	err = lookup_at_target(fs, txn, target, &found);
-	return err == -ENOENT ? 0 : err ? err : -EEXIST;
-}
-
-/* ---- make ------------------------------------------------------------------------------------ */
 
 static int make_directory(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
 	struct target *target, mode_t mode, struct found *ret_found)
@@ -121,7 +104,7 @@ static int make_node(struct fs *fs, const struct fs_caller *caller, struct make_
 
 	if (err)
 		return err;
-	err = find_free(fs, txn, parent, name, &target);
+	err = query_free_name(fs, txn, parent, name, &target);
 	if (!err)
 		err = foreign_reviving(fs, target.directory);
 	op->scratch = S_ISLNK(op->mode) && scratch_fate(fs, name) == DIRTY_SCRATCH;
@@ -180,63 +163,4 @@ int fs_mknod(struct fs *fs, const struct fs_caller *caller, uint64_t parent, con
 	if ((mode & S_IFMT) == 0)
 		op.mode |= S_IFREG;
 	return make_node(fs, caller, &op, parent, name, ret_entry);
-}
-
-/* ---- remove ---------------------------------------------------------------------------------- */
-
-int fs_unlink(struct fs *fs, uint64_t parent, const char *name)
-{
-	struct removal removal = {0};
-	struct target target;
-	struct found found;
-	struct kt_txn *txn;
-	int err = update_begin(fs, &txn);
-
-	if (err)
-		return err;
-	err = lookup_target(fs, parent, name, &target);
-	if (!err)
-		err = lookup_at_target(fs, txn, &target, &found);
-	if (!err && found.kind != INODE_FILE)
-		err = -EISDIR;
-	if (!err)
-		err = remove_file(fs, txn, &target.place, &found, false, &removal);
-	if (!err)
-		err = dir_record_keep(fs, txn, target.directory);
-	err = update_commit(fs, txn, err);
-	remove_end(fs, &removal, err);
-	if (!err)
-		flusher_touch(fs, target.directory);
-	return update_end(fs, err == -EINVAL ? -ENOENT : err);
-}
-
-int fs_rmdir(struct fs *fs, uint64_t parent, const char *name)
-{
-	struct target target;
-	struct found found;
-	struct kt_txn *txn;
-	int err = update_begin(fs, &txn);
-
-	if (err)
-		return err;
-	err = lookup_target(fs, parent, name, &target);
-	if (!err)
-		err = lookup_at_target(fs, txn, &target, &found);
-	if (!err && found.kind == INODE_FILE)
-		err = -ENOTDIR;
-	if (!err)
-		err = remove_directory(fs, txn, &target.place, &found.key);
-	if (!err)
-		err = dir_record_keep(fs, txn, target.directory);
-	err = update_commit(fs, txn, err);
-	if (!err) {
-		struct inode *node = inodes_find(&fs->nodes, &target.place);
-
-		if (node != NULL && node->lookups > 0)
-			lookup_keep(node, &found);
-		inodes_detach(&fs->nodes, node);
-		inodes_tidy(&fs->nodes, node);
-		flusher_touch(fs, target.directory);
-	}
-	return update_end(fs, err == -EINVAL ? -ENOENT : err);
 }

@@ -1,0 +1,38 @@
+/* flush, which close() calls, and fsync. */
+#include "fs/ops/file.h"
+#include "fs/ops/ops_internal.h"
+#include "fs/core.h"
+#include "fs/dirty/dirty_file.h"
+
+/* A shell that runs `command > file` opens the file, copies the descriptor and closes the first one
+ * before the command has written anything. Storing that would show an empty value to everybody. */
+int fs_flush(struct fs *fs, struct fs_file *file)
+{
+	bool wrote;
+
+	pthread_mutex_lock(&fs->lock);
+	wrote = file->wrote || file->stale;
+	pthread_mutex_unlock(&fs->lock);
+	return wrote ? file_publish(fs, file) : 0;
+}
+
+int fs_fsync(struct fs *fs, struct fs_file *file)
+{
+	int err = 0;
+
+	if (fs->options.read_only)
+		return 0;
+	if (file == NULL) {
+		err = flusher_publish_dirty(fs, true);
+	} else {
+		pthread_mutex_lock(&fs->lock);
+		if (!file->stale) {
+			file->unpublished = file->unpublished || file->node->dirty != NULL;
+			if (file->node->dirty != NULL && file->node->dirty->plan == DIRTY_DELAYED)
+				file->node->dirty->plan = DIRTY_PUBLISH;
+		}
+		pthread_mutex_unlock(&fs->lock);
+		err = file_publish(fs, file);
+	}
+	return err ? err : kt_flush(fs->store);
+}
