@@ -104,7 +104,7 @@ struct format_space {
 enum {
 	SNAPSHOT_RECORD = 's',
 	SNAPSHOT_DEAD = 'd',
-	SNAPSHOT_ORIGIN = 'o',
+	SNAPSHOT_LINEAGE = 'o',
 	SNAPSHOT_TREES = 4, /* the first trees are kept: up to the shared entries */
 };
 
@@ -122,7 +122,7 @@ struct format_dead {
 
 /* Behind 'o' and the number of a commit, 8 bytes, big-endian: which commit of the store that this
  * is a backup of it is like, after an increment (lineage.h). */
-struct format_origin {
+struct format_lineage {
 	uint64_t txn;
 	uint64_t digest; /* XXH3-64 of its time and the roots of trees 0, 1 and 3, 8 bytes each */
 };

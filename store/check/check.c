@@ -43,11 +43,11 @@ static int check_current(struct checker *checker)
 	bool sound;
 
 	check_trees(checker, checker->slot.trees, TREE_COUNT, &links, &sound);
-	return sound ? shared_check(checker->txn, links, report_shared, checker) : 0;
+	return sound ? shared_entry_check(checker->txn, links, report_shared, checker) : 0;
 }
 
 /* The same of a snapshot. */
-static int check_kept(struct checker *checker, const struct format_snapshot *kept)
+static int check_snapshot_trees(struct checker *checker, const struct format_snapshot *kept)
 {
 	struct kt_txn *txn;
 	uint64_t links;
@@ -62,7 +62,7 @@ static int check_kept(struct checker *checker, const struct format_snapshot *kep
 		return err;
 	err = txn_show(txn->txn, kept);
 	if (!err)
-		err = shared_check(txn, links, report_shared, checker);
+		err = shared_entry_check(txn, links, report_shared, checker);
 	kt_abort(txn);
 	return err;
 }
@@ -90,7 +90,7 @@ static void check_log(struct checker *checker, const struct format_space *space)
 	}
 }
 
-static void mark_unused(struct checker *checker, const struct run *run, const char *what)
+static void check_mark_unused(struct checker *checker, const struct run *run, const char *what)
 {
 	for (uint64_t page = run->start; page < run->start + run->count; page++) {
 		if (check_has_bit(checker->marked, page))
@@ -99,10 +99,10 @@ static void mark_unused(struct checker *checker, const struct run *run, const ch
 	}
 }
 
-static int mark_free(void *arg, struct run run, bool pending)
+static int check_mark_free(void *arg, struct run run, bool pending)
 {
 	(void)pending;
-	mark_unused(arg, &run, "free");
+	check_mark_unused(arg, &run, "free");
 	return 0;
 }
 
@@ -123,7 +123,7 @@ static int check_space(struct checker *checker)
 	}
 	if (err != 0)
 		return err;
-	space_each(space, mark_free, checker);
+	space_each(space, check_mark_free, checker);
 	space_close(space);
 	for (uint64_t page = PAGE_FIRST; page < slot->page_count; page++)
 		if (!check_has_bit(checker->marked, page))
@@ -152,21 +152,21 @@ static int check_dropped(struct checker *checker)
 
 /* ---- snapshots ------------------------------------------------------------------------------- */
 
-static int mark_dead(void *arg, const struct dead *dead)
+static int check_mark_dead(void *arg, const struct dead *dead)
 {
 	struct checker *checker = arg;
 
 	if (check_in_file(checker, dead->run.start, dead->run.count))
-		mark_unused(checker, &dead->run, "dead");
+		check_mark_unused(checker, &dead->run, "dead");
 	return 0;
 }
 
-static int mark_dead_of(void *arg, struct kt_txn *txn, const struct format_snapshot *kept)
+static int check_mark_dead_of(void *arg, struct kt_txn *txn, const struct format_snapshot *kept)
 {
-	return snapshot_each_dead(txn, kept->txn, mark_dead, arg);
+	return snapshot_each_dead(txn, kept->txn, check_mark_dead, arg);
 }
 
-static int find_dead(void *arg, const struct dead *dead)
+static int check_find_dead(void *arg, const struct dead *dead)
 {
 	struct checker *checker = arg;
 
@@ -185,9 +185,9 @@ static int check_snapshot(void *arg, struct kt_txn *txn, const struct format_sna
 	if (checker->walked == NULL)
 		return -ENOMEM;
 	checker->newest = kept->txn;
-	err = check_kept(checker, kept);
+	err = check_snapshot_trees(checker, kept);
 	if (!err)
-		err = snapshot_each_dead(txn, kept->txn, find_dead, checker);
+		err = snapshot_each_dead(txn, kept->txn, check_find_dead, checker);
 	free(checker->walked);
 	return err;
 }
@@ -196,7 +196,7 @@ static int check_snapshot(void *arg, struct kt_txn *txn, const struct format_sna
  * pages that a later one keeps. */
 static int check_snapshots(struct checker *checker)
 {
-	int err = snapshot_each(checker->txn, mark_dead_of, checker);
+	int err = snapshot_each(checker->txn, check_mark_dead_of, checker);
 
 	if (!err)
 		err = snapshot_each(checker->txn, check_snapshot, checker);
@@ -209,7 +209,7 @@ static int check_snapshots(struct checker *checker)
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
-static int check_store(struct checker *checker)
+static int check_commit(struct checker *checker)
 {
 	const struct format_slot *slot = &checker->slot;
 	int err;
@@ -233,7 +233,7 @@ static int check_store(struct checker *checker)
 }
 
 /* The slot of the commit that is being read. @return 0; -EAGAIN it has been written over */
-static int find_slot(struct checker *checker)
+static int check_find_slot(struct checker *checker)
 {
 	const struct kt_store *store = checker->store;
 	const struct root *root = atomic_load(&store->root);
@@ -252,7 +252,7 @@ static int find_slot(struct checker *checker)
 
 /* Begin to read the current commit, and find its slot. Where others commit all the time, it may be
  * written over before it is found. */
-static int pin_slot(struct checker *checker)
+static int check_pin_slot(struct checker *checker)
 {
 	int err;
 
@@ -260,7 +260,7 @@ static int pin_slot(struct checker *checker)
 		err = kt_begin(checker->store, KT_READ, &checker->txn);
 		if (err != 0)
 			return err;
-		err = find_slot(checker);
+		err = check_find_slot(checker);
 		if (err != 0)
 			kt_abort(checker->txn);
 	} while (err == -EAGAIN);
@@ -269,10 +269,10 @@ static int pin_slot(struct checker *checker)
 
 /* What is read, one commit, is held by a transaction; or, in memory, where no slots are written,
  * by the turn. */
-static int check_one(struct checker *checker)
+static int check_pinned(struct checker *checker)
 {
 	struct kt_store *store = checker->store;
-	int err = store->io->durable ? pin_slot(checker) : writer_lock_take(store, false);
+	int err = store->io->durable ? check_pin_slot(checker) : writer_lock_take(store, false);
 
 	if (err != 0)
 		return err;
@@ -281,7 +281,7 @@ static int check_one(struct checker *checker)
 		err = kt_begin(store, KT_READ, &checker->txn);
 	}
 	if (!err) {
-		err = check_store(checker);
+		err = check_commit(checker);
 		kt_abort(checker->txn);
 	}
 	if (!store->io->durable)
@@ -298,7 +298,7 @@ int kt_check_steps(struct kt_store *store, kt_check_fn *found, kt_check_step_fn 
 	uint64_t *ret_findings)
 {
 	struct checker checker = {.store = store, .found = found, .step = step, .arg = arg};
-	int err = check_one(&checker);
+	int err = check_pinned(&checker);
 
 	if (!err)
 		err = checker.stopped;

@@ -60,7 +60,7 @@ bool check_in_file(struct checker *checker, uint64_t page, uint64_t count)
 #define STEP_PAGES 256
 
 /* A page has been verified. */
-static void advance(struct checker *checker)
+static void check_advance(struct checker *checker)
 {
 	checker->seen++;
 	if (checker->step != NULL && checker->seen % STEP_PAGES == 0 && checker->stopped == 0)
@@ -69,7 +69,7 @@ static void advance(struct checker *checker)
 
 /* Mark pages as used by the trees that are walked.
  * @return false: one was marked already, or lies outside the file; or it is to stop */
-static bool mark(struct checker *checker, uint64_t page, uint64_t count)
+static bool check_mark(struct checker *checker, uint64_t page, uint64_t count)
 {
 	bool fresh = true;
 
@@ -92,10 +92,10 @@ const uint8_t *check_page(struct checker *checker, uint64_t ref)
 	const uint8_t *page;
 	int err;
 
-	if (!mark(checker, ref_page(ref), 1))
+	if (!check_mark(checker, ref_page(ref), 1))
 		return NULL;
 	err = pager_verify(&checker->pager, ref, &page);
-	advance(checker);
+	check_advance(checker);
 	if (err != 0) {
 		check_report(checker, ref_page(ref), "%s", error_detail(err));
 		return NULL;
@@ -133,21 +133,21 @@ static void check_extent(struct checker *checker, const struct extent *extent)
 {
 	const uint8_t *data = checker->pager.map + extent->page * PAGE_SIZE;
 
-	if (!mark(checker, extent->page, extent->count))
+	if (!check_mark(checker, extent->page, extent->count))
 		return;
 	if (extent->birth > checker->newest)
 		check_report(checker, extent->page, "born after the last commit");
 	for (uint64_t i = 0; i < extent->count && checker->stopped == 0; i++) {
 		uint64_t sum = block_checksum(data + i * PAGE_SIZE, checker->pager.seed);
 
-		advance(checker);
+		check_advance(checker);
 		if ((uint32_t)sum != extent->sums[i])
 			check_report(checker, extent->page + i, "block %llu of a value is damaged",
 				(unsigned long long)(extent->block + i));
 	}
 }
 
-static void check_record(
+static void check_extent_record(
 	struct walk *walk, uint64_t page, uint64_t block, const uint8_t *data, size_t size)
 {
 	struct extent extent;
@@ -173,7 +173,7 @@ static void check_value(struct checker *checker, uint64_t page, const struct val
 	if (value->kind == CELL_INLINE)
 		return;
 	if (value->kind == CELL_EXTENT)
-		check_record(&walk, page, 0, value->data, EXTENT_SIZE(value->blocks));
+		check_extent_record(&walk, page, 0, value->data, EXTENT_SIZE(value->blocks));
 	else if (value->depth > 0)
 		check_node(&walk, value->root, value->depth - 1U, &none, &none);
 	if (walk.blocks != value->blocks)
@@ -185,7 +185,7 @@ static void check_value(struct checker *checker, uint64_t page, const struct val
 
 /* ---- trees ----------------------------------------------------------------------------------- */
 
-static int compare(const struct check_key *a, const struct check_key *b)
+static int check_compare_keys(const struct check_key *a, const struct check_key *b)
 {
 	size_t size = a->size < b->size ? a->size : b->size;
 	int order = memcmp(a->bytes, b->bytes, size);
@@ -198,7 +198,7 @@ static void check_leaf_cell(
 {
 	struct checker *checker = walk->checker;
 
-	if (walk->last.set && compare(&walk->last, key) >= 0)
+	if (walk->last.set && check_compare_keys(&walk->last, key) >= 0)
 		check_report(checker, page, "keys out of order");
 	walk->last = *key;
 	walk->last.set = true;
@@ -209,7 +209,7 @@ static void check_leaf_cell(
 		if (key->size != 8 || cell->value.kind != CELL_INLINE)
 			check_report(checker, page, "malformed extent");
 		else
-			check_record(walk, page, __builtin_bswap64(load64(key->bytes)),
+			check_extent_record(walk, page, __builtin_bswap64(load64(key->bytes)),
 				cell->value.data, cell->value.size);
 		return;
 	}
@@ -286,9 +286,9 @@ static void check_node(struct walk *walk, uint64_t ref, unsigned level, const st
 			*next = *high;
 		else if (!load_cell_key(walk, node, i + 1, next))
 			break;
-		if (key->set && next->set && compare(key, next) >= 0)
+		if (key->set && next->set && check_compare_keys(key, next) >= 0)
 			check_report(walk->checker, ref_page(ref), "keys out of order");
-		if (i == 0 && low->set && key->set && compare(low, key) > 0)
+		if (i == 0 && low->set && key->set && check_compare_keys(low, key) > 0)
 			check_report(
 				walk->checker, ref_page(ref), "a key outside its node's range");
 		check_cell(walk, node, i, key, next);

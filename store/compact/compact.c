@@ -49,7 +49,7 @@ struct compaction {
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static int begin_step(struct compaction *compaction, struct txn **ret_txn)
+static int compact_begin_step(struct compaction *compaction, struct txn **ret_txn)
 {
 	struct space_counts counts;
 	struct kt_txn *handle;
@@ -69,7 +69,7 @@ static int begin_step(struct compaction *compaction, struct txn **ret_txn)
 	return 0;
 }
 
-static int tell(struct compaction *compaction)
+static int compact_tell(struct compaction *compaction)
 {
 	struct kt_compaction now = {.pages = compaction->pages};
 	uint64_t seen =
@@ -83,7 +83,8 @@ static int tell(struct compaction *compaction)
 }
 
 /* ret_changed: did the step do anything? May be NULL */
-static int end_step(struct compaction *compaction, struct txn *txn, int err, bool *ret_changed)
+static int compact_end_step(
+	struct compaction *compaction, struct txn *txn, int err, bool *ret_changed)
 {
 	bool changed = txn->pager.changed;
 
@@ -96,12 +97,12 @@ static int end_step(struct compaction *compaction, struct txn *txn, int err, boo
 		txn->generation++;
 		err = kt_commit(&txn->handles[0], KT_FLUSH);
 	}
-	return err != 0 ? err : tell(compaction);
+	return err != 0 ? err : compact_tell(compaction);
 }
 
 /* ---- draining -------------------------------------------------------------------------------- */
 
-static int drain(struct compaction *compaction)
+static int compact_drain(struct compaction *compaction)
 {
 	bool changed = true;
 	int err = 0;
@@ -109,12 +110,12 @@ static int drain(struct compaction *compaction)
 	while (!err && changed) {
 		struct txn *txn;
 
-		err = begin_step(compaction, &txn);
+		err = compact_begin_step(compaction, &txn);
 		if (err != 0)
 			return err;
 		for (unsigned i = 0; !err && i < DRAIN_PORTIONS; i++)
 			err = reclaim_step(txn);
-		err = end_step(compaction, txn, err, &changed);
+		err = compact_end_step(compaction, txn, err, &changed);
 	}
 	return err;
 }
@@ -123,7 +124,7 @@ static int drain(struct compaction *compaction)
 
 /* Pack the children of one branch, that of the position, and step to the next. */
 static int pack_branch(struct txn *txn, unsigned tree, unsigned level, uint64_t room,
-	struct move_position *position, bool *ret_fit)
+	struct relocate_position *position, bool *ret_fit)
 {
 	uint8_t key[KT_KEY_MAX];
 	size_t size = 0;
@@ -164,12 +165,12 @@ static uint64_t room_to_pack(const struct compaction *compaction, const struct t
 	return room > txn->pager.dirty_live ? room - txn->pager.dirty_live : 0;
 }
 
-static int pack_step(struct compaction *compaction, unsigned tree, unsigned level,
-	struct move_position *position, bool *ret_stuck)
+static int compact_pack_step(struct compaction *compaction, unsigned tree, unsigned level,
+	struct relocate_position *position, bool *ret_stuck)
 {
 	struct txn *txn;
 	bool changed, fit = true;
-	int err = begin_step(compaction, &txn);
+	int err = compact_begin_step(compaction, &txn);
 
 	if (err != 0)
 		return err;
@@ -180,13 +181,13 @@ static int pack_step(struct compaction *compaction, unsigned tree, unsigned leve
 		err = pack_branch(txn, tree, level, room_to_pack(compaction, txn), position, &fit);
 		compaction->seen++;
 	}
-	err = end_step(compaction, txn, err, &changed);
+	err = compact_end_step(compaction, txn, err, &changed);
 	*ret_stuck = (!fit && !changed) || is_full_disk(err);
 	return is_full_disk(err) ? 0 : err;
 }
 
 /* Pack all trees, from the leaves up. */
-static int pack_trees(struct compaction *compaction)
+static int compact_pack_trees(struct compaction *compaction)
 {
 	int err = 0;
 
@@ -195,11 +196,11 @@ static int pack_trees(struct compaction *compaction)
 		bool stuck = false, higher = true;
 
 		for (unsigned level = 1; !err && higher && !stuck; level++) {
-			struct move_position position = {.size = 0};
+			struct relocate_position position = {.size = 0};
 
 			higher = false;
 			while (!err && !position.end && !stuck) {
-				err = pack_step(compaction, tree, level, &position, &stuck);
+				err = compact_pack_step(compaction, tree, level, &position, &stuck);
 				higher = higher || position.size > 0;
 			}
 		}
@@ -209,14 +210,14 @@ static int pack_trees(struct compaction *compaction)
 }
 
 /* Once branches are full, the leaves below each are more, and may be packed better. */
-static int pack(struct compaction *compaction)
+static int compact_pack(struct compaction *compaction)
 {
 	int err = 0;
 
 	for (unsigned round = 0; !err && round < ROUNDS; round++) {
 		uint64_t stored = compaction->stored;
 
-		err = pack_trees(compaction);
+		err = compact_pack_trees(compaction);
 		if (compaction->stored + stored / 64 >= stored)
 			break;
 	}
@@ -226,31 +227,32 @@ static int pack(struct compaction *compaction)
 /* ---- walks ----------------------------------------------------------------------------------- */
 
 /* One step of a walk through a tree. ret_stuck: there is no room to go on */
-static int walk_step(struct compaction *compaction, unsigned tree, enum move_how how,
-	uint64_t ceiling, struct move_position *position, bool *ret_stuck)
+static int compact_relocate_step(struct compaction *compaction, unsigned tree,
+	enum relocate_how how, uint64_t ceiling, struct relocate_position *position,
+	bool *ret_stuck)
 {
-	struct mover mover = {.how = how, .ceiling = ceiling, .budget = STEP_PAGES};
-	struct move_position before = *position;
+	struct relocation relocation = {.how = how, .ceiling = ceiling, .budget = STEP_PAGES};
+	struct relocate_position before = *position;
 	struct txn *txn;
-	int err = begin_step(compaction, &txn);
+	int err = compact_begin_step(compaction, &txn);
 
 	if (err != 0)
 		return err;
 	txn->pager.internal = tree >= SNAPSHOT_TREES;
-	mover.pager = &txn->pager;
-	mover.tree = &txn->trees[tree];
-	mover.room = space_free_below(compaction->store->space, ceiling);
-	err = move_on(&mover, position);
-	compaction->seen += mover.seen;
-	err = end_step(compaction, txn, err, NULL);
-	*ret_stuck = mover.full && mover.budget == STEP_PAGES && before.block == position->block &&
-		     before.size == position->size &&
+	relocation.pager = &txn->pager;
+	relocation.tree = &txn->trees[tree];
+	relocation.room = space_free_below(compaction->store->space, ceiling);
+	err = relocate_continue(&relocation, position);
+	compaction->seen += relocation.seen;
+	err = compact_end_step(compaction, txn, err, NULL);
+	*ret_stuck = relocation.full && relocation.budget == STEP_PAGES &&
+		     before.block == position->block && before.size == position->size &&
 		     memcmp(before.key, position->key, before.size) == 0;
 	return err;
 }
 
 /* Walk through all trees. Others may add to them meanwhile: there is an end all the same. */
-static int walk(struct compaction *compaction, enum move_how how, uint64_t ceiling)
+static int compact_relocate(struct compaction *compaction, enum relocate_how how, uint64_t ceiling)
 {
 	uint64_t most = 2 * compaction->pages + STEP_PAGES;
 	bool stuck = false;
@@ -258,10 +260,11 @@ static int walk(struct compaction *compaction, enum move_how how, uint64_t ceili
 
 	compaction->seen = 0;
 	for (unsigned tree = 0; !err && tree < TREE_COUNT; tree++) {
-		struct move_position position = {.size = 0};
+		struct relocate_position position = {.size = 0};
 
 		while (!err && !position.end && !stuck && compaction->seen < most)
-			err = walk_step(compaction, tree, how, ceiling, &position, &stuck);
+			err = compact_relocate_step(
+				compaction, tree, how, ceiling, &position, &stuck);
 	}
 	compaction->walks++;
 	return err;
@@ -269,7 +272,7 @@ static int walk(struct compaction *compaction, enum move_how how, uint64_t ceili
 
 /* ---- the end of the file --------------------------------------------------------------------- */
 
-static int try_trim(struct kt_store *store, bool *ret_early)
+static int compact_try_trim(struct kt_store *store, bool *ret_early)
 {
 	int err = writer_lock_take(store, false);
 
@@ -282,7 +285,7 @@ static int try_trim(struct kt_store *store, bool *ret_early)
 
 /* Another process that follows the commits, as a mount does, still reads the one before the cut. It
  * has moved on in a moment; nobody tells when. */
-static int trim(struct kt_store *store)
+static int compact_trim(struct kt_store *store)
 {
 	struct timespec pause = {.tv_nsec = 1000000};
 	bool early = true;
@@ -291,14 +294,14 @@ static int trim(struct kt_store *store)
 	for (unsigned i = 0; !err && early && i < TRIM_TRIES; i++, pause.tv_nsec *= 2) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
-		err = try_trim(store, &early);
+		err = compact_try_trim(store, &early);
 	}
 	return err;
 }
 
 /* Give up the free pages at the end. Pages of the log that lie in the way are free after the first
  * commit, and given up by the second. */
-static int cut(struct compaction *compaction)
+static int compact_cut(struct compaction *compaction)
 {
 	bool changed = true;
 	int err = 0;
@@ -307,7 +310,7 @@ static int cut(struct compaction *compaction)
 		struct space *space;
 		struct txn *txn;
 
-		err = begin_step(compaction, &txn);
+		err = compact_begin_step(compaction, &txn);
 		if (err != 0)
 			return err;
 		space = compaction->store->space;
@@ -316,9 +319,9 @@ static int cut(struct compaction *compaction)
 			space_cut(space);
 			txn->pager.changed = true;
 		}
-		err = end_step(compaction, txn, err, &changed);
+		err = compact_end_step(compaction, txn, err, &changed);
 	}
-	return err != 0 ? err : trim(compaction->store);
+	return err != 0 ? err : compact_trim(compaction->store);
 }
 
 /* Is there enough to be gained to move pages for it? */
@@ -328,21 +331,22 @@ static bool is_loose(const struct compaction *compaction)
 }
 
 /* A value in pieces needs a tree: what is moved so takes some pages more. */
-static int lower_pieces(struct compaction *compaction)
+static int compact_lower_pieces(struct compaction *compaction)
 {
-	return walk(compaction, MOVE_PIECES, compaction->goal + compaction->room / 8);
+	return compact_relocate(
+		compaction, RELOCATE_PIECES, compaction->goal + compaction->room / 8);
 }
 
-static int lower(struct compaction *compaction)
+static int compact_lower(struct compaction *compaction)
 {
 	int err = 0;
 
 	for (unsigned round = 0; !err && round < ROUNDS && is_loose(compaction); round++) {
-		err = walk(compaction, MOVE_WHOLE, compaction->goal);
+		err = compact_relocate(compaction, RELOCATE_WHOLE, compaction->goal);
 		if (!err)
-			err = lower_pieces(compaction);
+			err = compact_lower_pieces(compaction);
 		if (!err)
-			err = cut(compaction);
+			err = compact_cut(compaction);
 	}
 	return err;
 }
@@ -350,14 +354,14 @@ static int lower(struct compaction *compaction)
 int kt_compact(struct kt_store *store, kt_compact_fn *progress, void *arg)
 {
 	struct compaction compaction = {.store = store, .progress = progress, .arg = arg};
-	int err = drain(&compaction);
+	int err = compact_drain(&compaction);
 
 	compaction.first_pages = compaction.pages;
 	if (!err)
-		err = pack(&compaction);
+		err = compact_pack(&compaction);
 	if (!err)
-		err = walk(&compaction, MOVE_GATHER, UINT64_MAX);
+		err = compact_relocate(&compaction, RELOCATE_GATHER, UINT64_MAX);
 	if (!err)
-		err = lower(&compaction);
-	return err != 0 ? err : cut(&compaction);
+		err = compact_lower(&compaction);
+	return err != 0 ? err : compact_cut(&compaction);
 }

@@ -41,7 +41,7 @@ static bool is_shared(const struct packer *packer, const uint8_t *node)
 	return !packer->pager->internal && node_header(node)->txn <= packer->pager->snapshot;
 }
 
-static int get_child(struct packer *packer, unsigned index, const uint8_t **ret_node)
+static int pack_get_child(struct packer *packer, unsigned index, const uint8_t **ret_node)
 {
 	return pager_node(
 		packer->pager, node_child(packer->branch, index), packer->level, ret_node);
@@ -50,7 +50,7 @@ static int get_child(struct packer *packer, unsigned index, const uint8_t **ret_
 /* ---- the branch ------------------------------------------------------------------------------ */
 
 /* Memory beside the keys of a list. */
-static uint8_t *list_room(struct list *list, size_t size)
+static uint8_t *pack_list_room(struct list *list, size_t size)
 {
 	uint8_t *room = list->keys + list->used;
 
@@ -61,14 +61,14 @@ static uint8_t *list_room(struct list *list, size_t size)
 }
 
 /* The first key of the list moves up from a branch, with its overflow. */
-static int lift_overflow(struct packer *packer, struct image *up)
+static int pack_lift_overflow(struct packer *packer, struct image *up)
 {
 	struct image *from = &packer->list->images[0];
 	uint8_t *tail;
 
 	if (packer->level == 0 || !from->spilled)
 		return 0;
-	tail = list_room(packer->cells, from->tail_size);
+	tail = pack_list_room(packer->cells, from->tail_size);
 	if (tail == NULL)
 		return error_damaged(0, "too many cells in a node");
 	up->tail = memcpy(tail, from->tail, from->tail_size);
@@ -80,10 +80,10 @@ static int lift_overflow(struct packer *packer, struct image *up)
 }
 
 /* The branch's cell for a node that the list begins with. */
-static int add_cell(struct packer *packer, uint64_t ref)
+static int pack_add_cell(struct packer *packer, uint64_t ref)
 {
 	const struct image *first = &packer->list->images[0];
-	uint8_t *fixed = list_room(packer->cells, IMAGE_FIXED_MAX);
+	uint8_t *fixed = pack_list_room(packer->cells, IMAGE_FIXED_MAX);
 	struct image up = {.key = packer->start,
 		.key_size = packer->start_size,
 		.fixed = fixed,
@@ -102,14 +102,14 @@ static int add_cell(struct packer *packer, uint64_t ref)
 				      ? first->key_size
 				      : list_parting(packer->last, packer->last_size, first);
 	}
-	err = lift_overflow(packer, &up);
+	err = pack_lift_overflow(packer, &up);
 	return err != 0 ? err : list_add(packer->cells, &up);
 }
 
 /* ---- children -------------------------------------------------------------------------------- */
 
 /* Make a node of the first cells of the list. */
-static int make_node(struct packer *packer, unsigned count)
+static int pack_make_node(struct packer *packer, unsigned count)
 {
 	struct list *list = packer->list;
 	const struct image *last = &list->images[count - 1];
@@ -122,7 +122,7 @@ static int make_node(struct packer *packer, unsigned count)
 	if (packer->write) {
 		err = pager_new(packer->pager, &ref, &page);
 		if (!err)
-			err = add_cell(packer, ref);
+			err = pack_add_cell(packer, ref);
 		if (!err)
 			err = list_spill(packer->pager, list, count);
 		if (err != 0)
@@ -137,7 +137,8 @@ static int make_node(struct packer *packer, unsigned count)
 }
 
 /* Append the cells of a child, from the first to count, to the list. */
-static int take_cells(struct packer *packer, unsigned index, const uint8_t *child, unsigned count)
+static int pack_take_cells(
+	struct packer *packer, unsigned index, const uint8_t *child, unsigned count)
 {
 	uint8_t key[KT_KEY_MAX];
 	struct image first = {.key = key};
@@ -163,21 +164,21 @@ static int is_full(struct packer *packer, unsigned index, const uint8_t *child, 
 	*ret_full = true;
 	if (index + 1 == packer->count)
 		return 0;
-	err = get_child(packer, index + 1, &next);
+	err = pack_get_child(packer, index + 1, &next);
 	if (err != 0 || is_shared(packer, next))
 		return err;
-	err = take_cells(packer, index, child, node_header(child)->count);
+	err = pack_take_cells(packer, index, child, node_header(child)->count);
 	if (!err)
-		err = take_cells(packer, index + 1, next, 1);
+		err = pack_take_cells(packer, index + 1, next, 1);
 	*ret_full = list_fill(packer->list) < packer->list->count;
 	list_drop(packer->list, packer->list->count);
 	return err;
 }
 
 /* Leave a child as it is; what the list holds becomes a node before it. */
-static int keep_child(struct packer *packer, unsigned index)
+static int pack_keep_child(struct packer *packer, unsigned index)
 {
-	int err = packer->list->count > 0 ? make_node(packer, packer->list->count) : 0;
+	int err = packer->list->count > 0 ? pack_make_node(packer, packer->list->count) : 0;
 
 	packer->made++;
 	packer->kept[index] = true;
@@ -190,7 +191,7 @@ static int pack_child(struct packer *packer, unsigned index)
 {
 	const uint8_t *child;
 	bool keep;
-	int err = get_child(packer, index, &child);
+	int err = pack_get_child(packer, index, &child);
 
 	if (err != 0)
 		return err;
@@ -198,16 +199,16 @@ static int pack_child(struct packer *packer, unsigned index)
 	if (!keep && packer->list->count == 0)
 		err = is_full(packer, index, child, &keep);
 	if (!err && keep)
-		return keep_child(packer, index);
+		return pack_keep_child(packer, index);
 	packer->kept[index] = false;
 	if (!err)
-		err = take_cells(packer, index, child, node_header(child)->count);
+		err = pack_take_cells(packer, index, child, node_header(child)->count);
 	while (!err) {
 		unsigned count = list_fill(packer->list);
 
 		if (count == packer->list->count)
 			break;
-		err = count > 0 ? make_node(packer, count)
+		err = count > 0 ? pack_make_node(packer, count)
 				: error_damaged(0, "a cell that fits no node");
 	}
 	return err;
@@ -223,12 +224,12 @@ static int pack_all(struct packer *packer, bool write)
 	for (unsigned i = 0; !err && i < packer->count; i++)
 		err = pack_child(packer, i);
 	if (!err && packer->list->count > 0)
-		err = make_node(packer, packer->list->count);
+		err = pack_make_node(packer, packer->list->count);
 	return err;
 }
 
 /* Free the children that were replaced, and the overflow of their keys in the branch. */
-static int free_children(struct packer *packer)
+static int pack_free_children(struct packer *packer)
 {
 	int err = 0;
 
@@ -249,7 +250,7 @@ static int free_children(struct packer *packer)
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
-static int rewrite(struct packer *packer, struct format_tree *tree, struct path *path)
+static int pack_rewrite(struct packer *packer, struct format_tree *tree, struct path *path)
 {
 	unsigned level = packer->level + 1;
 	int err = tree_touch(packer->pager, tree, path, level);
@@ -264,7 +265,7 @@ static int rewrite(struct packer *packer, struct format_tree *tree, struct path 
 	packer->cells->append = true;
 	err = pack_all(packer, true);
 	if (!err)
-		err = free_children(packer);
+		err = pack_free_children(packer);
 	return err != 0 ? err : tree_rebuild(packer->pager, tree, path, level, packer->cells);
 }
 
@@ -287,7 +288,7 @@ int pack_children(struct pager *pager, struct format_tree *tree, struct path *pa
 		(packer->count - packer->made) * SHARE >= packer->count) {
 		*ret_fit = packer->new + path->depth <= room;
 		if (*ret_fit)
-			err = rewrite(packer, tree, path);
+			err = pack_rewrite(packer, tree, path);
 	}
 	free(packer->cells);
 	free(packer);

@@ -15,15 +15,15 @@
 #include "store/tree/pager.h"
 #include "store/tree/tree_edit.h"
 
-enum move_how {
-	MOVE_GATHER, /* values in several pieces come together where a run of their length is free
+enum relocate_how {
+	RELOCATE_GATHER, /* values in several pieces come together where a run of their length is free
 		      */
-	MOVE_WHOLE,  /* what lies high moves to runs that hold it whole */
-	MOVE_PIECES, /* what lies high moves to wherever there is room, if need be in pieces */
+	RELOCATE_WHOLE,	 /* what lies high moves to runs that hold it whole */
+	RELOCATE_PIECES, /* what lies high moves to wherever there is room, if need be in pieces */
 };
 
 /** Where a walk through a tree is. */
-struct move_position {
+struct relocate_position {
 	uint8_t key[KT_KEY_MAX]; /* everything before it was looked at */
 	size_t size;
 	uint64_t block; /* of the value of key: it was looked at up to there */
@@ -31,10 +31,10 @@ struct move_position {
 };
 
 /** A walk, for the length of one transaction. */
-struct mover {
+struct relocation {
 	struct pager *pager;
 	struct format_tree *tree;
-	enum move_how how;
+	enum relocate_how how;
 	uint64_t ceiling; /* pages from here on lie high */
 	uint64_t room;	  /* free pages below the ceiling, but for those that nodes will take */
 	uint64_t budget;  /* pages that it may still copy */
@@ -44,20 +44,23 @@ struct mover {
 
 /** Walk on through a tree, moving what is to be moved, until the budget is used up or there is no
  *  room. */
-int move_on(struct mover *mover, struct move_position *position);
+int relocate_continue(struct relocation *relocation, struct relocate_position *position);
 
 /* For relocate_blocks.c: */
 
 /** May what was written by a transaction be moved: is it of no snapshot, and of an earlier one? */
-bool mover_owns(const struct mover *mover, uint64_t birth);
+bool relocate_owns(const struct relocation *relocation, uint64_t birth);
 
 /** Does a run of pages reach too high, and may it be moved? */
-bool mover_is_high(const struct mover *mover, uint64_t page, uint64_t count, uint64_t birth);
+bool relocate_is_high(
+	const struct relocation *relocation, uint64_t page, uint64_t count, uint64_t birth);
 
-/** Is there room for so many blocks, and for the nodes that refer to them? If not, mover->full. */
-bool mover_has_room(struct mover *mover, uint64_t count);
+/** Is there room for so many blocks, and for the nodes that refer to them? If not, relocation->full
+ *  is set. */
+bool relocate_has_room(struct relocation *relocation, uint64_t count);
 
 /** Bring the nodes of a path down. */
-int mover_lower_nodes(struct mover *mover, struct format_tree *tree, struct path *path);
+int relocate_lower_nodes(
+	struct relocation *relocation, struct format_tree *tree, struct path *path);
 
 #endif

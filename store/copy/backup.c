@@ -30,7 +30,7 @@ struct backup {
 	const char *name; /* of the copy, for messages */
 	kt_backup_fn *progress;
 	void *arg;
-	struct reach reach;
+	struct reachable reachable;
 	struct space *space; /* of the copy */
 	struct spacelog_delta log;
 	struct io *to;
@@ -38,22 +38,22 @@ struct backup {
 	uint8_t *buf;
 };
 
-static int tell(struct backup *backup, uint64_t total)
+static int backup_tell(struct backup *backup, uint64_t total)
 {
 	if (backup->progress == NULL)
 		return 0;
 	return backup->progress(backup->arg, backup->copied * PAGE_SIZE, total * PAGE_SIZE);
 }
 
-static int tell_walking(void *arg)
+static int backup_tell_walking(void *arg)
 {
-	return tell(arg, 0);
+	return backup_tell(arg, 0);
 }
 
 /* ---- free space ------------------------------------------------------------------------------ */
 
 /* Take all pages of the copy, up to the last one that is reached. */
-static int take_all(struct backup *backup, uint64_t end)
+static int backup_take_all(struct backup *backup, uint64_t end)
 {
 	for (uint64_t taken = PAGE_FIRST; taken < end;) {
 		struct run run;
@@ -67,7 +67,7 @@ static int take_all(struct backup *backup, uint64_t end)
 }
 
 /* Give those back that are not reached. */
-static int give_back(struct backup *backup, uint64_t end)
+static int backup_give_back(struct backup *backup, uint64_t end)
 {
 	uint64_t page = PAGE_FIRST;
 
@@ -75,7 +75,7 @@ static int give_back(struct backup *backup, uint64_t end)
 		struct run run = {page, 0};
 		int err = 0;
 
-		while (page < end && !reach_has(&backup->reach, page)) {
+		while (page < end && !reachable_has(&backup->reachable, page)) {
 			run.count++;
 			page++;
 		}
@@ -83,19 +83,19 @@ static int give_back(struct backup *backup, uint64_t end)
 			err = space_release(backup->space, run, backup->txn->number);
 		if (err != 0)
 			return err;
-		while (page < end && reach_has(&backup->reach, page))
+		while (page < end && reachable_has(&backup->reachable, page))
 			page++;
 	}
 	return 0;
 }
 
 /* Make the log of a store whose first commit took the pages that are reached. */
-static int make_log(struct backup *backup)
+static int backup_make_log(struct backup *backup)
 {
 	static const uint8_t tail[SLOT_TAIL];
 	static const struct format_space none;
 	uint64_t txn = backup->txn->number;
-	uint64_t end = backup->reach.page_count;
+	uint64_t end = backup->reachable.page_count;
 	struct spacelog_source source = {
 		.txn = txn - 1, .page_count = PAGE_FIRST, .space = &none, .tail = tail};
 	int err;
@@ -103,22 +103,22 @@ static int make_log(struct backup *backup)
 	backup->log = (struct spacelog_delta){.tail = tail, .page_count = PAGE_FIRST};
 	if (txn == 1) /* of a store that was never written to */
 		return 0;
-	while (end > PAGE_FIRST && !reach_has(&backup->reach, end - 1))
+	while (end > PAGE_FIRST && !reachable_has(&backup->reachable, end - 1))
 		end--;
 	err = spacelog_load(&source, &backup->space);
 	if (err != 0)
 		return err;
 	space_begin(backup->space, txn, &(struct space_bounds){.slot_txn = txn - 1});
-	err = take_all(backup, end);
+	err = backup_take_all(backup, end);
 	if (!err)
-		err = give_back(backup, end);
+		err = backup_give_back(backup, end);
 	return err != 0 ? err
 			: spacelog_prepare(backup->space, backup->txn->pager.seed, &backup->log);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static int put_pages(struct backup *backup, uint64_t page, const void *data, uint64_t count)
+static int backup_put_pages(struct backup *backup, uint64_t page, const void *data, uint64_t count)
 {
 	struct iovec part = {(void *)data, count * PAGE_SIZE};
 	int err = io_write(backup->to, page * PAGE_SIZE, &part, 1);
@@ -126,7 +126,7 @@ static int put_pages(struct backup *backup, uint64_t page, const void *data, uin
 	return err != 0 ? error_set(err, "writing the copy %s", backup->name) : 0;
 }
 
-static int put_head(struct backup *backup)
+static int backup_put_head(struct backup *backup)
 {
 	const struct txn *txn = backup->txn;
 	struct format_slot slot = {.txn = txn->number,
@@ -137,65 +137,66 @@ static int put_head(struct backup *backup)
 		.space = backup->log.space};
 	int err;
 
-	memcpy(slot.trees, backup->reach.trees, sizeof(slot.trees));
+	memcpy(slot.trees, backup->reachable.trees, sizeof(slot.trees));
 	memcpy(slot.tail, backup->log.tail, sizeof(slot.tail));
 	err = slot_format(backup->to, txn->store->id, &slot);
 	return err != 0 ? error_set(err, "writing the copy %s", backup->name) : 0;
 }
 
 /* Copy pages in a row. */
-static int copy_run(struct backup *backup, uint64_t first, uint64_t count)
+static int backup_copy_run(struct backup *backup, uint64_t first, uint64_t count)
 {
 	int err =
 		io_read(backup->txn->store->io, first * PAGE_SIZE, backup->buf, count * PAGE_SIZE);
 
 	for (uint64_t i = 0; !err && i < count; i++)
-		err = reach_verify(&backup->reach, first + i, backup->buf + i * PAGE_SIZE);
+		err = reachable_verify(&backup->reachable, first + i, backup->buf + i * PAGE_SIZE);
 	if (!err)
-		err = put_pages(backup, first, backup->buf, count);
+		err = backup_put_pages(backup, first, backup->buf, count);
 	backup->copied += count;
-	return err != 0 ? err : tell(backup, backup->reach.pages);
+	return err != 0 ? err : backup_tell(backup, backup->reachable.pages);
 }
 
 /* Copy what was reached from one page to another. */
-static int copy_between(struct backup *backup, uint64_t from, uint64_t to)
+static int backup_copy_between(struct backup *backup, uint64_t from, uint64_t to)
 {
 	int err = 0;
 
-	if (to > backup->reach.page_count)
-		to = backup->reach.page_count;
+	if (to > backup->reachable.page_count)
+		to = backup->reachable.page_count;
 	while (!err && from < to) {
 		uint64_t end = from;
 
-		while (end < to && end - from < PART_PAGES && reach_has(&backup->reach, end))
+		while (end < to && end - from < PART_PAGES &&
+			reachable_has(&backup->reachable, end))
 			end++;
 		if (end > from)
-			err = copy_run(backup, from, end - from);
+			err = backup_copy_run(backup, from, end - from);
 		from = end > from ? end : from + 1;
 	}
 	return err;
 }
 
 /* All pages in ascending order, those of the log among them. */
-static int put_all(struct backup *backup)
+static int backup_put_all(struct backup *backup)
 {
 	uint64_t page = PAGE_FIRST;
-	int err = put_head(backup);
+	int err = backup_put_head(backup);
 
 	for (size_t i = 0; !err && i < backup->log.count; i++) {
 		uint64_t place = ref_page(backup->log.pages[i].ref);
 
-		err = copy_between(backup, page, place);
+		err = backup_copy_between(backup, page, place);
 		if (!err)
-			err = put_pages(backup, place, backup->log.pages[i].data, 1);
+			err = backup_put_pages(backup, place, backup->log.pages[i].data, 1);
 		page = place + 1;
 	}
-	return err != 0 ? err : copy_between(backup, page, backup->log.page_count);
+	return err != 0 ? err : backup_copy_between(backup, page, backup->log.page_count);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static int check_source(const struct txn *txn)
+static int backup_check_source(const struct txn *txn)
 {
 	uint8_t id[16];
 	bool unknown;
@@ -207,7 +208,7 @@ static int check_source(const struct txn *txn)
 }
 
 /* Only another store may be replaced, one that nobody has open: not the one that is copied. */
-static int check_target(const char *path)
+static int backup_check_target(const char *path)
 {
 	const struct io_range all = {0, INT64_MAX};
 	uint8_t id[16];
@@ -226,23 +227,23 @@ static int check_target(const char *path)
 	return err;
 }
 
-static int fill(void *arg, struct io *io)
+static int backup_fill(void *arg, struct io *io)
 {
 	struct backup *backup = arg;
-	int err = reach_walk(backup->handle, tell_walking, backup, &backup->reach);
+	int err = reachable_walk(backup->handle, backup_tell_walking, backup, &backup->reachable);
 
 	backup->to = io;
 	if (!err)
-		err = make_log(backup);
+		err = backup_make_log(backup);
 	if (!err)
-		err = tell(backup, backup->reach.pages);
+		err = backup_tell(backup, backup->reachable.pages);
 	if (!err) {
 		backup->buf = malloc(PART_PAGES * PAGE_SIZE);
-		err = backup->buf == NULL ? -ENOMEM : put_all(backup);
+		err = backup->buf == NULL ? -ENOMEM : backup_put_all(backup);
 	}
 	free(backup->buf);
 	space_close(backup->space);
-	reach_fini(&backup->reach);
+	reachable_fini(&backup->reachable);
 	return err;
 }
 
@@ -253,12 +254,12 @@ int kt_backup(
 		.handle = txn, .txn = txn->txn, .name = path, .progress = progress, .arg = arg};
 	bool replace = (flags & KT_BACKUP_REPLACE) != 0;
 	struct io *io = NULL;
-	int err = check_source(txn->txn);
+	int err = backup_check_source(txn->txn);
 
 	if (!err && replace)
-		err = check_target(path);
+		err = backup_check_target(path);
 	if (!err)
-		err = (replace ? io_file_replace : io_file_create)(path, fill, &backup, &io);
+		err = (replace ? io_file_replace : io_file_create)(path, backup_fill, &backup, &io);
 	if (!err)
 		io_close(io);
 	return err;
@@ -272,13 +273,13 @@ int kt_backup_fd(struct kt_txn *txn, int fd, kt_backup_fn *progress, void *arg)
 		.progress = progress,
 		.arg = arg};
 	struct io *io;
-	int err = check_source(txn->txn);
+	int err = backup_check_source(txn->txn);
 
 	if (!err)
 		err = io_stream_open(fd, &io);
 	if (err != 0)
 		return err;
-	err = fill(&backup, io);
+	err = backup_fill(&backup, io);
 	io_close(io);
 	return err;
 }

@@ -21,7 +21,7 @@ struct io;
 #define FRAME_PAYLOAD_MAX ((size_t)2 << 20)
 
 /** Frames on their way out. */
-struct frames_out {
+struct frame_writer {
 	struct io *io; /* borrowed */
 	uint64_t done; /* bytes written */
 	uint64_t seed; /* of the next frame */
@@ -30,31 +30,31 @@ struct frames_out {
 	size_t frame; /* bytes of the frame that is being made, head included */
 };
 
-/** @param io  borrowed until frames_out_fini() @return 0; -ENOMEM */
-int frames_out_init(struct frames_out *out, struct io *io);
+/** @param io  borrowed until frame_writer_fini() @return 0; -ENOMEM */
+int frame_writer_init(struct frame_writer *out, struct io *io);
 
 /** What was not flushed is dropped. */
-void frames_out_fini(struct frames_out *out);
+void frame_writer_fini(struct frame_writer *out);
 
 /** Write bytes that are no frame, before the first one. */
-void frames_out_raw(struct frames_out *out, const void *bytes, size_t size);
+void frame_writer_raw(struct frame_writer *out, const void *bytes, size_t size);
 
 /** Begin a frame with a payload of at most so many bytes. */
-int frame_begin(struct frames_out *out, uint32_t kind, size_t most);
+int frame_begin(struct frame_writer *out, uint32_t kind, size_t most);
 
 /** Add bytes to the payload. */
-void frame_add(struct frames_out *out, const void *bytes, size_t size);
+void frame_add(struct frame_writer *out, const void *bytes, size_t size);
 
 /** The next size bytes of the payload, for the caller to fill. */
-void *frame_room(struct frames_out *out, size_t size);
+void *frame_room(struct frame_writer *out, size_t size);
 
-void frame_end(struct frames_out *out);
+void frame_end(struct frame_writer *out);
 
 /** Write what has ended. */
-int frames_flush(struct frames_out *out);
+int frame_writer_flush(struct frame_writer *out);
 
 /** Frames on their way in. */
-struct frames_in {
+struct frame_reader {
 	int fd;	       /* borrowed */
 	uint64_t done; /* bytes read */
 	uint64_t seed;
@@ -68,20 +68,20 @@ struct frame {
 	const uint8_t *payload; /* valid until the next one is read */
 };
 
-/** @param fd  borrowed until frames_in_fini() @return 0; -ENOMEM */
-int frames_in_init(struct frames_in *in, int fd);
+/** @param fd  borrowed until frame_reader_fini() @return 0; -ENOMEM */
+int frame_reader_init(struct frame_reader *in, int fd);
 
-void frames_in_fini(struct frames_in *in);
+void frame_reader_fini(struct frame_reader *in);
 
 /** Read bytes that are no frame.
  *  @return 0; -EILSEQ there are no more; any errno of read(2) */
-int frames_in_raw(struct frames_in *in, void *bytes, size_t size);
+int frame_reader_raw(struct frame_reader *in, void *bytes, size_t size);
 
 /** Read a frame.
  *  @return 0; -EBADMSG; -EILSEQ it is cut off; any errno of read(2) */
-int frame_read(struct frames_in *in, struct frame *ret_frame);
+int frame_read(struct frame_reader *in, struct frame *ret_frame);
 
 /** Is this the end? @return 0; -EILSEQ more follows; any errno of read(2) */
-int frames_in_end(struct frames_in *in);
+int frame_reader_end(struct frame_reader *in);
 
 #endif

@@ -21,8 +21,8 @@ struct increment {
 	struct kt_txn *since, *txn; /* of KT_ENTRIES */
 	kt_backup_fn *progress;
 	void *arg;
-	struct frames_out out;
-	struct firsts firsts;
+	struct frame_writer out;
+	struct link_map links;
 	enum kt_tree_id tree; /* that is compared */
 	uint64_t frames;
 };
@@ -42,7 +42,7 @@ int increment_sum(struct kt_txn *txn, struct increment_sums *ret_sums)
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-static int begin(struct increment *increment, uint32_t kind, size_t most)
+static int increment_begin(struct increment *increment, uint32_t kind, size_t most)
 {
 	uint64_t done = increment->out.done + increment->out.used;
 	int err = 0;
@@ -53,14 +53,14 @@ static int begin(struct increment *increment, uint32_t kind, size_t most)
 	return err != 0 ? err : frame_begin(&increment->out, kind, most);
 }
 
-static int put_head(struct increment *increment)
+static int increment_put_head(struct increment *increment)
 {
 	struct increment_head head = {.version = INCREMENT_VERSION};
 	char names[2][KT_NAME_MAX + 1];
-	int err = origin_point(increment->since, &head.base.at, names[0]);
+	int err = lineage_point(increment->since, &head.base.at, names[0]);
 
 	if (!err)
-		err = origin_point(increment->txn, &head.end.at, names[1]);
+		err = lineage_point(increment->txn, &head.end.at, names[1]);
 	if (!err && head.base.at.txn > head.end.at.txn)
 		err = error_set(-EINVAL, "what is to be backed up is older than the base");
 	if (!err)
@@ -73,8 +73,8 @@ static int put_head(struct increment *increment)
 	head.next_id = increment->txn->txn->root->next_id;
 	head.base_name = (uint16_t)strlen(names[0]);
 	head.end_name = (uint16_t)strlen(names[1]);
-	frames_out_raw(&increment->out, KT_INCREMENT_MAGIC, KT_INCREMENT_MAGIC_SIZE);
-	err = begin(increment, INCREMENT_HEAD, sizeof(head) + sizeof(names));
+	frame_writer_raw(&increment->out, KT_INCREMENT_MAGIC, KT_INCREMENT_MAGIC_SIZE);
+	err = increment_begin(increment, INCREMENT_HEAD, sizeof(head) + sizeof(names));
 	if (err != 0)
 		return err;
 	frame_add(&increment->out, &head, sizeof(head));
@@ -87,7 +87,7 @@ static int put_head(struct increment *increment)
 /* ---- values ---------------------------------------------------------------------------------- */
 
 /* Write the bytes of a range; they are verified. */
-static int put_data(
+static int increment_put_data(
 	struct increment *increment, const struct kt_slice *key, uint64_t at, uint64_t end)
 {
 	struct pager *pager = &increment->txn->txn->pager;
@@ -99,7 +99,7 @@ static int put_data(
 		bool verify = pager->verify;
 		size_t got;
 
-		err = begin(increment, INCREMENT_DATA, sizeof(at) + part);
+		err = increment_begin(increment, INCREMENT_DATA, sizeof(at) + part);
 		if (err != 0)
 			break;
 		frame_add(&increment->out, &at, sizeof(at));
@@ -115,7 +115,7 @@ static int put_data(
 }
 
 /* Write all ranges of a value that are stored. */
-static int put_ranges(struct increment *increment, const struct kt_slice *key)
+static int increment_put_ranges(struct increment *increment, const struct kt_slice *key)
 {
 	uint64_t at, end = 0;
 	int err = 0;
@@ -123,15 +123,15 @@ static int put_ranges(struct increment *increment, const struct kt_slice *key)
 	while (!err) {
 		err = kt_next_data(increment->txn, key->data, key->size, end, &at, &end);
 		if (!err)
-			err = put_data(increment, key, at, end);
+			err = increment_put_data(increment, key, at, end);
 	}
 	return err == -ENXIO ? 0 : err;
 }
 
-static int put_hole(struct increment *increment, uint64_t begin_at, uint64_t end)
+static int increment_put_hole(struct increment *increment, uint64_t begin_at, uint64_t end)
 {
 	struct increment_hole hole = {begin_at, end - begin_at};
-	int err = begin(increment, INCREMENT_HOLE, sizeof(hole));
+	int err = increment_begin(increment, INCREMENT_HOLE, sizeof(hole));
 
 	if (err != 0)
 		return err;
@@ -141,7 +141,7 @@ static int put_hole(struct increment *increment, uint64_t begin_at, uint64_t end
 }
 
 /* Write the ranges of a value that are not as they were. */
-static int put_changes(struct increment *increment, const struct kt_slice *key)
+static int increment_put_changes(struct increment *increment, const struct kt_slice *key)
 {
 	struct value_change change = {0};
 	struct entry before, after;
@@ -153,9 +153,9 @@ static int put_changes(struct increment *increment, const struct kt_slice *key)
 		err = value_next_change(&increment->since->txn->pager, &before.cell.value,
 			&increment->txn->txn->pager, &after.cell.value, change.end, &change);
 		if (!err && change.stored)
-			err = put_data(increment, key, change.begin, change.end);
+			err = increment_put_data(increment, key, change.begin, change.end);
 		else if (!err)
-			err = put_hole(increment, change.begin, change.end);
+			err = increment_put_hole(increment, change.begin, change.end);
 	}
 	return err == -ENXIO ? 0 : err;
 }
@@ -168,13 +168,13 @@ static bool is_changeable(const struct kt_stat *stat)
 	return stat != NULL && stat->shared == 0 && stat->size > INCREMENT_WHOLE_MAX;
 }
 
-static int put_entry_frame(struct increment *increment, const struct kt_slice *key,
+static int increment_put_entry_frame(struct increment *increment, const struct kt_slice *key,
 	const struct kt_stat *stat, const struct increment_entry *entry)
 {
 	struct pager *pager = &increment->txn->txn->pager;
 	size_t value = entry->flags & INCREMENT_WHOLE ? (size_t)stat->size : 0, got = 0;
 	bool verify = pager->verify;
-	int err = begin(
+	int err = increment_begin(
 		increment, INCREMENT_ENTRY, sizeof(*entry) + key->size + stat->attr.size + value);
 
 	if (err != 0)
@@ -192,7 +192,7 @@ static int put_entry_frame(struct increment *increment, const struct kt_slice *k
 	return err;
 }
 
-static int put_entry(struct increment *increment, const struct kt_slice *key,
+static int increment_put_entry(struct increment *increment, const struct kt_slice *key,
 	const struct kt_stat *from, const struct kt_stat *to)
 {
 	struct increment_entry entry = {
@@ -211,17 +211,17 @@ static int put_entry(struct increment *increment, const struct kt_slice *key,
 		entry.flags |= INCREMENT_WHOLE;
 	else if (is_changeable(from) && is_changeable(to))
 		entry.flags |= INCREMENT_KEEP;
-	err = put_entry_frame(increment, key, to, &entry);
+	err = increment_put_entry_frame(increment, key, to, &entry);
 	if (err != 0 || entry.flags & INCREMENT_WHOLE)
 		return err;
-	return entry.flags & INCREMENT_KEEP ? put_changes(increment, key)
-					    : put_ranges(increment, key);
+	return entry.flags & INCREMENT_KEEP ? increment_put_changes(increment, key)
+					    : increment_put_ranges(increment, key);
 }
 
-static int put_delete(struct increment *increment, const struct kt_slice *key)
+static int increment_put_delete(struct increment *increment, const struct kt_slice *key)
 {
 	uint8_t tree = (uint8_t)increment->tree;
-	int err = begin(increment, INCREMENT_DELETE, 1 + key->size);
+	int err = increment_begin(increment, INCREMENT_DELETE, 1 + key->size);
 
 	if (err != 0)
 		return err;
@@ -231,9 +231,10 @@ static int put_delete(struct increment *increment, const struct kt_slice *key)
 	return 0;
 }
 
-static int put_link(struct increment *increment, const struct kt_slice *key, uint64_t shared)
+static int increment_put_link(
+	struct increment *increment, const struct kt_slice *key, uint64_t shared)
 {
-	int err = begin(increment, INCREMENT_LINK, sizeof(shared) + key->size);
+	int err = increment_begin(increment, INCREMENT_LINK, sizeof(shared) + key->size);
 
 	if (err != 0)
 		return err;
@@ -245,62 +246,62 @@ static int put_link(struct increment *increment, const struct kt_slice *key, uin
 
 /* If an entry that keys share differs, or any of its keys, all of them are told (restore.c): the
  * first one comes with the entry. */
-static int put_key(
+static int increment_put_key(
 	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
 {
 	struct increment *increment = arg;
 	int err = 0;
 
 	if (to == NULL)
-		return put_delete(increment, key);
+		return increment_put_delete(increment, key);
 	if (to->keys > 1) {
-		if (firsts_find(&increment->firsts, to->shared) != NULL)
-			return put_link(increment, key, to->shared);
-		err = firsts_add(&increment->firsts, to->shared, "", 0);
+		if (link_map_find(&increment->links, to->shared) != NULL)
+			return increment_put_link(increment, key, to->shared);
+		err = link_map_add(&increment->links, to->shared, "", 0);
 	}
-	return err != 0 ? err : put_entry(increment, key, from, to);
+	return err != 0 ? err : increment_put_entry(increment, key, from, to);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static int put_end(struct increment *increment)
+static int increment_put_end(struct increment *increment)
 {
 	struct increment_end end = {increment->frames};
-	int err = begin(increment, INCREMENT_END, sizeof(end));
+	int err = increment_begin(increment, INCREMENT_END, sizeof(end));
 
 	if (err != 0)
 		return err;
 	frame_add(&increment->out, &end, sizeof(end));
 	frame_end(&increment->out);
-	return frames_flush(&increment->out);
+	return frame_writer_flush(&increment->out);
 }
 
-static int fill(void *arg, struct io *io)
+static int increment_fill(void *arg, struct io *io)
 {
 	struct increment *increment = arg;
-	int err = frames_out_init(&increment->out, io);
+	int err = frame_writer_init(&increment->out, io);
 
 	if (!err)
-		err = put_head(increment);
+		err = increment_put_head(increment);
 	for (unsigned tree = KT_ENTRIES; !err && tree <= KT_DIRECTORIES; tree++) {
 		increment->tree = tree;
 		err = kt_diff(kt_tree(increment->since, tree), kt_tree(increment->txn, tree),
-			put_key, increment);
+			increment_put_key, increment);
 	}
 	if (!err)
-		err = put_end(increment);
-	frames_out_fini(&increment->out);
-	firsts_fini(&increment->firsts);
+		err = increment_put_end(increment);
+	frame_writer_fini(&increment->out);
+	link_map_fini(&increment->links);
 	return err;
 }
 
-static int check_points(const struct txn *since, const struct txn *txn)
+static int increment_check_points(const struct txn *since, const struct txn *txn)
 {
 	return since->writing || txn->writing || since->store != txn->store ? -EINVAL : 0;
 }
 
 /* Only another increment may be replaced. */
-static int check_target(const char *path)
+static int increment_check_target(const char *path)
 {
 	uint8_t magic[KT_INCREMENT_MAGIC_SIZE];
 	struct io *old;
@@ -324,12 +325,13 @@ int kt_backup_since(struct kt_txn *txn, struct kt_txn *since, const char *path, 
 		.arg = arg};
 	bool replace = (flags & KT_BACKUP_REPLACE) != 0;
 	struct io *io = NULL;
-	int err = check_points(since->txn, txn->txn);
+	int err = increment_check_points(since->txn, txn->txn);
 
 	if (!err && replace)
-		err = check_target(path);
+		err = increment_check_target(path);
 	if (!err)
-		err = (replace ? io_file_replace : io_file_create)(path, fill, &increment, &io);
+		err = (replace ? io_file_replace : io_file_create)(
+			path, increment_fill, &increment, &io);
 	if (!err)
 		io_close(io);
 	return err;
@@ -343,13 +345,13 @@ int kt_backup_since_fd(
 		.progress = progress,
 		.arg = arg};
 	struct io *io;
-	int err = check_points(since->txn, txn->txn);
+	int err = increment_check_points(since->txn, txn->txn);
 
 	if (!err)
 		err = io_stream_open(fd, &io);
 	if (err != 0)
 		return err;
-	err = fill(&increment, io);
+	err = increment_fill(&increment, io);
 	io_close(io);
 	return err;
 }

@@ -1,9 +1,11 @@
 /* Increments: what differs between two points in time of one store, as a stream that brings a
- * backup from the first to the second. increment.c writes them, increment_apply.c puts them into a store.
+ * backup from the first to the second. increment.c writes them, increment_apply.c puts them into a
+ * store.
  *
  *     magic | HEAD | changed keys of one tree | changed keys of the other | END
  *
- * After the magic come frames (frame_stream.h). Keys come in the order of each tree. A changed key is
+ * After the magic come frames (frame_stream.h). Keys come in the order of each tree. A changed key
+ * is
  *
  *     DELETE                       it is gone
  *     ENTRY                        it has an entry, whose value stands there
@@ -42,7 +44,7 @@ struct increment_sums {
 };
 
 struct increment_point {
-	struct point at;
+	struct lineage_point at;
 	struct increment_sums sums;
 };
 

@@ -17,19 +17,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct apply {
+struct increment_apply {
 	struct kt_store *store;
 	unsigned flags;
 	kt_backup_fn *progress;
 	void *arg;
-	struct frames_in in;
+	struct frame_reader in;
 	struct increment_head head;
 	char base_name[KT_NAME_MAX + 1], end_name[KT_NAME_MAX + 1];
 	struct kt_txn *txn, *last; /* to write; to read what was there before */
 	uint64_t last_commit;
 	bool is_there; /* all of it already: it is only read */
 	bool is_kept;  /* a snapshot has the end */
-	struct firsts firsts;
+	struct link_map links;
 	uint64_t frames;
 
 	struct increment_entry entry; /* whose value is being put together */
@@ -39,7 +39,7 @@ struct apply {
 
 #define ID_MAX (UINT64_C(1) << 56) /* no store gets there by itself */
 
-static int malformed(const struct apply *apply, const char *why)
+static int apply_malformed(const struct increment_apply *apply, const char *why)
 {
 	return error_set(-EILSEQ, "%s, before byte %llu of the increment", why,
 		(unsigned long long)apply->in.done);
@@ -48,20 +48,20 @@ static int malformed(const struct apply *apply, const char *why)
 /* ---- the base -------------------------------------------------------------------------------- */
 
 /* A name to be shown: a message is one line. */
-static const char *take_name(const uint8_t *bytes, size_t size, char name[KT_NAME_MAX + 1])
+static const char *apply_take_name(const uint8_t *bytes, size_t size, char name[KT_NAME_MAX + 1])
 {
 	memcpy(name, bytes, size);
 	name[size] = '\0';
 	return strlen(name) == size && (size == 0 || snapshot_check_name(name) == 0) ? name : NULL;
 }
 
-static int read_head(struct apply *apply)
+static int apply_read_head(struct increment_apply *apply)
 {
 	uint8_t magic[KT_INCREMENT_MAGIC_SIZE];
 	struct increment_head *head = &apply->head;
 	const uint8_t *names;
 	struct frame frame;
-	int err = frames_in_raw(&apply->in, magic, sizeof(magic));
+	int err = frame_reader_raw(&apply->in, magic, sizeof(magic));
 
 	if (!err && memcmp(magic, KT_INCREMENT_MAGIC, sizeof(magic)) != 0)
 		err = error_set(-EILSEQ, "it is no increment");
@@ -70,23 +70,24 @@ static int read_head(struct apply *apply)
 	if (err != 0)
 		return err;
 	if (frame.kind != INCREMENT_HEAD || frame.size < sizeof(*head))
-		return malformed(apply, "no head");
+		return apply_malformed(apply, "no head");
 	memcpy(head, frame.payload, sizeof(*head));
 	if (head->version != INCREMENT_VERSION)
 		return error_set(-ENOTSUP, "an increment of version %u", head->version);
 	names = frame.payload + sizeof(*head);
 	if (frame.size != sizeof(*head) + head->base_name + head->end_name ||
 		head->base_name > KT_NAME_MAX || head->end_name > KT_NAME_MAX ||
-		take_name(names, head->base_name, apply->base_name) == NULL ||
-		take_name(names + head->base_name, head->end_name, apply->end_name) == NULL ||
+		apply_take_name(names, head->base_name, apply->base_name) == NULL ||
+		apply_take_name(names + head->base_name, head->end_name, apply->end_name) == NULL ||
 		head->next_id > ID_MAX)
-		return malformed(apply, "a head that makes no sense");
+		return apply_malformed(apply, "a head that makes no sense");
 	apply->frames = 1;
 	return 0;
 }
 
 /* How to call the base in a message. */
-static const char *base_words(const struct apply *apply, char words[KT_NAME_MAX + 64])
+static const char *apply_base_words(
+	const struct increment_apply *apply, char words[KT_NAME_MAX + 64])
 {
 	if (apply->base_name[0] == '\0')
 		snprintf(words, KT_NAME_MAX + 64, "commit %llu",
@@ -101,7 +102,7 @@ static const char *base_words(const struct apply *apply, char words[KT_NAME_MAX 
 }
 
 /* Have the transaction show what a snapshot kept. */
-static int go_back(struct apply *apply, const struct format_snapshot *kept)
+static int apply_go_back(struct increment_apply *apply, const struct format_snapshot *kept)
 {
 	struct kt_txn *point;
 	int err = kt_begin(apply->store, KT_READ, &point);
@@ -117,10 +118,10 @@ static int go_back(struct apply *apply, const struct format_snapshot *kept)
 
 /* The last commit is the base. Keep it under the name that it has in the original, so that other
  * increments can begin there, unless it is kept or the name is used. */
-static int keep_base(struct apply *apply)
+static int apply_keep_base(struct increment_apply *apply)
 {
 	struct format_snapshot kept;
-	int err = origin_find(apply->last, &apply->head.base.at, &kept);
+	int err = lineage_find(apply->last, &apply->head.base.at, &kept);
 
 	if (err != -ENOENT || apply->base_name[0] == '\0')
 		return err == -ENOENT ? 0 : err;
@@ -129,26 +130,26 @@ static int keep_base(struct apply *apply)
 }
 
 /* Bring the transaction to the base, if the store has it and nothing else is lost. */
-static int go_to_base(struct apply *apply)
+static int apply_go_to_base(struct increment_apply *apply)
 {
 	char words[KT_NAME_MAX + 64];
 	struct format_snapshot kept;
 	bool is_base;
-	int err = origin_is(apply->last, &apply->head.base.at, &is_base);
+	int err = lineage_is(apply->last, &apply->head.base.at, &is_base);
 
 	if (err != 0 || is_base)
-		return err != 0 ? err : keep_base(apply);
-	err = origin_find(apply->last, &apply->head.base.at, &kept);
+		return err != 0 ? err : apply_keep_base(apply);
+	err = lineage_find(apply->last, &apply->head.base.at, &kept);
 	if (err == -ENOENT)
 		return error_set(-ESTALE, "it begins at %s, which the store does not have",
-			base_words(apply, words));
+			apply_base_words(apply, words));
 	if (!err && !(apply->flags & KT_APPLY_REPLACE))
-		err = error_set(
-			-ENOTEMPTY, "the store has changed since %s", base_words(apply, words));
-	return err != 0 ? err : go_back(apply, &kept);
+		err = error_set(-ENOTEMPTY, "the store has changed since %s",
+			apply_base_words(apply, words));
+	return err != 0 ? err : apply_go_back(apply, &kept);
 }
 
-static int compare_sums(struct apply *apply, const struct increment_sums *expected)
+static int apply_compare_sums(struct increment_apply *apply, const struct increment_sums *expected)
 {
 	struct increment_sums sums;
 	int err = increment_sum(apply->txn, &sums);
@@ -159,11 +160,11 @@ static int compare_sums(struct apply *apply, const struct increment_sums *expect
 }
 
 /* Is the end kept already? Another snapshot must not have its name. */
-static int look_for_end(struct apply *apply)
+static int apply_find_end(struct increment_apply *apply)
 {
 	struct format_snapshot kept;
 	struct kt_txn *named;
-	int err = origin_find(apply->last, &apply->head.end.at, &kept);
+	int err = lineage_find(apply->last, &apply->head.end.at, &kept);
 
 	apply->is_kept = !err;
 	if ((err != 0 && err != -ENOENT) || apply->is_kept || apply->end_name[0] == '\0')
@@ -175,7 +176,7 @@ static int look_for_end(struct apply *apply)
 	return error_set(-EEXIST, "the store has another snapshot '%s'", apply->end_name);
 }
 
-static int begin(struct apply *apply)
+static int apply_begin(struct increment_apply *apply)
 {
 	int err;
 
@@ -187,44 +188,44 @@ static int begin(struct apply *apply)
 	if (!err)
 		apply->last_commit = kt_txn_id(apply->last);
 	if (!err)
-		err = look_for_end(apply);
+		err = apply_find_end(apply);
 	if (!err)
-		err = origin_is(apply->last, &apply->head.end.at, &apply->is_there);
+		err = lineage_is(apply->last, &apply->head.end.at, &apply->is_there);
 	if (!err && apply->is_there)
-		return compare_sums(apply, &apply->head.end.sums);
+		return apply_compare_sums(apply, &apply->head.end.sums);
 	if (err != 0)
 		return err;
-	err = go_to_base(apply);
-	return err != 0 ? err : compare_sums(apply, &apply->head.base.sums);
+	err = apply_go_to_base(apply);
+	return err != 0 ? err : apply_compare_sums(apply, &apply->head.base.sums);
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */
 
-static struct kt_txn *tree_of(struct apply *apply, unsigned tree)
+static struct kt_txn *apply_tree(struct increment_apply *apply, unsigned tree)
 {
 	return kt_tree(apply->txn, tree == KT_ENTRIES ? KT_ENTRIES : KT_DIRECTORIES);
 }
 
 /* Is there an entry whose value can be changed in parts? */
-static int check_kept(struct apply *apply, struct kt_txn *tree)
+static int apply_check_kept(struct increment_apply *apply, struct kt_txn *tree)
 {
 	struct kt_stat stat;
 	int err = kt_stat(tree, apply->key, apply->entry.key_size, &stat);
 
 	if (err == -ENOENT || (!err && stat.keys > 1))
-		err = malformed(apply, "a change of an entry that cannot be changed");
+		err = apply_malformed(apply, "a change of an entry that cannot be changed");
 	return err;
 }
 
-static int start_entry(
-	struct apply *apply, const uint8_t *attr, const struct kt_slice *value, struct kt_txn *tree)
+static int apply_start_entry(struct increment_apply *apply, const uint8_t *attr,
+	const struct kt_slice *value, struct kt_txn *tree)
 {
 	const struct increment_entry *entry = &apply->entry;
 	size_t size = entry->key_size;
 	int err = 0;
 
 	if (entry->flags & INCREMENT_KEEP) {
-		err = check_kept(apply, tree);
+		err = apply_check_kept(apply, tree);
 		if (!err)
 			err = kt_set_attr(tree, apply->key, size, attr, entry->attr_size);
 	} else {
@@ -235,7 +236,7 @@ static int start_entry(
 			err = kt_put_entry(tree, apply->key, size, value->data, value->size, attr,
 				entry->attr_size, entry->mtime_ns);
 		if (!err && entry->shared != 0)
-			err = firsts_add(&apply->firsts, entry->shared, apply->key, size);
+			err = link_map_add(&apply->links, entry->shared, apply->key, size);
 	}
 	if (!err && entry->flags & INCREMENT_COPIED)
 		err = entry_mark_copied(tree, apply->key, size);
@@ -245,7 +246,7 @@ static int start_entry(
 	return err;
 }
 
-static bool is_sound(const struct increment_entry *entry, const struct frame *frame)
+static bool apply_is_sound(const struct increment_entry *entry, const struct frame *frame)
 {
 	uint64_t value = entry->flags & INCREMENT_WHOLE ? entry->size : 0;
 
@@ -259,28 +260,28 @@ static bool is_sound(const struct increment_entry *entry, const struct frame *fr
 	       frame->size == sizeof(*entry) + entry->key_size + entry->attr_size + value;
 }
 
-static int put_entry(struct apply *apply, const struct frame *frame)
+static int apply_put_entry(struct increment_apply *apply, const struct frame *frame)
 {
 	struct increment_entry *entry = &apply->entry;
 	const uint8_t *at = frame->payload + sizeof(*entry);
 	struct kt_slice value = {NULL, 0};
 
 	if (frame->size < sizeof(*entry))
-		return malformed(apply, "a short entry");
+		return apply_malformed(apply, "a short entry");
 	memcpy(entry, frame->payload, sizeof(*entry));
-	if (!is_sound(entry, frame) || firsts_find(&apply->firsts, entry->shared) != NULL)
-		return malformed(apply, "an entry that makes no sense");
+	if (!apply_is_sound(entry, frame) || link_map_find(&apply->links, entry->shared) != NULL)
+		return apply_malformed(apply, "an entry that makes no sense");
 	if (apply->is_there)
 		return 0;
 	memcpy(apply->key, at, entry->key_size);
 	at += entry->key_size;
 	if (entry->flags & INCREMENT_WHOLE)
 		value = (struct kt_slice){at + entry->attr_size, (size_t)entry->size};
-	return start_entry(apply, at, &value, tree_of(apply, entry->tree));
+	return apply_start_entry(apply, at, &value, apply_tree(apply, entry->tree));
 }
 
 /* The next key: the value of the one before is complete. */
-static int end_entry(struct apply *apply)
+static int apply_end_entry(struct increment_apply *apply)
 {
 	const struct increment_entry *entry = &apply->entry;
 
@@ -288,116 +289,118 @@ static int end_entry(struct apply *apply)
 		return 0;
 	apply->open = false;
 	return kt_set_mtime(
-		tree_of(apply, entry->tree), apply->key, entry->key_size, entry->mtime_ns);
+		apply_tree(apply, entry->tree), apply->key, entry->key_size, entry->mtime_ns);
 }
 
-static int delete_key(struct apply *apply, const struct frame *frame)
+static int apply_delete_key(struct increment_apply *apply, const struct frame *frame)
 {
 	int err;
 
 	if (frame->size < 1 || frame->payload[0] > KT_DIRECTORIES)
-		return malformed(apply, "a deletion that makes no sense");
+		return apply_malformed(apply, "a deletion that makes no sense");
 	if (apply->is_there)
 		return 0;
-	err = kt_delete(tree_of(apply, frame->payload[0]), frame->payload + 1, frame->size - 1, 0);
-	return err == -ENOENT ? malformed(apply, "a deletion of what is not there") : err;
+	err = kt_delete(
+		apply_tree(apply, frame->payload[0]), frame->payload + 1, frame->size - 1, 0);
+	return err == -ENOENT ? apply_malformed(apply, "a deletion of what is not there") : err;
 }
 
-static int link_key(struct apply *apply, const struct frame *frame)
+static int apply_link_key(struct increment_apply *apply, const struct frame *frame)
 {
 	struct kt_txn *tree = kt_tree(apply->txn, KT_ENTRIES);
 	size_t prefix = sizeof(uint64_t), size = frame->size - prefix;
 	const uint8_t *key = frame->payload + prefix;
-	const struct first *first;
+	const struct link_map_entry *first;
 	int err;
 
 	if (frame->size < prefix || size > KT_KEY_MAX)
-		return malformed(apply, "a link that makes no sense");
+		return apply_malformed(apply, "a link that makes no sense");
 	if (apply->is_there)
 		return 0;
-	first = firsts_find(&apply->firsts, load64(frame->payload));
+	first = link_map_find(&apply->links, load64(frame->payload));
 	if (first == NULL)
-		return malformed(apply, "a link to no entry");
+		return apply_malformed(apply, "a link to no entry");
 	err = kt_delete(tree, key, size, KT_MISSING_OK);
 	if (!err)
 		err = kt_link(tree, first->key, first->size, tree, key, size);
-	return err == -ENOENT ? malformed(apply, "a link to itself") : err;
+	return err == -ENOENT ? apply_malformed(apply, "a link to itself") : err;
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static int put_data(struct apply *apply, const struct frame *frame)
+static int apply_put_data(struct increment_apply *apply, const struct frame *frame)
 {
 	size_t prefix = sizeof(uint64_t), size = frame->size - prefix;
 	uint64_t offset;
 
 	if (frame->size <= prefix)
-		return malformed(apply, "data that make no sense");
+		return apply_malformed(apply, "data that make no sense");
 	offset = load64(frame->payload);
 	if (apply->is_there)
 		return 0;
 	if (!apply->open || size > apply->entry.size || offset > apply->entry.size - size)
-		return malformed(apply, "data of no value");
-	return kt_write(tree_of(apply, apply->entry.tree), apply->key, apply->entry.key_size,
+		return apply_malformed(apply, "data of no value");
+	return kt_write(apply_tree(apply, apply->entry.tree), apply->key, apply->entry.key_size,
 		offset, frame->payload + prefix, size);
 }
 
-static int put_hole(struct apply *apply, const struct frame *frame)
+static int apply_put_hole(struct increment_apply *apply, const struct frame *frame)
 {
 	struct increment_hole hole;
 
 	if (frame->size != sizeof(hole))
-		return malformed(apply, "a hole that makes no sense");
+		return apply_malformed(apply, "a hole that makes no sense");
 	if (apply->is_there)
 		return 0;
 	memcpy(&hole, frame->payload, sizeof(hole));
 	if (!apply->open || hole.size > apply->entry.size ||
 		hole.offset > apply->entry.size - hole.size)
-		return malformed(apply, "a hole in no value");
-	return kt_punch(tree_of(apply, apply->entry.tree), apply->key, apply->entry.key_size,
+		return apply_malformed(apply, "a hole in no value");
+	return kt_punch(apply_tree(apply, apply->entry.tree), apply->key, apply->entry.key_size,
 		hole.offset, hole.size);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static int read_end(struct apply *apply, const struct frame *frame)
+static int apply_read_end(struct increment_apply *apply, const struct frame *frame)
 {
 	struct increment_end end;
 
 	if (frame->size != sizeof(end))
-		return malformed(apply, "an end that makes no sense");
+		return apply_malformed(apply, "an end that makes no sense");
 	memcpy(&end, frame->payload, sizeof(end));
 	if (end.frames != apply->frames)
-		return malformed(apply, "a wrong number of records");
-	return frames_in_end(&apply->in);
+		return apply_malformed(apply, "a wrong number of records");
+	return frame_reader_end(&apply->in);
 }
 
-static int take_frame(struct apply *apply, const struct frame *frame)
+static int apply_frame(struct increment_apply *apply, const struct frame *frame)
 {
-	int err = frame->kind == INCREMENT_DATA || frame->kind == INCREMENT_HOLE ? 0
-										 : end_entry(apply);
+	int err = frame->kind == INCREMENT_DATA || frame->kind == INCREMENT_HOLE
+			  ? 0
+			  : apply_end_entry(apply);
 
 	if (err != 0)
 		return err;
 	switch (frame->kind) {
 	case INCREMENT_DELETE:
-		return delete_key(apply, frame);
+		return apply_delete_key(apply, frame);
 	case INCREMENT_ENTRY:
-		return put_entry(apply, frame);
+		return apply_put_entry(apply, frame);
 	case INCREMENT_LINK:
-		return link_key(apply, frame);
+		return apply_link_key(apply, frame);
 	case INCREMENT_DATA:
-		return put_data(apply, frame);
+		return apply_put_data(apply, frame);
 	case INCREMENT_HOLE:
-		return put_hole(apply, frame);
+		return apply_put_hole(apply, frame);
 	case INCREMENT_END:
-		return read_end(apply, frame);
+		return apply_read_end(apply, frame);
 	default:
-		return malformed(apply, "an unknown record");
+		return apply_malformed(apply, "an unknown record");
 	}
 }
 
-static int read_records(struct apply *apply)
+static int apply_read_frames(struct increment_apply *apply)
 {
 	struct frame frame;
 	int err;
@@ -405,7 +408,7 @@ static int read_records(struct apply *apply)
 	do {
 		err = frame_read(&apply->in, &frame);
 		if (!err)
-			err = take_frame(apply, &frame);
+			err = apply_frame(apply, &frame);
 		apply->frames++;
 		if (!err && apply->progress != NULL)
 			err = apply->progress(apply->arg, apply->in.done, 0);
@@ -414,20 +417,20 @@ static int read_records(struct apply *apply)
 }
 
 /* Ids that the original has given are not given again. */
-static int finish(struct apply *apply)
+static int apply_finish(struct increment_apply *apply)
 {
 	struct txn *txn = apply->txn->txn;
-	int err = compare_sums(apply, &apply->head.end.sums);
+	int err = apply_compare_sums(apply, &apply->head.end.sums);
 
 	if (err != 0)
 		return err;
 	if (txn->own->next_id < apply->head.next_id)
 		txn->own->next_id = apply->head.next_id;
-	return origin_note(apply->txn, &apply->head.end.at);
+	return lineage_note(apply->txn, &apply->head.end.at);
 }
 
 /* Commit, and keep that under the name that it has in the original. */
-static int commit(struct apply *apply)
+static int apply_commit(struct increment_apply *apply)
 {
 	bool keep = apply->end_name[0] != '\0' && !apply->is_kept;
 	uint64_t commit = apply->is_there ? apply->last_commit : kt_txn_id(apply->txn);
@@ -447,27 +450,28 @@ static int commit(struct apply *apply)
 
 int kt_apply(struct kt_store *store, int fd, unsigned flags, kt_backup_fn *progress, void *arg)
 {
-	struct apply *apply = calloc(1, sizeof(*apply));
+	struct increment_apply *apply = calloc(1, sizeof(*apply));
 	int err;
 
 	if (apply == NULL)
 		return -ENOMEM;
-	*apply = (struct apply){.store = store, .flags = flags, .progress = progress, .arg = arg};
-	err = frames_in_init(&apply->in, fd);
+	*apply = (struct increment_apply){
+		.store = store, .flags = flags, .progress = progress, .arg = arg};
+	err = frame_reader_init(&apply->in, fd);
 	if (!err)
-		err = read_head(apply);
+		err = apply_read_head(apply);
 	if (!err)
-		err = begin(apply);
+		err = apply_begin(apply);
 	if (!err)
-		err = read_records(apply);
+		err = apply_read_frames(apply);
 	if (!err && !apply->is_there)
-		err = finish(apply);
+		err = apply_finish(apply);
 	kt_abort(apply->last);
 	if (!err)
-		err = commit(apply);
+		err = apply_commit(apply);
 	kt_abort(apply->txn);
-	frames_in_fini(&apply->in);
-	firsts_fini(&apply->firsts);
+	frame_reader_fini(&apply->in);
+	link_map_fini(&apply->links);
 	free(apply);
 	return err;
 }

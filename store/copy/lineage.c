@@ -8,11 +8,11 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define ORIGIN_KEY 9
+#define LINEAGE_KEY 9
 
-static void origin_key(uint64_t commit, uint8_t key[ORIGIN_KEY])
+static void lineage_key(uint64_t commit, uint8_t key[LINEAGE_KEY])
 {
-	key[0] = SNAPSHOT_ORIGIN;
+	key[0] = SNAPSHOT_LINEAGE;
 	store64(key + 1, __builtin_bswap64(commit));
 }
 
@@ -22,27 +22,28 @@ static const unsigned trees_of_point[] = {TREE_ENTRIES, TREE_DIRECTORIES, TREE_S
 #define TREES_OF_POINT (sizeof(trees_of_point) / sizeof(trees_of_point[0]))
 
 /* The point that a commit is in this store. */
-static struct point point_of(uint64_t commit, int64_t time_ns, const struct format_tree *trees)
+static struct lineage_point lineage_of(
+	uint64_t commit, int64_t time_ns, const struct format_tree *trees)
 {
 	uint64_t facts[1 + TREES_OF_POINT] = {(uint64_t)time_ns};
 
 	for (size_t i = 0; i < TREES_OF_POINT; i++)
 		facts[1 + i] = trees[trees_of_point[i]].root;
-	return (struct point){commit, XXH3_64bits(facts, sizeof(facts))};
+	return (struct lineage_point){commit, XXH3_64bits(facts, sizeof(facts))};
 }
 
 /* Is a commit of this store one and the same with a point of the original, or, made by an
  * increment, like it? */
-static int matches(
-	struct kt_txn *txn, const struct point *own, const struct point *point, bool *ret_is)
+static int lineage_matches(struct kt_txn *txn, const struct lineage_point *own,
+	const struct lineage_point *point, bool *ret_is)
 {
 	struct kt_txn tree = snapshot_tree(txn);
-	struct format_origin origin = {own->txn, own->digest};
+	struct format_lineage origin = {own->txn, own->digest};
 	struct kt_slice value;
-	uint8_t key[ORIGIN_KEY];
+	uint8_t key[LINEAGE_KEY];
 	int err;
 
-	origin_key(own->txn, key);
+	lineage_key(own->txn, key);
 	err = kt_get(&tree, key, sizeof(key), &value);
 	if (!err && value.size != sizeof(origin))
 		err = error_damaged(0, "malformed origin of a commit");
@@ -54,7 +55,8 @@ static int matches(
 	return 0;
 }
 
-int origin_point(struct kt_txn *txn, struct point *ret_point, char ret_name[KT_NAME_MAX + 1])
+int lineage_point(
+	struct kt_txn *txn, struct lineage_point *ret_point, char ret_name[KT_NAME_MAX + 1])
 {
 	struct format_snapshot kept;
 	struct kt_txn *present; /* that of a snapshot does not see snapshots */
@@ -62,7 +64,7 @@ int origin_point(struct kt_txn *txn, struct point *ret_point, char ret_name[KT_N
 
 	if (err != 0)
 		return err;
-	*ret_point = point_of(txn->txn->number, txn->txn->time_ns, txn->txn->trees);
+	*ret_point = lineage_of(txn->txn->number, txn->txn->time_ns, txn->txn->trees);
 	err = snapshot_find(present, ret_point->txn, &kept, ret_name);
 	kt_abort(present);
 	if (err == -ENOENT)
@@ -73,16 +75,16 @@ int origin_point(struct kt_txn *txn, struct point *ret_point, char ret_name[KT_N
 /* ---- finding --------------------------------------------------------------------------------- */
 
 struct search {
-	const struct point *point;
+	const struct lineage_point *point;
 	struct format_snapshot *found;
 };
 
-static int compare(void *arg, struct kt_txn *txn, const struct format_snapshot *kept)
+static int lineage_compare(void *arg, struct kt_txn *txn, const struct format_snapshot *kept)
 {
 	struct search *search = arg;
-	struct point own = point_of(kept->txn, kept->time_ns, kept->trees);
+	struct lineage_point own = lineage_of(kept->txn, kept->time_ns, kept->trees);
 	bool is;
-	int err = matches(txn, &own, search->point, &is);
+	int err = lineage_matches(txn, &own, search->point, &is);
 
 	if (err != 0 || !is)
 		return err;
@@ -90,15 +92,16 @@ static int compare(void *arg, struct kt_txn *txn, const struct format_snapshot *
 	return 1;
 }
 
-int origin_find(struct kt_txn *txn, const struct point *point, struct format_snapshot *ret_kept)
+int lineage_find(
+	struct kt_txn *txn, const struct lineage_point *point, struct format_snapshot *ret_kept)
 {
 	struct search search = {point, ret_kept};
-	int err = snapshot_each(txn, compare, &search);
+	int err = snapshot_each(txn, lineage_compare, &search);
 
 	return !err ? -ENOENT : err > 0 ? 0 : err;
 }
 
-static bool same_trees(const struct format_tree *a, const struct format_tree *b)
+static bool lineage_same_trees(const struct format_tree *a, const struct format_tree *b)
 {
 	bool same = true;
 
@@ -107,34 +110,34 @@ static bool same_trees(const struct format_tree *a, const struct format_tree *b)
 	return same;
 }
 
-int origin_is(struct kt_txn *txn, const struct point *point, bool *ret_is)
+int lineage_is(struct kt_txn *txn, const struct lineage_point *point, bool *ret_is)
 {
 	const struct root *root = txn->txn->root;
-	struct point own = point_of(root->txn, root->time_ns, root->trees);
+	struct lineage_point own = lineage_of(root->txn, root->time_ns, root->trees);
 	struct format_snapshot kept;
-	int err = matches(txn, &own, point, ret_is);
+	int err = lineage_matches(txn, &own, point, ret_is);
 
 	if (err != 0 || *ret_is)
 		return err;
-	err = origin_find(txn, point, &kept);
+	err = lineage_find(txn, point, &kept);
 	if (!err)
-		*ret_is = same_trees(root->trees, kept.trees);
+		*ret_is = lineage_same_trees(root->trees, kept.trees);
 	return err == -ENOENT ? 0 : err;
 }
 
 /* ---- noting ---------------------------------------------------------------------------------- */
 
-int origin_forget(struct kt_txn *txn, uint64_t commit)
+int lineage_forget(struct kt_txn *txn, uint64_t commit)
 {
 	struct kt_txn tree = snapshot_tree(txn);
-	uint8_t key[ORIGIN_KEY];
+	uint8_t key[LINEAGE_KEY];
 
-	origin_key(commit, key);
+	lineage_key(commit, key);
 	return kt_delete(&tree, key, sizeof(key), KT_MISSING_OK);
 }
 
 /* Forget the commits that no snapshot keeps. */
-static int forget_others(struct kt_txn *txn)
+static int lineage_forget_others(struct kt_txn *txn)
 {
 	struct kt_txn tree = snapshot_tree(txn);
 	struct kt_cursor *cursor;
@@ -142,36 +145,36 @@ static int forget_others(struct kt_txn *txn)
 
 	if (err != 0)
 		return err;
-	err = kt_cursor_set_prefix(cursor, (uint8_t[]){SNAPSHOT_ORIGIN}, 1);
+	err = kt_cursor_set_prefix(cursor, (uint8_t[]){SNAPSHOT_LINEAGE}, 1);
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor);
 		struct format_snapshot kept;
 		char name[KT_NAME_MAX + 1];
 		uint64_t commit;
 
-		if (key.size != ORIGIN_KEY) {
+		if (key.size != LINEAGE_KEY) {
 			err = error_damaged(0, "malformed origin of a commit");
 			break;
 		}
 		commit = __builtin_bswap64(load64((const uint8_t *)key.data + 1));
 		err = snapshot_find(txn, commit, &kept, name);
 		if (err == -ENOENT)
-			err = origin_forget(txn, commit);
+			err = lineage_forget(txn, commit);
 	}
 	kt_cursor_close(cursor);
 	return err == -ENOENT ? 0 : err;
 }
 
-int origin_note(struct kt_txn *txn, const struct point *point)
+int lineage_note(struct kt_txn *txn, const struct lineage_point *point)
 {
-	struct format_origin origin = {point->txn, point->digest};
+	struct format_lineage origin = {point->txn, point->digest};
 	struct kt_txn tree = snapshot_tree(txn);
-	uint8_t key[ORIGIN_KEY];
+	uint8_t key[LINEAGE_KEY];
 	int err;
 
 	txn->txn->pager.internal = true;
-	err = forget_others(txn);
-	origin_key(txn->txn->number, key);
+	err = lineage_forget_others(txn);
+	lineage_key(txn->txn->number, key);
 	if (!err)
 		err = kt_put(&tree, key, sizeof(key), &origin, sizeof(origin));
 	txn->txn->pager.internal = false;

@@ -15,28 +15,30 @@
 
 #include "store/format.h"
 
-struct point {
+struct lineage_point {
 	uint64_t txn;
 	uint64_t digest;
 };
 
 /** The point that a read transaction shows.
  *  @param ret_name  of the snapshot that keeps it; "" if none does */
-int origin_point(struct kt_txn *txn, struct point *ret_point, char ret_name[KT_NAME_MAX + 1]);
+int lineage_point(
+	struct kt_txn *txn, struct lineage_point *ret_point, char ret_name[KT_NAME_MAX + 1]);
 
 /** Does what a read transaction of the last commit shows equal a point of the original? */
-int origin_is(struct kt_txn *txn, const struct point *point, bool *ret_is);
+int lineage_is(struct kt_txn *txn, const struct lineage_point *point, bool *ret_is);
 
 /** Find the snapshot that keeps a point of the original.
  *  @param txn  a read transaction
  *  @return 0; -ENOENT there is none */
-int origin_find(struct kt_txn *txn, const struct point *point, struct format_snapshot *ret_kept);
+int lineage_find(
+	struct kt_txn *txn, const struct lineage_point *point, struct format_snapshot *ret_kept);
 
 /** Note what the commit of a write transaction is like, and forget commits that no snapshot keeps.
  */
-int origin_note(struct kt_txn *txn, const struct point *point);
+int lineage_note(struct kt_txn *txn, const struct lineage_point *point);
 
 /** Forget what a commit is like. @param txn  a write transaction */
-int origin_forget(struct kt_txn *txn, uint64_t commit);
+int lineage_forget(struct kt_txn *txn, uint64_t commit);
 
 #endif

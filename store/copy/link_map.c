@@ -4,22 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-void firsts_fini(struct firsts *firsts)
+void link_map_fini(struct link_map *links)
 {
-	for (size_t i = 0; i < firsts->count; i++)
-		free(firsts->list[i].key);
-	free(firsts->list);
+	for (size_t i = 0; i < links->count; i++)
+		free(links->list[i].key);
+	free(links->list);
 }
 
 /* Index of an id, or where it belongs. */
-static size_t find(const struct firsts *firsts, uint64_t shared)
+static size_t link_map_index(const struct link_map *links, uint64_t shared)
 {
-	size_t low = 0, high = firsts->count;
+	size_t low = 0, high = links->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (firsts->list[middle].shared < shared)
+		if (links->list[middle].shared < shared)
 			low = middle + 1;
 		else
 			high = middle;
@@ -27,35 +27,35 @@ static size_t find(const struct firsts *firsts, uint64_t shared)
 	return low;
 }
 
-const struct first *firsts_find(const struct firsts *firsts, uint64_t shared)
+const struct link_map_entry *link_map_find(const struct link_map *links, uint64_t shared)
 {
-	size_t at = find(firsts, shared);
+	size_t at = link_map_index(links, shared);
 
-	return at < firsts->count && firsts->list[at].shared == shared ? &firsts->list[at] : NULL;
+	return at < links->count && links->list[at].shared == shared ? &links->list[at] : NULL;
 }
 
-int firsts_add(struct firsts *firsts, uint64_t shared, const void *key, size_t key_size)
+int link_map_add(struct link_map *links, uint64_t shared, const void *key, size_t key_size)
 {
-	struct first first = {shared, key_size, malloc(key_size + 1)};
-	size_t at = find(firsts, shared);
+	struct link_map_entry first = {shared, key_size, malloc(key_size + 1)};
+	size_t at = link_map_index(links, shared);
 
 	if (first.key == NULL)
 		return -ENOMEM;
-	if (firsts->count == firsts->room) {
-		size_t room = firsts->room > 0 ? 2 * firsts->room : 16;
-		struct first *more = realloc(firsts->list, room * sizeof(*more));
+	if (links->count == links->room) {
+		size_t room = links->room > 0 ? 2 * links->room : 16;
+		struct link_map_entry *more = realloc(links->list, room * sizeof(*more));
 
 		if (more == NULL) {
 			free(first.key);
 			return -ENOMEM;
 		}
-		firsts->list = more;
-		firsts->room = room;
+		links->list = more;
+		links->room = room;
 	}
 	if (key_size > 0)
 		memcpy(first.key, key, key_size);
-	memmove(firsts->list + at + 1, firsts->list + at, (firsts->count - at) * sizeof(first));
-	firsts->list[at] = first;
-	firsts->count++;
+	memmove(links->list + at + 1, links->list + at, (links->count - at) * sizeof(first));
+	links->list[at] = first;
+	links->count++;
 	return 0;
 }

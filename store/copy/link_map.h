@@ -6,25 +6,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct firsts {
-	struct first *list; /* by id */
+struct link_map {
+	struct link_map_entry *list; /* by id */
 	size_t count, room;
 };
 
-struct first {
+struct link_map_entry {
 	uint64_t shared; /* id that the entry had */
 	size_t size;
 	uint8_t *key;
 };
 
-void firsts_fini(struct firsts *firsts);
+void link_map_fini(struct link_map *links);
 
 /** Find the first key of an entry. @return NULL there has been none */
-const struct first *firsts_find(const struct firsts *firsts, uint64_t shared);
+const struct link_map_entry *link_map_find(const struct link_map *links, uint64_t shared);
 
 /** Remember a key as the first one of an entry.
  *  @param key  copied
  *  @return 0; -ENOMEM */
-int firsts_add(struct firsts *firsts, uint64_t shared, const void *key, size_t key_size);
+int link_map_add(struct link_map *links, uint64_t shared, const void *key, size_t key_size);
 
 #endif

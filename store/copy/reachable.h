@@ -14,9 +14,9 @@
 struct kt_txn;
 
 /** Called between pages. @return 0 to go on */
-typedef int reach_step_fn(void *arg);
+typedef int reachable_step_fn(void *arg);
 
-struct reach {
+struct reachable {
 	struct pager *pager;
 	struct format_tree trees[TREE_COUNT]; /* that were walked; the others are empty */
 	uint64_t page_count;		      /* pages of the file that are looked at */
@@ -24,28 +24,29 @@ struct reach {
 	uint8_t *marked;		      /* a bit per page: reached */
 	uint8_t *blocks; /* a bit per page: it is a block of a value; else it has a header */
 	uint32_t *sums;	 /* per page reached: the low half of its checksum */
-	reach_step_fn *step;
+	reachable_step_fn *step;
 	void *arg;
 };
 
-static inline bool reach_has(const struct reach *reach, uint64_t page)
+static inline bool reachable_has(const struct reachable *reachable, uint64_t page)
 {
-	return (reach->marked[page / 8] & 1U << page % 8) != 0;
+	return (reachable->marked[page / 8] & 1U << page % 8) != 0;
 }
 
 /** Walk what a read transaction reaches.
  *  @param txn    any handle of it
  *  @param step   called for each page with a header
  *  @param arg    given to step
- *  @param reach  end with reach_fini(), also after a failure
+ *  @param reachable  end with reachable_fini(), also after a failure
  *  @return 0; -EUCLEAN damaged; -ENOMEM; what step returned */
-int reach_walk(struct kt_txn *txn, reach_step_fn *step, void *arg, struct reach *reach);
+int reachable_walk(
+	struct kt_txn *txn, reachable_step_fn *step, void *arg, struct reachable *reachable);
 
-void reach_fini(struct reach *reach);
+void reachable_fini(struct reachable *reachable);
 
 /** Is a page that was reached what it must be?
  *  @param data  PAGE_SIZE bytes
  *  @return 0; -EUCLEAN, or -EBADMSG a block of a value */
-int reach_verify(const struct reach *reach, uint64_t page, const uint8_t *data);
+int reachable_verify(const struct reachable *reachable, uint64_t page, const uint8_t *data);
 
 #endif

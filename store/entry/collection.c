@@ -19,7 +19,7 @@ struct kt_collection {
 
 /* ---- handles --------------------------------------------------------------------------------- */
 
-static int new_collection(struct kt_store *store, const void *name, size_t size,
+static int collection_new(struct kt_store *store, const void *name, size_t size,
 	struct kt_collection **ret_collection)
 {
 	struct kt_collection *collection;
@@ -45,7 +45,7 @@ void kt_collection_close(struct kt_collection *collection)
 }
 
 /* The part of a tree that belongs to a collection, as long as the collection is there. */
-static struct kt_txn part_of(
+static struct kt_txn collection_part(
 	const struct kt_collection *collection, struct kt_txn *txn, unsigned tree)
 {
 	return (struct kt_txn){.txn = txn->txn,
@@ -67,7 +67,7 @@ int kt_collection_view(
 		return -ENOMEM;
 	prefix = (uint8_t *)(view + 1);
 	memcpy(prefix, collection->prefix, collection->prefix_size);
-	*view = part_of(collection, txn, txn->tree);
+	*view = collection_part(collection, txn, txn->tree);
 	view->prefix = prefix;
 	*ret_view = view;
 	return 0;
@@ -89,7 +89,7 @@ int kt_collection_begin(struct kt_collection *collection, unsigned flags, struct
 /* ---- making and deleting --------------------------------------------------------------------- */
 
 /* Is anything in a part of a tree? */
-static int has_keys(struct kt_txn *part, bool *ret_has)
+static int collection_has_keys(struct kt_txn *part, bool *ret_has)
 {
 	struct kt_cursor *cursor;
 	int err = kt_cursor_open(part, &cursor);
@@ -105,21 +105,21 @@ static int has_keys(struct kt_txn *part, bool *ret_has)
 }
 
 /* Look for a collection. ret_made: its record; ret_exists: that, or anything below. */
-static int find(const struct kt_collection *collection, struct kt_txn *txn, bool *ret_made,
-	bool *ret_exists)
+static int collection_find(const struct kt_collection *collection, struct kt_txn *txn,
+	bool *ret_made, bool *ret_exists)
 {
-	struct kt_txn records = part_of(collection, txn, KT_DIRECTORIES);
-	struct kt_txn entries = part_of(collection, txn, KT_ENTRIES);
+	struct kt_txn records = collection_part(collection, txn, KT_DIRECTORIES);
+	struct kt_txn entries = collection_part(collection, txn, KT_ENTRIES);
 	int err = kt_contains(&records, "", 0, ret_made);
 
 	if (!err)
-		err = has_keys(&records, ret_exists);
+		err = collection_has_keys(&records, ret_exists);
 	if (!err && !*ret_exists)
-		err = has_keys(&entries, ret_exists);
+		err = collection_has_keys(&entries, ret_exists);
 	return err;
 }
 
-static int make(struct kt_collection *collection, bool exclusive)
+static int collection_make(struct kt_collection *collection, bool exclusive)
 {
 	bool made, exists;
 	struct kt_txn *txn, records;
@@ -127,8 +127,8 @@ static int make(struct kt_collection *collection, bool exclusive)
 
 	if (err != 0)
 		return err;
-	records = part_of(collection, txn, KT_DIRECTORIES);
-	err = find(collection, txn, &made, &exists);
+	records = collection_part(collection, txn, KT_DIRECTORIES);
+	err = collection_find(collection, txn, &made, &exists);
 	if (!err && exists && exclusive)
 		err = -EEXIST;
 	if (!err && !made)
@@ -140,7 +140,7 @@ static int make(struct kt_collection *collection, bool exclusive)
 }
 
 /* See whether there is such a collection, and make it if that is wished. */
-static int find_or_make(struct kt_collection *collection, unsigned flags)
+static int collection_find_or_make(struct kt_collection *collection, unsigned flags)
 {
 	bool made = false, exists = false;
 	struct kt_txn *txn;
@@ -148,7 +148,7 @@ static int find_or_make(struct kt_collection *collection, unsigned flags)
 
 	if (err != 0)
 		return err;
-	err = find(collection, txn, &made, &exists);
+	err = collection_find(collection, txn, &made, &exists);
 	kt_abort(txn);
 	if (err != 0)
 		return err;
@@ -158,18 +158,18 @@ static int find_or_make(struct kt_collection *collection, unsigned flags)
 		return -EEXIST;
 	if (made || (exists && collection->store->readonly))
 		return 0;
-	return make(collection, (flags & KT_EXCLUSIVE) != 0);
+	return collection_make(collection, (flags & KT_EXCLUSIVE) != 0);
 }
 
 int kt_collection_open(struct kt_store *store, const void *name, size_t name_size, unsigned flags,
 	struct kt_collection **ret_collection)
 {
 	struct kt_collection *collection;
-	int err = new_collection(store, name, name_size, &collection);
+	int err = collection_new(store, name, name_size, &collection);
 
 	if (err != 0)
 		return err;
-	err = find_or_make(collection, flags);
+	err = collection_find_or_make(collection, flags);
 	if (err != 0)
 		free(collection);
 	else
@@ -186,12 +186,12 @@ int kt_collection_delete(struct kt_txn *txn, const void *name, size_t name_size)
 
 	if (!txn->txn->writing)
 		return -EROFS;
-	err = new_collection(txn->txn->store, name, name_size, &collection);
+	err = collection_new(txn->txn->store, name, name_size, &collection);
 	if (err != 0)
 		return err;
-	entries = part_of(collection, txn, KT_ENTRIES);
-	records = part_of(collection, txn, KT_DIRECTORIES);
-	err = find(collection, txn, &made, &exists);
+	entries = collection_part(collection, txn, KT_ENTRIES);
+	records = collection_part(collection, txn, KT_DIRECTORIES);
+	err = collection_find(collection, txn, &made, &exists);
 	if (!err && !exists)
 		err = -ENOENT;
 	if (!err)
@@ -214,7 +214,7 @@ struct names {
 static const uint8_t behind_separator[] = {KT_SEPARATOR + 1};
 
 /* Keys without a separator are in no collection, nor are those that begin with one. */
-static int settle(struct names *names, int err)
+static int names_settle(struct names *names, int err)
 {
 	while (!err) {
 		struct kt_slice key = kt_cursor_key(names->cursor);
@@ -238,11 +238,11 @@ static int names_open(struct kt_txn *txn, enum kt_tree_id tree, struct names *na
 {
 	int err = kt_cursor_open(kt_tree(txn, tree), &names->cursor);
 
-	return err != 0 ? err : settle(names, kt_cursor_first(names->cursor));
+	return err != 0 ? err : names_settle(names, kt_cursor_first(names->cursor));
 }
 
 /* Which name comes first; one that is done comes last. */
-static int compare(const struct names *a, const struct names *b)
+static int names_compare(const struct names *a, const struct names *b)
 {
 	size_t size = a->name.size < b->name.size ? a->name.size : b->name.size;
 	int order;
@@ -262,15 +262,16 @@ static int names_skip(struct names *names)
 
 	memcpy(behind, names->name.data, before.name.size);
 	behind[before.name.size - 1] = behind_separator[0];
-	err = settle(names, kt_cursor_seek(names->cursor, behind, before.name.size));
-	if (!err && compare(names, &before) < 0)
+	err = names_settle(names, kt_cursor_seek(names->cursor, behind, before.name.size));
+	if (!err && names_compare(names, &before) < 0)
 		err = error_damaged(0, "keys out of order");
 	return err;
 }
 
-static int list_next(struct names *made, struct names *implied, kt_collection_fn *each, void *arg)
+static int names_list_next(
+	struct names *made, struct names *implied, kt_collection_fn *each, void *arg)
 {
-	int order = compare(made, implied);
+	int order = names_compare(made, implied);
 	struct kt_slice name = order <= 0 ? made->name : implied->name;
 	int err;
 
@@ -291,7 +292,7 @@ int kt_collection_list(struct kt_txn *txn, kt_collection_fn *each, void *arg)
 	if (!err)
 		err = names_open(txn, KT_ENTRIES, &implied);
 	while (!err && !(made.done && implied.done))
-		err = list_next(&made, &implied, each, arg);
+		err = names_list_next(&made, &implied, each, arg);
 	kt_cursor_close(made.cursor);
 	kt_cursor_close(implied.cursor);
 	return err;
@@ -299,7 +300,7 @@ int kt_collection_list(struct kt_txn *txn, kt_collection_fn *each, void *arg)
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
-static int count_part(struct kt_txn *part, struct kt_count *count)
+static int collection_count(struct kt_txn *part, struct kt_count *count)
 {
 	struct kt_cursor *cursor;
 	struct kt_stat stat;
@@ -324,7 +325,7 @@ int kt_count(struct kt_txn *txn, struct kt_count *ret_count)
 	int err = 0;
 
 	if (txn->prefix_size > 0)
-		err = count_part(txn, &count);
+		err = collection_count(txn, &count);
 	else
 		count = (struct kt_count){tree->entries, tree->key_bytes, tree->value_bytes};
 	if (txn->prefix_size == 0 && txn->tree == TREE_ENTRIES)

@@ -18,7 +18,8 @@ bool entry_is_too_long(const struct kt_txn *handle, size_t key_size)
 }
 
 /* Find the place of an entry. */
-static int find_place(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+static int entry_find_place(
+	struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
 	entry->txn = handle->txn;
 	entry->tree = &handle->txn->trees[handle->tree];
@@ -38,7 +39,7 @@ static int find_place(struct kt_txn *handle, const void *key, size_t key_size, s
 
 int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
-	int err = find_place(handle, key, key_size, entry);
+	int err = entry_find_place(handle, key, key_size, entry);
 
 	return !err && entry->exists ? tree_cell(&entry->path, &entry->cell) : err;
 }
@@ -52,12 +53,13 @@ static int entry_read(struct kt_txn *handle, const void *key, size_t key_size, s
 }
 
 /* Find an entry to read a part of it. */
-static int read_part(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+static int entry_read_part(
+	struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
 	int err = entry_read(handle, key, key_size, entry);
 
 	if (!err && entry->cell.value.kind == CELL_LINK)
-		err = shared_follow(handle->txn, &entry->cell, &entry->cell);
+		err = shared_entry_follow(handle->txn, &entry->cell, &entry->cell);
 	return err;
 }
 
@@ -102,29 +104,30 @@ int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct e
 }
 
 /* Begin to change a part of an entry, which all of its keys will show. */
-static int edit_part(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+static int entry_edit_part(
+	struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
 	int err = entry_edit(handle, key, key_size, entry);
 
 	if (!err && entry->exists && entry->cell.value.kind == CELL_LINK)
 		err = entry_fail(
-			handle->txn, shared_open(handle->txn, entry->cell.value.root, entry));
+			handle->txn, shared_entry_open(handle->txn, entry->cell.value.root, entry));
 	return err;
 }
 
 /* Begin to replace the entry of one key. keep_attr: but for its attributes. */
-static int edit_whole(struct kt_txn *handle, const void *key, size_t key_size, bool keep_attr,
+static int entry_edit_whole(struct kt_txn *handle, const void *key, size_t key_size, bool keep_attr,
 	struct entry *entry)
 {
 	int err = entry_edit(handle, key, key_size, entry);
 
 	if (!err && entry->exists && entry->cell.value.kind == CELL_LINK)
-		err = entry_fail(handle->txn, shared_part(entry, keep_attr));
+		err = entry_fail(handle->txn, shared_entry_part(entry, keep_attr));
 	return err;
 }
 
 /* Bytes the cell has room for an inline value. */
-static size_t inline_room(const struct entry *entry)
+static size_t entry_inline_room(const struct entry *entry)
 {
 	size_t suffix = entry->key_size < SUFFIX_MAX ? entry->key_size : SUFFIX_MAX;
 	size_t used = cell_overhead(&entry->cell) + suffix;
@@ -167,7 +170,7 @@ int entry_remove(struct entry *entry)
 
 int entry_free(struct txn *txn, const struct cell *cell)
 {
-	int err = cell->value.kind == CELL_LINK ? shared_leave(txn, cell)
+	int err = cell->value.kind == CELL_LINK ? shared_entry_leave(txn, cell)
 						: value_free(&txn->pager, &cell->value);
 
 	if (!err && (cell->flags & CELL_ATTR_SPILLED))
@@ -208,7 +211,7 @@ int entry_set_attr(struct entry *entry, const void *attr, size_t size)
 int entry_fit(struct entry *entry)
 {
 	struct value *value = &entry->cell.value;
-	size_t room = inline_room(entry);
+	size_t room = entry_inline_room(entry);
 
 	if (value->kind != CELL_INLINE || value->size <= room)
 		return 0;
@@ -247,7 +250,7 @@ int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_v
 	int err;
 
 	if (value->kind == CELL_LINK) {
-		err = shared_follow(txn, cell, &shared);
+		err = shared_entry_follow(txn, cell, &shared);
 		return err != 0 ? err : entry_value(txn, &shared, ret_value);
 	}
 	err = value_view(&txn->pager, value, &view);
@@ -277,7 +280,7 @@ int entry_stat(struct txn *txn, const struct cell *cell, struct kt_stat *ret_sta
 	int err;
 
 	if (cell->value.kind == CELL_LINK) {
-		err = shared_follow(txn, cell, &shared);
+		err = shared_entry_follow(txn, cell, &shared);
 		if (!err)
 			err = entry_stat(txn, &shared, ret_stat);
 		if (!err)
@@ -294,7 +297,7 @@ int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice
 {
 	struct entry entry;
 	const uint8_t *data;
-	int err = find_place(txn, key, key_size, &entry);
+	int err = entry_find_place(txn, key, key_size, &entry);
 
 	if (err != 0 || !entry.exists)
 		return err != 0 ? err : -ENOENT;
@@ -310,7 +313,7 @@ int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice
 int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_contains)
 {
 	struct entry entry;
-	int err = find_place(txn, key, key_size, &entry);
+	int err = entry_find_place(txn, key, key_size, &entry);
 
 	if (!err)
 		*ret_contains = entry.exists;
@@ -333,7 +336,7 @@ int kt_read(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offse
 	size_t size, size_t *ret_read)
 {
 	struct entry entry;
-	int err = read_part(txn, key, key_size, &entry);
+	int err = entry_read_part(txn, key, key_size, &entry);
 
 	return err != 0 ? err
 			: value_read(
@@ -344,7 +347,7 @@ int kt_next_data(struct kt_txn *txn, const void *key, size_t key_size, uint64_t 
 	uint64_t *ret_begin, uint64_t *ret_end)
 {
 	struct entry entry;
-	int err = read_part(txn, key, key_size, &entry);
+	int err = entry_read_part(txn, key, key_size, &entry);
 
 	return err != 0 ? err
 			: value_next_data(
@@ -354,11 +357,11 @@ int kt_next_data(struct kt_txn *txn, const void *key, size_t key_size, uint64_t 
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* Replace the value of an entry. */
-static int put_value(struct entry *entry, const void *value, size_t size)
+static int entry_put_value(struct entry *entry, const void *value, size_t size)
 {
 	struct value old = entry->cell.value;
-	int err = value_make(&entry->txn->pager, value, size, inline_room(entry), &entry->buffer,
-		&entry->cell.value);
+	int err = value_make(&entry->txn->pager, value, size, entry_inline_room(entry),
+		&entry->buffer, &entry->cell.value);
 
 	if (!err && entry->exists)
 		err = value_free(&entry->txn->pager, &old);
@@ -369,12 +372,12 @@ int kt_put(
 	struct kt_txn *txn, const void *key, size_t key_size, const void *value, size_t value_size)
 {
 	struct entry entry;
-	int err = edit_whole(txn, key, key_size, true, &entry);
+	int err = entry_edit_whole(txn, key, key_size, true, &entry);
 
 	if (err != 0)
 		return err;
 	entry.cell.mtime_ns = txn->txn->now_ns;
-	return entry_fail(txn->txn, put_value(&entry, value, value_size));
+	return entry_fail(txn->txn, entry_put_value(&entry, value, value_size));
 }
 
 int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
@@ -385,13 +388,13 @@ int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const voi
 
 	if (attr_size > KT_ATTR_MAX)
 		return -E2BIG;
-	err = edit_whole(txn, key, key_size, false, &entry);
+	err = entry_edit_whole(txn, key, key_size, false, &entry);
 	if (err != 0)
 		return err;
 	entry.cell.mtime_ns = mtime_ns;
 	err = entry_set_attr(&entry, attr, attr_size);
 	if (!err)
-		err = put_value(&entry, value, value_size);
+		err = entry_put_value(&entry, value, value_size);
 	return entry_fail(txn->txn, err);
 }
 
@@ -403,7 +406,7 @@ int kt_set_attr(
 
 	if (attr_size > KT_ATTR_MAX)
 		return -E2BIG;
-	err = edit_part(txn, key, key_size, &entry);
+	err = entry_edit_part(txn, key, key_size, &entry);
 	if (!err && !entry.exists)
 		return -ENOENT;
 	if (!err)
@@ -418,7 +421,7 @@ int kt_set_attr(
 int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size)
 {
 	struct entry entry;
-	int err = edit_part(handle, key, key_size, &entry);
+	int err = entry_edit_part(handle, key, key_size, &entry);
 
 	if (!err && !entry.exists)
 		return -ENOENT;
@@ -431,7 +434,7 @@ int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size)
 int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, int64_t mtime_ns)
 {
 	struct entry entry;
-	int err = edit_part(txn, key, key_size, &entry);
+	int err = entry_edit_part(txn, key, key_size, &entry);
 
 	if (!err && !entry.exists)
 		return -ENOENT;
@@ -460,13 +463,13 @@ int kt_write(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offs
 
 	if (offset > INT64_MAX || size > INT64_MAX - offset)
 		return -EFBIG;
-	err = edit_part(txn, key, key_size, &entry);
+	err = entry_edit_part(txn, key, key_size, &entry);
 	if (err != 0)
 		return err;
 	old_size = entry.cell.value.size;
 	entry.cell.mtime_ns = txn->txn->now_ns;
 	err = value_write(&txn->txn->pager, &entry.cell.value, offset, data, size,
-		inline_room(&entry), &entry.buffer);
+		entry_inline_room(&entry), &entry.buffer);
 	if (!err)
 		err = entry_store(&entry, old_size);
 	return entry_fail(txn->txn, err);
@@ -480,15 +483,15 @@ int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t s
 
 	if (size > INT64_MAX)
 		return -EFBIG;
-	err = edit_part(txn, key, key_size, &entry);
+	err = entry_edit_part(txn, key, key_size, &entry);
 	if (!err && !entry.exists)
 		return -ENOENT;
 	if (err != 0)
 		return err;
 	old_size = entry.cell.value.size;
 	entry.cell.mtime_ns = txn->txn->now_ns;
-	err = value_resize(
-		&txn->txn->pager, &entry.cell.value, size, inline_room(&entry), &entry.buffer);
+	err = value_resize(&txn->txn->pager, &entry.cell.value, size, entry_inline_room(&entry),
+		&entry.buffer);
 	if (!err)
 		err = entry_store(&entry, old_size);
 	return entry_fail(txn->txn, err);
@@ -497,15 +500,15 @@ int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t s
 int kt_punch(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset, uint64_t size)
 {
 	struct entry entry;
-	int err = edit_part(txn, key, key_size, &entry);
+	int err = entry_edit_part(txn, key, key_size, &entry);
 
 	if (!err && !entry.exists)
 		return -ENOENT;
 	if (err != 0)
 		return err;
 	entry.cell.mtime_ns = txn->txn->now_ns;
-	err = value_punch(&txn->txn->pager, &entry.cell.value, offset, size, inline_room(&entry),
-		&entry.buffer);
+	err = value_punch(&txn->txn->pager, &entry.cell.value, offset, size,
+		entry_inline_room(&entry), &entry.buffer);
 	if (!err)
 		err = entry_store(&entry, entry.cell.value.size);
 	return entry_fail(txn->txn, err);

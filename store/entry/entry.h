@@ -77,12 +77,12 @@ int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_v
 int entry_stat(struct txn *txn, const struct cell *cell, struct kt_stat *ret_stat);
 
 /** What a cell points to, out of the node it leaves. */
-struct luggage {
+struct move_entry_buffer {
 	uint8_t attr[ATTR_INLINE_MAX];
 	uint8_t value[INLINE_MAX];
 };
 
-/** Have a cell point into the luggage. @return 0; -EUCLEAN it does not fit */
-int luggage_pack(struct luggage *luggage, struct cell *cell);
+/** Have a cell point into the buffer. @return 0; -EUCLEAN it does not fit */
+int move_entry_pack(struct move_entry_buffer *buffer, struct cell *cell);
 
 #endif

@@ -8,24 +8,24 @@
 #include <errno.h>
 #include <string.h>
 
-int luggage_pack(struct luggage *luggage, struct cell *cell)
+int move_entry_pack(struct move_entry_buffer *buffer, struct cell *cell)
 {
 	if (cell->attr_size > ATTR_INLINE_MAX && !(cell->flags & CELL_ATTR_SPILLED))
 		return error_damaged(0, "an attribute blob that is too long");
 	if (cell->value.kind == CELL_INLINE && cell->value.size > INLINE_MAX)
 		return error_damaged(0, "an inline value that is too long");
 	if (cell->flags & CELL_ATTR)
-		cell->attr = memcpy(luggage->attr, cell->attr, cell->attr_size);
+		cell->attr = memcpy(buffer->attr, cell->attr, cell->attr_size);
 	if (cell->value.kind == CELL_INLINE)
-		cell->value.data = memcpy(luggage->value, cell->value.data, cell->value.size);
+		cell->value.data = memcpy(buffer->value, cell->value.data, cell->value.size);
 	else if (cell->value.kind == CELL_EXTENT)
 		cell->value.data =
-			memcpy(luggage->value, cell->value.data, EXTENT_SIZE(cell->value.blocks));
+			memcpy(buffer->value, cell->value.data, EXTENT_SIZE(cell->value.blocks));
 	return 0;
 }
 
 /* Put a cell in the place of what is at a key. In TREE_SHARED that stays the entry of its keys. */
-static int arrive(struct kt_txn *to, const void *key, size_t key_size, struct cell *cell)
+static int move_entry_put(struct kt_txn *to, const void *key, size_t key_size, struct cell *cell)
 {
 	struct entry target;
 	uint64_t old_size = 0;
@@ -46,24 +46,24 @@ static int arrive(struct kt_txn *to, const void *key, size_t key_size, struct ce
 	if (!err)
 		err = entry_store(&target, old_size);
 	if (!err && cell->value.kind == CELL_LINK)
-		err = shared_rename(to->txn, cell, target.key, target.key_size);
+		err = shared_entry_rename(to->txn, cell, target.key, target.key_size);
 	return err;
 }
 
-static int move(struct entry *source, struct kt_txn *to, const void *key, size_t key_size)
+static int move_entry(struct entry *source, struct kt_txn *to, const void *key, size_t key_size)
 {
 	struct cell cell = source->cell;
-	struct luggage luggage;
-	int err = luggage_pack(&luggage, &cell);
+	struct move_entry_buffer buffer;
+	int err = move_entry_pack(&buffer, &cell);
 
 	if (!err)
 		err = entry_remove(source);
-	return err != 0 ? err : arrive(to, key, key_size, &cell);
+	return err != 0 ? err : move_entry_put(to, key, key_size, &cell);
 }
 
 /* Only in TREE_ENTRIES are there links, and in TREE_SHARED nothing is made or deleted. */
-static int prepare(struct entry *source, const struct kt_txn *from, struct kt_txn *to,
-	const void *key, size_t key_size, struct luggage *luggage)
+static int move_entry_prepare(struct entry *source, const struct kt_txn *from, struct kt_txn *to,
+	const void *key, size_t key_size, struct move_entry_buffer *buffer)
 {
 	bool is_link = source->cell.value.kind == CELL_LINK;
 	struct entry target;
@@ -72,14 +72,14 @@ static int prepare(struct entry *source, const struct kt_txn *from, struct kt_tx
 	if (from->tree == TREE_SHARED || (is_link && to->tree == TREE_SHARED))
 		return -EINVAL;
 	if (is_link && to->tree != TREE_ENTRIES)
-		return shared_take(source, luggage);
+		return shared_entry_take(source, buffer);
 	if (to->tree != TREE_SHARED)
 		return 0;
 	err = entry_find(to, key, key_size, &target);
 	return !err && (!target.exists || target.key_size != sizeof(uint64_t)) ? -ENOENT : err;
 }
 
-static bool is_key_of(
+static bool move_entry_is_same_key(
 	const struct entry *entry, const struct kt_txn *handle, const void *key, size_t key_size)
 {
 	const uint8_t *own = entry->key;
@@ -93,7 +93,7 @@ static bool is_key_of(
 int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
 	const void *to_key, size_t to_size)
 {
-	struct luggage luggage;
+	struct move_entry_buffer buffer;
 	struct entry source;
 	int err;
 
@@ -104,12 +104,12 @@ int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 		return -ENOENT;
 	if (err != 0)
 		return err;
-	if (from->tree == to->tree && is_key_of(&source, to, to_key, to_size))
+	if (from->tree == to->tree && move_entry_is_same_key(&source, to, to_key, to_size))
 		return 0;
-	err = prepare(&source, from, to, to_key, to_size, &luggage);
+	err = move_entry_prepare(&source, from, to, to_key, to_size, &buffer);
 	if (err == -EINVAL || err == -EMLINK || err == -ENOENT)
 		return err;
 	if (!err)
-		err = move(&source, to, to_key, to_size);
+		err = move_entry(&source, to, to_key, to_size);
 	return entry_fail(from->txn, err);
 }

@@ -16,27 +16,27 @@ void kt_id_key(uint64_t id, unsigned char ret_key[KT_ID_KEY_SIZE])
 	memcpy(ret_key, &big_endian, sizeof(big_endian));
 }
 
-static struct format_owned owned_key(uint64_t owner, uint64_t id)
+static struct format_owned nameless_owned_key(uint64_t owner, uint64_t id)
 {
 	return (struct format_owned){__builtin_bswap64(owner), __builtin_bswap64(id)};
 }
 
 /* ---- owners ---------------------------------------------------------------------------------- */
 
-static struct kt_txn owner_tree(struct txn *txn)
+static struct kt_txn nameless_owner_tree(struct txn *txn)
 {
 	return (struct kt_txn){.txn = txn, .tree = TREE_OWNERS};
 }
 
 /* Note that an entry belongs to this open store. */
-static int own(struct txn *txn, uint64_t id)
+static int nameless_own(struct txn *txn, uint64_t id)
 {
-	struct kt_txn tree = owner_tree(txn);
+	struct kt_txn tree = nameless_owner_tree(txn);
 	struct format_owned key;
 	int err;
 
 	txn->nameless_owner = txn->store->opener_id;
-	key = owned_key(txn->nameless_owner, id);
+	key = nameless_owned_key(txn->nameless_owner, id);
 	txn->pager.internal = true;
 	err = kt_put(&tree, &key, sizeof(key), NULL, 0);
 	txn->pager.internal = false;
@@ -44,10 +44,10 @@ static int own(struct txn *txn, uint64_t id)
 }
 
 /* It does not any more. */
-static int disown(struct txn *txn, uint64_t owner, uint64_t id)
+static int nameless_disown(struct txn *txn, uint64_t owner, uint64_t id)
 {
-	struct kt_txn tree = owner_tree(txn);
-	struct format_owned key = owned_key(owner, id);
+	struct kt_txn tree = nameless_owner_tree(txn);
+	struct format_owned key = nameless_owned_key(owner, id);
 	int err;
 
 	txn->pager.internal = true;
@@ -56,9 +56,9 @@ static int disown(struct txn *txn, uint64_t owner, uint64_t id)
 	return err;
 }
 
-static int disown_own(struct txn *txn, uint64_t id)
+static int nameless_disown_own(struct txn *txn, uint64_t id)
 {
-	return disown(txn,
+	return nameless_disown(txn,
 		txn->nameless_owner != 0 ? txn->nameless_owner : txn->store->nameless_owner, id);
 }
 
@@ -75,7 +75,7 @@ int kt_nameless_new(struct kt_txn *txn, uint64_t *ret_id)
 	kt_id_key(id, key);
 	err = kt_put(kt_tree(txn, KT_NAMELESS), key, sizeof(key), NULL, 0);
 	if (!err)
-		err = own(txn->txn, id);
+		err = nameless_own(txn->txn, id);
 	if (!err)
 		*ret_id = id;
 	return err;
@@ -92,7 +92,7 @@ int kt_nameless_take(struct kt_txn *txn, const void *key, size_t key_size, uint6
 	kt_id_key(id, nameless);
 	err = kt_move(txn, key, key_size, kt_tree(txn, KT_NAMELESS), nameless, sizeof(nameless));
 	if (!err)
-		err = own(txn->txn, id);
+		err = nameless_own(txn->txn, id);
 	if (!err)
 		*ret_id = id;
 	return err;
@@ -105,7 +105,7 @@ int kt_nameless_link(struct kt_txn *txn, uint64_t id, const void *key, size_t ke
 
 	kt_id_key(id, nameless);
 	err = kt_move(kt_tree(txn, KT_NAMELESS), nameless, sizeof(nameless), txn, key, key_size);
-	return err != 0 ? err : disown_own(txn->txn, id);
+	return err != 0 ? err : nameless_disown_own(txn->txn, id);
 }
 
 int kt_nameless_drop(struct kt_txn *txn, uint64_t id)
@@ -115,16 +115,16 @@ int kt_nameless_drop(struct kt_txn *txn, uint64_t id)
 
 	kt_id_key(id, nameless);
 	err = kt_delete(kt_tree(txn, KT_NAMELESS), nameless, sizeof(nameless), 0);
-	return err != 0 ? err : disown_own(txn->txn, id);
+	return err != 0 ? err : nameless_disown_own(txn->txn, id);
 }
 
 /* ---- dropping what is left ------------------------------------------------------------------- */
 
 /* The next owner in the order of numbers, from a number on. @return 0; -ENOENT there is none */
-static int next_owner(struct kt_txn *txn, uint64_t from, uint64_t *ret_owner)
+static int nameless_next_owner(struct kt_txn *txn, uint64_t from, uint64_t *ret_owner)
 {
-	struct kt_txn tree = owner_tree(txn->txn);
-	struct format_owned key = owned_key(from, 0);
+	struct kt_txn tree = nameless_owner_tree(txn->txn);
+	struct format_owned key = nameless_owned_key(from, 0);
 	struct kt_cursor *cursor;
 	int err = kt_cursor_open(&tree, &cursor);
 
@@ -145,21 +145,21 @@ static int next_owner(struct kt_txn *txn, uint64_t from, uint64_t *ret_owner)
 	return err;
 }
 
-/* The next one that is not alive. @return as next_owner() */
-static int next_dead(struct kt_txn *txn, uint64_t *ret_owner)
+/* The next one that is not alive. @return as nameless_next_owner() */
+static int nameless_next_dead(struct kt_txn *txn, uint64_t *ret_owner)
 {
 	uint64_t owner = 0;
-	int err = next_owner(txn, 0, &owner);
+	int err = nameless_next_owner(txn, 0, &owner);
 
 	while (!err && kt_opener_is_alive(txn->txn->store, owner))
-		err = owner == UINT64_MAX ? -ENOENT : next_owner(txn, owner + 1, &owner);
+		err = owner == UINT64_MAX ? -ENOENT : nameless_next_owner(txn, owner + 1, &owner);
 	if (!err)
 		*ret_owner = owner;
 	return err;
 }
 
 /* Drop an entry and its record. One whose entry is gone goes alone. */
-static int drop_one(struct kt_txn *txn, const struct kt_slice *record)
+static int nameless_drop_one(struct kt_txn *txn, const struct kt_slice *record)
 {
 	unsigned char nameless[KT_ID_KEY_SIZE];
 	struct format_owned key;
@@ -172,12 +172,12 @@ static int drop_one(struct kt_txn *txn, const struct kt_slice *record)
 	err = kt_delete(kt_tree(txn, KT_NAMELESS), nameless, sizeof(nameless), KT_MISSING_OK);
 	if (err != 0)
 		return err;
-	return disown(txn->txn, __builtin_bswap64(key.owner), __builtin_bswap64(key.id));
+	return nameless_disown(txn->txn, __builtin_bswap64(key.owner), __builtin_bswap64(key.id));
 }
 
-static int drop_all_of(struct kt_txn *txn, uint64_t owner)
+static int nameless_drop_all_of(struct kt_txn *txn, uint64_t owner)
 {
-	struct kt_txn tree = owner_tree(txn->txn);
+	struct kt_txn tree = nameless_owner_tree(txn->txn);
 	uint64_t prefix = __builtin_bswap64(owner);
 	struct kt_cursor *cursor;
 	int err = kt_cursor_open(&tree, &cursor);
@@ -188,13 +188,13 @@ static int drop_all_of(struct kt_txn *txn, uint64_t owner)
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice record = kt_cursor_key(cursor);
 
-		err = drop_one(txn, &record);
+		err = nameless_drop_one(txn, &record);
 	}
 	kt_cursor_close(cursor);
 	return err == -ENOENT ? 0 : err;
 }
 
-static int finish(struct kt_txn *txn, int err)
+static int nameless_finish(struct kt_txn *txn, int err)
 {
 	if (!err || err == -ENOENT)
 		return kt_commit(txn, 0);
@@ -203,7 +203,7 @@ static int finish(struct kt_txn *txn, int err)
 }
 
 /* Is there anything to drop? It is looked for without waiting for a writer. */
-static int find_dead(struct kt_store *store)
+static int nameless_find_dead(struct kt_store *store)
 {
 	struct kt_txn *txn;
 	uint64_t owner;
@@ -211,7 +211,7 @@ static int find_dead(struct kt_store *store)
 
 	if (err != 0)
 		return err;
-	err = next_dead(txn, &owner);
+	err = nameless_next_dead(txn, &owner);
 	kt_abort(txn);
 	return err;
 }
@@ -220,7 +220,7 @@ int nameless_drop_dead(struct kt_store *store)
 {
 	struct kt_txn *txn;
 	uint64_t owner;
-	int err = find_dead(store);
+	int err = nameless_find_dead(store);
 
 	if (err != 0)
 		return err == -ENOENT ? 0 : err;
@@ -228,9 +228,9 @@ int nameless_drop_dead(struct kt_store *store)
 	err = kt_begin(store, KT_WRITE | KT_TRY, &txn);
 	if (err != 0)
 		return err;
-	while (!err && (err = next_dead(txn, &owner)) == 0)
-		err = drop_all_of(txn, owner);
-	return finish(txn, err);
+	while (!err && (err = nameless_next_dead(txn, &owner)) == 0)
+		err = nameless_drop_all_of(txn, owner);
+	return nameless_finish(txn, err);
 }
 
 int nameless_drop_own(struct kt_store *store)
@@ -241,5 +241,6 @@ int nameless_drop_own(struct kt_store *store)
 	if (store->nameless_owner == 0)
 		return 0;
 	err = kt_begin(store, KT_WRITE, &txn);
-	return err != 0 ? err : finish(txn, drop_all_of(txn, store->nameless_owner));
+	return err != 0 ? err
+			: nameless_finish(txn, nameless_drop_all_of(txn, store->nameless_owner));
 }

@@ -9,12 +9,12 @@
 
 _Static_assert(sizeof(struct format_link) == 16, "the key of a link's record");
 
-static struct kt_txn shared_tree(struct txn *txn)
+static struct kt_txn shared_entry_tree(struct txn *txn)
 {
 	return (struct kt_txn){.txn = txn, .tree = TREE_SHARED};
 }
 
-static struct format_link record_key(const struct cell *link)
+static struct format_link link_record_key(const struct cell *link)
 {
 	return (struct format_link){
 		__builtin_bswap64(link->value.root), __builtin_bswap64(link->value.blocks)};
@@ -27,9 +27,9 @@ static struct cell link_cell(uint64_t id, uint64_t link)
 
 /* ---- the entry ------------------------------------------------------------------------------- */
 
-int shared_open(struct txn *txn, uint64_t id, struct entry *entry)
+int shared_entry_open(struct txn *txn, uint64_t id, struct entry *entry)
 {
-	struct kt_txn tree = shared_tree(txn);
+	struct kt_txn tree = shared_entry_tree(txn);
 	uint64_t key = __builtin_bswap64(id);
 	int err = entry_find(&tree, &key, sizeof(key), entry);
 
@@ -43,10 +43,10 @@ int shared_open(struct txn *txn, uint64_t id, struct entry *entry)
 	return 0;
 }
 
-int shared_follow(struct txn *txn, const struct cell *link, struct cell *ret_cell)
+int shared_entry_follow(struct txn *txn, const struct cell *link, struct cell *ret_cell)
 {
 	struct entry entry;
-	int err = shared_open(txn, link->value.root, &entry);
+	int err = shared_entry_open(txn, link->value.root, &entry);
 
 	if (!err)
 		*ret_cell = entry.cell;
@@ -54,10 +54,10 @@ int shared_follow(struct txn *txn, const struct cell *link, struct cell *ret_cel
 }
 
 /* Change the number of its keys. Its version is that of the transaction, whatever the number. */
-static int count_keys(struct txn *txn, uint64_t id, int more)
+static int shared_entry_count_keys(struct txn *txn, uint64_t id, int more)
 {
 	struct entry entry;
-	int err = shared_open(txn, id, &entry);
+	int err = shared_entry_open(txn, id, &entry);
 
 	if (err != 0)
 		return err;
@@ -69,9 +69,9 @@ static int count_keys(struct txn *txn, uint64_t id, int more)
 /* ---- links ----------------------------------------------------------------------------------- */
 
 /* Find the record of a link. */
-static int open_record(struct txn *txn, const struct format_link *record, struct entry *entry)
+static int link_record_open(struct txn *txn, const struct format_link *record, struct entry *entry)
 {
-	struct kt_txn tree = shared_tree(txn);
+	struct kt_txn tree = shared_entry_tree(txn);
 	int err = entry_open(&tree, record, sizeof(*record), entry);
 
 	if (!err && entry->exists && entry->cell.value.kind != CELL_INLINE)
@@ -80,22 +80,23 @@ static int open_record(struct txn *txn, const struct format_link *record, struct
 }
 
 /* Write down the key of a link. */
-static int put_record(struct txn *txn, const struct cell *link, const void *key, size_t key_size)
+static int link_record_put(
+	struct txn *txn, const struct cell *link, const void *key, size_t key_size)
 {
-	struct format_link record = record_key(link);
+	struct format_link record = link_record_key(link);
 	struct entry entry;
-	int err = open_record(txn, &record, &entry);
+	int err = link_record_open(txn, &record, &entry);
 
 	if (!err)
 		err = entry_set_attr(&entry, key, key_size);
 	return err != 0 ? err : entry_store(&entry, entry.cell.value.size);
 }
 
-static int delete_record(struct txn *txn, const struct cell *link)
+static int link_record_delete(struct txn *txn, const struct cell *link)
 {
-	struct format_link record = record_key(link);
+	struct format_link record = link_record_key(link);
 	struct entry entry;
-	int err = open_record(txn, &record, &entry);
+	int err = link_record_open(txn, &record, &entry);
 
 	if (!err && !entry.exists)
 		err = error_damaged(0, "a link without a record");
@@ -103,40 +104,40 @@ static int delete_record(struct txn *txn, const struct cell *link)
 }
 
 /* Put a link in the place of an entry. */
-static int put_link(struct entry *entry, uint64_t id, uint64_t old_size)
+static int link_put(struct entry *entry, uint64_t id, uint64_t old_size)
 {
 	struct txn *txn = entry->txn;
 	int err;
 
 	entry->cell = link_cell(id, txn->own->next_id++);
-	err = put_record(txn, &entry->cell, entry->key, entry->key_size);
+	err = link_record_put(txn, &entry->cell, entry->key, entry->key_size);
 	return err != 0 ? err : entry_store(entry, old_size);
 }
 
-int shared_leave(struct txn *txn, const struct cell *link)
+int shared_entry_leave(struct txn *txn, const struct cell *link)
 {
-	int err = count_keys(txn, link->value.root, -1);
+	int err = shared_entry_count_keys(txn, link->value.root, -1);
 
-	return err != 0 ? err : delete_record(txn, link);
+	return err != 0 ? err : link_record_delete(txn, link);
 }
 
-int shared_rename(struct txn *txn, const struct cell *link, const void *key, size_t key_size)
+int shared_entry_rename(struct txn *txn, const struct cell *link, const void *key, size_t key_size)
 {
-	int err = count_keys(txn, link->value.root, 0);
+	int err = shared_entry_count_keys(txn, link->value.root, 0);
 
-	return err != 0 ? err : put_record(txn, link, key, key_size);
+	return err != 0 ? err : link_record_put(txn, link, key, key_size);
 }
 
-int shared_part(struct entry *entry, bool keep_attr)
+int shared_entry_part(struct entry *entry, bool keep_attr)
 {
 	struct txn *txn = entry->txn;
 	struct cell link = entry->cell, cell;
 	struct kt_slice attr = {NULL, 0};
 	uint8_t *copy;
-	int err = shared_follow(txn, &link, &cell);
+	int err = shared_entry_follow(txn, &link, &cell);
 
 	if (!err && cell.keys == 1)
-		return shared_open(txn, link.value.root, entry);
+		return shared_entry_open(txn, link.value.root, entry);
 	if (!err && keep_attr)
 		err = entry_attr(txn, &cell, &attr);
 	if (err != 0)
@@ -146,7 +147,7 @@ int shared_part(struct entry *entry, bool keep_attr)
 		return -ENOMEM;
 	if (attr.size > 0)
 		memcpy(copy, attr.data, attr.size);
-	err = shared_leave(txn, &link);
+	err = shared_entry_leave(txn, &link);
 	entry->cell = (struct cell){.flags = CELL_STAMPED};
 	if (!err)
 		err = entry_set_attr(entry, copy, attr.size);
@@ -155,22 +156,22 @@ int shared_part(struct entry *entry, bool keep_attr)
 	return err;
 }
 
-int shared_take(struct entry *entry, struct luggage *luggage)
+int shared_entry_take(struct entry *entry, struct move_entry_buffer *buffer)
 {
 	struct cell link = entry->cell, cell;
 	struct entry shared;
-	int err = shared_open(entry->txn, link.value.root, &shared);
+	int err = shared_entry_open(entry->txn, link.value.root, &shared);
 
 	if (err != 0)
 		return err;
 	cell = shared.cell;
 	if (cell.keys > 1)
 		return -EMLINK;
-	err = luggage_pack(luggage, &cell);
+	err = move_entry_pack(buffer, &cell);
 	if (!err)
 		err = entry_remove(&shared);
 	if (!err)
-		err = delete_record(entry->txn, &link);
+		err = link_record_delete(entry->txn, &link);
 	cell.flags &= (uint8_t)~CELL_SHARED;
 	entry->cell = cell;
 	entry->tree->value_bytes += cell.value.size;
@@ -180,15 +181,15 @@ int shared_take(struct entry *entry, struct luggage *luggage)
 /* ---- linking --------------------------------------------------------------------------------- */
 
 /* Move an entry to TREE_SHARED, and put a link in its place. */
-static int share(struct entry *source, uint64_t *ret_id)
+static int shared_entry_make(struct entry *source, uint64_t *ret_id)
 {
 	struct txn *txn = source->txn;
-	struct kt_txn tree = shared_tree(txn);
+	struct kt_txn tree = shared_entry_tree(txn);
 	struct cell cell = source->cell;
-	struct luggage luggage;
+	struct move_entry_buffer buffer;
 	struct entry shared;
 	uint64_t id = txn->own->next_id++, key = __builtin_bswap64(id);
-	int err = luggage_pack(&luggage, &cell);
+	int err = move_entry_pack(&buffer, &cell);
 
 	if (!err)
 		err = entry_open(&tree, &key, sizeof(key), &shared);
@@ -201,11 +202,11 @@ static int share(struct entry *source, uint64_t *ret_id)
 	if (!err)
 		err = entry_store(&shared, 0);
 	*ret_id = id;
-	return err != 0 ? err : put_link(source, id, cell.value.size);
+	return err != 0 ? err : link_put(source, id, cell.value.size);
 }
 
 /* The id of an entry, if it is shared; else 0. */
-static uint64_t id_of(const struct kt_txn *handle, const struct entry *entry)
+static uint64_t shared_entry_id(const struct kt_txn *handle, const struct entry *entry)
 {
 	uint64_t key;
 
@@ -215,15 +216,15 @@ static uint64_t id_of(const struct kt_txn *handle, const struct entry *entry)
 	return __builtin_bswap64(key);
 }
 
-static int link_to(
+static int link_add(
 	struct txn *txn, uint64_t id, struct kt_txn *to, const void *key, size_t key_size)
 {
 	struct entry target;
-	int err = count_keys(txn, id, 1);
+	int err = shared_entry_count_keys(txn, id, 1);
 
 	if (!err)
 		err = entry_open(to, key, key_size, &target);
-	return err != 0 ? err : put_link(&target, id, 0);
+	return err != 0 ? err : link_put(&target, id, 0);
 }
 
 int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
@@ -246,17 +247,17 @@ int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 	if (!err && target.exists)
 		return -EEXIST;
 	if (!err)
-		id = id_of(from, &source);
+		id = shared_entry_id(from, &source);
 	if (!err && id != 0) {
 		cell = link_cell(id, 0);
-		err = shared_follow(from->txn, &cell, &cell);
+		err = shared_entry_follow(from->txn, &cell, &cell);
 		if (!err && cell.keys >= KT_LINK_MAX)
 			return -EMLINK;
 	} else if (!err) {
-		err = share(&source, &id);
+		err = shared_entry_make(&source, &id);
 	}
 	if (!err)
-		err = link_to(from->txn, id, to, to_key, to_size);
+		err = link_add(from->txn, id, to, to_key, to_size);
 	return entry_fail(from->txn, err);
 }
 
@@ -265,7 +266,7 @@ int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 /* The walk through TREE_SHARED. */
 struct checking {
 	struct kt_txn *txn;
-	shared_found_fn *found;
+	shared_entry_found_fn *found;
 	void *arg;
 	uint64_t id;   /* of the entry last met */
 	uint64_t keys; /* records met of it */
@@ -273,27 +274,27 @@ struct checking {
 	uint64_t links;
 };
 
-static void end_entry(struct checking *checking)
+static void shared_entry_check_end(struct checking *checking)
 {
 	if (checking->keys != checking->most)
 		checking->found(checking->arg, "a shared entry counts its keys wrong");
 	checking->keys = checking->most = 0;
 }
 
-static void begin_entry(struct checking *checking, const uint8_t *key)
+static void shared_entry_check_begin(struct checking *checking, const uint8_t *key)
 {
 	struct entry entry;
 
-	end_entry(checking);
+	shared_entry_check_end(checking);
 	checking->id = __builtin_bswap64(load64(key));
-	if (shared_open(checking->txn->txn, checking->id, &entry) != 0)
+	if (shared_entry_open(checking->txn->txn, checking->id, &entry) != 0)
 		checking->found(checking->arg, "a shared entry that counts no keys");
 	else
 		checking->most = entry.cell.keys;
 }
 
 /* Does the key of a record lead back to it? Then no other record has this key. */
-static void check_record(
+static void shared_entry_check_record(
 	struct checking *checking, const struct format_link *record, const struct kt_slice *key)
 {
 	struct entry entry;
@@ -308,25 +309,25 @@ static void check_record(
 	checking->links++;
 }
 
-static void check_one(
+static void shared_entry_check_one(
 	struct checking *checking, const struct kt_slice *key, const struct kt_stat *stat)
 {
 	struct format_link record;
 
 	if (key->size == sizeof(uint64_t)) {
-		begin_entry(checking, key->data);
+		shared_entry_check_begin(checking, key->data);
 	} else if (key->size == sizeof(record)) {
 		memcpy(&record, key->data, sizeof(record));
-		check_record(checking, &record, &stat->attr);
+		shared_entry_check_record(checking, &record, &stat->attr);
 	} else {
 		checking->found(checking->arg, "malformed record of a shared entry");
 	}
 }
 
-int shared_check(struct kt_txn *txn, uint64_t links, shared_found_fn *found, void *arg)
+int shared_entry_check(struct kt_txn *txn, uint64_t links, shared_entry_found_fn *found, void *arg)
 {
 	struct checking checking = {.txn = txn, .found = found, .arg = arg};
-	struct kt_txn tree = shared_tree(txn->txn);
+	struct kt_txn tree = shared_entry_tree(txn->txn);
 	struct kt_cursor *cursor;
 	int err = kt_cursor_open(&tree, &cursor);
 
@@ -338,12 +339,12 @@ int shared_check(struct kt_txn *txn, uint64_t links, shared_found_fn *found, voi
 
 		err = kt_cursor_stat(cursor, &stat);
 		if (!err)
-			check_one(&checking, &key, &stat);
+			shared_entry_check_one(&checking, &key, &stat);
 	}
 	kt_cursor_close(cursor);
 	if (err != -ENOENT)
 		return err;
-	end_entry(&checking);
+	shared_entry_check_end(&checking);
 	if (checking.links != links)
 		found(arg, "a key that leads to a shared entry which does not know it");
 	return 0;

@@ -8,7 +8,7 @@
  *     to:    [ A ][ B'][ C ]        B, B': entered, cell by cell
  *
  * An entry that keys share may have changed while the leaves of these keys have not. So first the
- * shared entries are compared in the same way; the keys of those that differ are awaited, and told
+ * shared entries are compared in the same way; the keys of those that differ are pending, and told
  * in their turn.
  */
 #include "store/entry/entry.h"
@@ -25,7 +25,7 @@
 
 /* A walk through one tree. The item it stands before is the one at path.level[at].index: a subtree,
  * or, on level 0, a cell; or, at the depth of the tree, the whole tree. */
-struct walk {
+struct diff_walk {
 	struct txn *txn;
 	const struct format_tree *tree;
 	struct path path;
@@ -34,7 +34,7 @@ struct walk {
 };
 
 /* Reference of the subtree a walk stands before. */
-static uint64_t walk_ref(const struct walk *walk)
+static uint64_t diff_walk_ref(const struct diff_walk *walk)
 {
 	if (walk->at == walk->path.depth)
 		return walk->tree->root;
@@ -42,9 +42,9 @@ static uint64_t walk_ref(const struct walk *walk)
 }
 
 /* Enter the subtree. */
-static int walk_enter(struct walk *walk)
+static int diff_walk_enter(struct diff_walk *walk)
 {
-	uint64_t ref = walk_ref(walk);
+	uint64_t ref = diff_walk_ref(walk);
 	unsigned level = walk->at - 1;
 	const uint8_t *node;
 	int err = pager_node(&walk->txn->pager, ref, level, &node);
@@ -59,7 +59,7 @@ static int walk_enter(struct walk *walk)
 }
 
 /* Pass over the item. */
-static void walk_pass(struct walk *walk)
+static void diff_walk_pass(struct diff_walk *walk)
 {
 	while (walk->at < walk->path.depth) {
 		unsigned index = ++walk->path.level[walk->at].index;
@@ -72,7 +72,7 @@ static void walk_pass(struct walk *walk)
 }
 
 /* Begin before the whole tree, or at the first key of a collection. */
-static int walk_begin(struct walk *walk, struct kt_txn *handle)
+static int diff_walk_begin(struct diff_walk *walk, struct kt_txn *handle)
 {
 	bool exact;
 	int err;
@@ -88,12 +88,12 @@ static int walk_begin(struct walk *walk, struct kt_txn *handle)
 		&walk->path, &exact);
 	walk->at = 0;
 	if (!err && walk->path.level[0].index == node_header(walk->path.level[0].node)->count)
-		walk_pass(walk);
+		diff_walk_pass(walk);
 	return err;
 }
 
 /* A lower bound of the keys of the item; of a cell its key. Size 0: none. */
-static int walk_low(struct walk *walk, uint8_t key[KT_KEY_MAX], size_t *ret_size)
+static int diff_walk_low(struct diff_walk *walk, uint8_t key[KT_KEY_MAX], size_t *ret_size)
 {
 	*ret_size = 0;
 	for (unsigned level = walk->at; level < walk->path.depth; level++)
@@ -106,44 +106,44 @@ static int walk_low(struct walk *walk, uint8_t key[KT_KEY_MAX], size_t *ret_size
 /* ---- the difference -------------------------------------------------------------------------- */
 
 /* A key whose entry differs wherever it stands. */
-struct awaited {
+struct pending {
 	size_t size;
 	uint8_t key[];
 };
 
 struct diff {
-	struct walk from, to;
+	struct diff_walk from, to;
 	const struct kt_txn *part; /* with the prefix of the keys that are told */
 	kt_diff_fn *each;
 	void *arg;
-	struct awaited **awaited; /* in order */
-	size_t awaited_count, awaited_room, awaited_next;
+	struct pending **pending; /* in order */
+	size_t pending_count, pending_room, pending_next;
 };
 
-static int compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
+static int diff_compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
 {
 	int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
 
 	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
 }
 
-static int compare_low(
+static int diff_compare_low(
 	struct diff *diff, int *ret_order, struct kt_slice *ret_key, uint8_t bytes[2][KT_KEY_MAX])
 {
 	size_t sizes[2];
-	int err = walk_low(&diff->from, bytes[0], &sizes[0]);
+	int err = diff_walk_low(&diff->from, bytes[0], &sizes[0]);
 
 	if (!err)
-		err = walk_low(&diff->to, bytes[1], &sizes[1]);
+		err = diff_walk_low(&diff->to, bytes[1], &sizes[1]);
 	if (err != 0)
 		return err;
-	*ret_order = compare_keys(bytes[0], sizes[0], bytes[1], sizes[1]);
+	*ret_order = diff_compare_keys(bytes[0], sizes[0], bytes[1], sizes[1]);
 	*ret_key = *ret_order <= 0 ? (struct kt_slice){bytes[0], sizes[0]}
 				   : (struct kt_slice){bytes[1], sizes[1]};
 	return 0;
 }
 
-static int cell_stat(struct walk *walk, struct kt_stat *stat)
+static int cell_stat(struct diff_walk *walk, struct kt_stat *stat)
 {
 	struct cell cell;
 	int err = tree_cell(&walk->path, &cell);
@@ -151,44 +151,44 @@ static int cell_stat(struct walk *walk, struct kt_stat *stat)
 	return err != 0 ? err : entry_stat(walk->txn, &cell, stat);
 }
 
-/* Tell of a key that was awaited, unless it has another entry now: then the walks tell it. */
-static int tell_awaited(struct diff *diff, const struct awaited *awaited)
+/* Tell of a key that was pending, unless it has another entry now: then the walks tell it. */
+static int diff_tell_pending(struct diff *diff, const struct pending *pending)
 {
 	size_t prefix = diff->part->prefix_size;
 	struct kt_txn from = {.txn = diff->from.txn}, to = {.txn = diff->to.txn};
-	struct kt_slice key = {awaited->key + prefix, awaited->size - prefix};
+	struct kt_slice key = {pending->key + prefix, pending->size - prefix};
 	struct kt_stat before, after;
-	int err = kt_stat(&from, awaited->key, awaited->size, &before);
+	int err = kt_stat(&from, pending->key, pending->size, &before);
 
 	if (!err)
-		err = kt_stat(&to, awaited->key, awaited->size, &after);
+		err = kt_stat(&to, pending->key, pending->size, &after);
 	if (err != 0 || before.version == after.version)
 		return err == -ENOENT ? 0 : err;
 	return diff->each(diff->arg, &key, &before, &after);
 }
 
-/* Tell of the keys awaited before another, which the walks have come to; NULL: of all. */
-static int tell_before(struct diff *diff, const struct kt_slice *key)
+/* Tell of the keys pending before another, which the walks have come to; NULL: of all. */
+static int diff_tell_before(struct diff *diff, const struct kt_slice *key)
 {
 	int err = 0;
 
-	while (!err && diff->awaited_next < diff->awaited_count) {
-		const struct awaited *awaited = diff->awaited[diff->awaited_next];
+	while (!err && diff->pending_next < diff->pending_count) {
+		const struct pending *pending = diff->pending[diff->pending_next];
 		int order = key == NULL ? -1
-					: compare_keys(awaited->key, awaited->size, key->data,
+					: diff_compare_keys(pending->key, pending->size, key->data,
 						  key->size);
 
 		if (order > 0)
 			break;
-		diff->awaited_next++;
+		diff->pending_next++;
 		if (order < 0)
-			err = tell_awaited(diff, awaited);
+			err = diff_tell_pending(diff, pending);
 	}
 	return err;
 }
 
 /* Tell of the entries of one key; either walk may have none. */
-static int tell(struct diff *diff, const struct kt_slice *whole, bool in_from, bool in_to)
+static int diff_tell(struct diff *diff, const struct kt_slice *whole, bool in_from, bool in_to)
 {
 	size_t prefix = diff->part->prefix_size;
 	struct kt_slice key;
@@ -201,7 +201,7 @@ static int tell(struct diff *diff, const struct kt_slice *whole, bool in_from, b
 		return 0;
 	}
 	key = (struct kt_slice){(const uint8_t *)whole->data + prefix, whole->size - prefix};
-	err = tell_before(diff, whole);
+	err = diff_tell_before(diff, whole);
 	if (!err && in_from)
 		err = cell_stat(&diff->from, &from);
 	if (!err && in_to)
@@ -209,41 +209,41 @@ static int tell(struct diff *diff, const struct kt_slice *whole, bool in_from, b
 	if (!err && !(in_from && in_to && from.version == to.version))
 		err = diff->each(diff->arg, &key, in_from ? &from : NULL, in_to ? &to : NULL);
 	if (in_from)
-		walk_pass(&diff->from);
+		diff_walk_pass(&diff->from);
 	if (in_to)
-		walk_pass(&diff->to);
+		diff_walk_pass(&diff->to);
 	return err;
 }
 
 /* One step while neither walk is done. */
-static int step(struct diff *diff)
+static int diff_step(struct diff *diff)
 {
-	struct walk *from = &diff->from, *to = &diff->to;
+	struct diff_walk *from = &diff->from, *to = &diff->to;
 	uint8_t bytes[2][KT_KEY_MAX];
 	struct kt_slice key;
 	int order, err;
 
 	if (from->at > to->at)
-		return walk_enter(from);
+		return diff_walk_enter(from);
 	if (to->at > from->at)
-		return walk_enter(to);
-	if (from->at > 0 && walk_ref(from) == walk_ref(to)) {
-		walk_pass(from);
-		walk_pass(to);
+		return diff_walk_enter(to);
+	if (from->at > 0 && diff_walk_ref(from) == diff_walk_ref(to)) {
+		diff_walk_pass(from);
+		diff_walk_pass(to);
 		return 0;
 	}
-	err = compare_low(diff, &order, &key, bytes);
+	err = diff_compare_low(diff, &order, &key, bytes);
 	if (err != 0)
 		return err;
 	if (from->at == 0)
-		return tell(diff, &key, order <= 0, order >= 0);
+		return diff_tell(diff, &key, order <= 0, order >= 0);
 	if (order <= 0)
-		err = walk_enter(from);
-	return !err && order >= 0 ? walk_enter(to) : err;
+		err = diff_walk_enter(from);
+	return !err && order >= 0 ? diff_walk_enter(to) : err;
 }
 
 /* The other walk is done: all that is left of this one differs. */
-static int rest(struct diff *diff, struct walk *walk)
+static int diff_rest(struct diff *diff, struct diff_walk *walk)
 {
 	int err = 0;
 
@@ -252,12 +252,12 @@ static int rest(struct diff *diff, struct walk *walk)
 		struct kt_slice key = {bytes, 0};
 
 		if (walk->at > 0) {
-			err = walk_enter(walk);
+			err = diff_walk_enter(walk);
 			continue;
 		}
-		err = walk_low(walk, bytes, &key.size);
+		err = diff_walk_low(walk, bytes, &key.size);
 		if (!err)
-			err = tell(diff, &key, walk == &diff->from, walk == &diff->to);
+			err = diff_tell(diff, &key, walk == &diff->from, walk == &diff->to);
 	}
 	return err;
 }
@@ -269,60 +269,60 @@ static bool is_same_part(const struct kt_txn *a, const struct kt_txn *b)
 }
 
 /* Compare two trees. */
-static int compare_trees(struct diff *diff, struct kt_txn *from, struct kt_txn *to)
+static int diff_compare_trees(struct diff *diff, struct kt_txn *from, struct kt_txn *to)
 {
-	int err = walk_begin(&diff->from, from);
+	int err = diff_walk_begin(&diff->from, from);
 
 	if (!err)
-		err = walk_begin(&diff->to, to);
+		err = diff_walk_begin(&diff->to, to);
 	while (!err && !diff->from.done && !diff->to.done)
-		err = step(diff);
+		err = diff_step(diff);
 	if (!err)
-		err = rest(diff, &diff->from);
+		err = diff_rest(diff, &diff->from);
 	if (!err)
-		err = rest(diff, &diff->to);
-	return err != 0 ? err : tell_before(diff, NULL);
+		err = diff_rest(diff, &diff->to);
+	return err != 0 ? err : diff_tell_before(diff, NULL);
 }
 
 /* ---- keys that share entries ----------------------------------------------------------------- */
 
-static int await(struct diff *diff, const struct kt_slice *key)
+static int pending_add(struct diff *diff, const struct kt_slice *key)
 {
 	size_t prefix = diff->part->prefix_size;
-	struct awaited *awaited;
+	struct pending *pending;
 
 	if (key->size < prefix ||
 		(prefix > 0 && memcmp(key->data, diff->part->prefix, prefix) != 0))
 		return 0;
-	if (diff->awaited_count == diff->awaited_room) {
-		size_t room = diff->awaited_room > 0 ? 2 * diff->awaited_room : 16;
-		struct awaited **more = realloc(diff->awaited, room * sizeof(*more));
+	if (diff->pending_count == diff->pending_room) {
+		size_t room = diff->pending_room > 0 ? 2 * diff->pending_room : 16;
+		struct pending **more = realloc(diff->pending, room * sizeof(*more));
 
 		if (more == NULL)
 			return -ENOMEM;
-		diff->awaited = more;
-		diff->awaited_room = room;
+		diff->pending = more;
+		diff->pending_room = room;
 	}
-	awaited = malloc(sizeof(*awaited) + key->size);
-	if (awaited == NULL)
+	pending = malloc(sizeof(*pending) + key->size);
+	if (pending == NULL)
 		return -ENOMEM;
-	awaited->size = key->size;
+	pending->size = key->size;
 	if (key->size > 0)
-		memcpy(awaited->key, key->data, key->size);
-	diff->awaited[diff->awaited_count++] = awaited;
+		memcpy(pending->key, key->data, key->size);
+	diff->pending[diff->pending_count++] = pending;
 	return 0;
 }
 
-static int compare_awaited(const void *a, const void *b)
+static int pending_compare(const void *a, const void *b)
 {
-	const struct awaited *x = *(struct awaited *const *)a, *y = *(struct awaited *const *)b;
+	const struct pending *x = *(struct pending *const *)a, *y = *(struct pending *const *)b;
 
-	return compare_keys(x->key, x->size, y->key, y->size);
+	return diff_compare_keys(x->key, x->size, y->key, y->size);
 }
 
-/* A shared entry differs: its keys are awaited. One that has not been its key both times has
+/* A shared entry differs: its keys are pending. One that has not been its key both times has
  * another cell, which the walks meet. */
-static int await_keys(
+static int pending_add_keys(
 	void *arg, const struct kt_slice *id, const struct kt_stat *from, const struct kt_stat *to)
 {
 	struct diff *diff = arg;
@@ -343,25 +343,25 @@ static int await_keys(
 
 		err = kt_cursor_stat(cursor, &stat);
 		if (!err)
-			err = await(diff, &stat.attr);
+			err = pending_add(diff, &stat.attr);
 	}
 	kt_cursor_close(cursor);
 	return err == -ENOENT ? 0 : err;
 }
 
 /* Compare the shared entries. */
-static int await_shared(struct diff *diff, struct txn *from_txn, struct txn *to_txn)
+static int pending_find(struct diff *diff, struct txn *from_txn, struct txn *to_txn)
 {
 	struct kt_txn from = {.txn = from_txn, .tree = TREE_SHARED};
 	struct kt_txn to = {.txn = to_txn, .tree = TREE_SHARED};
-	struct diff shared = {.part = &from, .each = await_keys, .arg = diff};
+	struct diff shared = {.part = &from, .each = pending_add_keys, .arg = diff};
 	int err;
 
 	diff->from.txn = from_txn;
 	diff->to.txn = to_txn;
-	err = compare_trees(&shared, &from, &to);
-	if (diff->awaited_count > 1)
-		qsort(diff->awaited, diff->awaited_count, sizeof(*diff->awaited), compare_awaited);
+	err = diff_compare_trees(&shared, &from, &to);
+	if (diff->pending_count > 1)
+		qsort(diff->pending, diff->pending_count, sizeof(*diff->pending), pending_compare);
 	return err;
 }
 
@@ -375,11 +375,11 @@ int kt_diff(struct kt_txn *from, struct kt_txn *to, kt_diff_fn *each, void *arg)
 	if (from->txn->store != to->txn->store || from->tree != to->tree || !is_same_part(from, to))
 		return -EINVAL;
 	if (from->tree == TREE_ENTRIES)
-		err = await_shared(&diff, from->txn, to->txn);
+		err = pending_find(&diff, from->txn, to->txn);
 	if (!err)
-		err = compare_trees(&diff, from, to);
-	for (size_t i = 0; i < diff.awaited_count; i++)
-		free(diff.awaited[i]);
-	free(diff.awaited);
+		err = diff_compare_trees(&diff, from, to);
+	for (size_t i = 0; i < diff.pending_count; i++)
+		free(diff.pending[i]);
+	free(diff.pending);
 	return err;
 }

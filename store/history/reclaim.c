@@ -29,7 +29,7 @@ static struct kt_txn reclaim_tree(struct txn *txn)
 	return (struct kt_txn){.txn = txn, .tree = TREE_RECLAIM};
 }
 
-static int put_record(struct txn *txn, const struct format_reclaim *record)
+static int reclaim_put_record(struct txn *txn, const struct format_reclaim *record)
 {
 	struct kt_txn tree = reclaim_tree(txn);
 	uint64_t key = __builtin_bswap64(txn->own->next_id++);
@@ -42,7 +42,7 @@ static int put_record(struct txn *txn, const struct format_reclaim *record)
 }
 
 /* Free what a cell of a leaf refers to. */
-static int free_cell(void *arg, const struct cell *cell)
+static int reclaim_free_cell(void *arg, const struct cell *cell)
 {
 	struct pager *pager = arg;
 	int err = value_free(pager, &cell->value);
@@ -53,7 +53,7 @@ static int free_cell(void *arg, const struct cell *cell)
 }
 
 /* Of a collection each key is deleted: the sums in the tree's root must be told what goes. */
-static int clear_part(struct kt_txn *handle)
+static int reclaim_clear_part(struct kt_txn *handle)
 {
 	struct kt_cursor *cursor;
 	int err = kt_cursor_open(handle, &cursor);
@@ -72,7 +72,7 @@ static int clear_part(struct kt_txn *handle)
 }
 
 /* Drop all of a tree. */
-static int drop(struct txn *txn, unsigned number)
+static int reclaim_drop_tree(struct txn *txn, unsigned number)
 {
 	struct format_tree *tree = &txn->trees[number];
 	struct format_reclaim record = {tree->root, txn->pager.snapshot, tree->depth, 0};
@@ -83,8 +83,9 @@ static int drop(struct txn *txn, unsigned number)
 	txn->generation++;
 	if (record.root &
 		REF_DIRTY) /* this transaction changed the tree: its pages have no place yet */
-		return tree_free(&txn->pager, record.root, record.depth, free_cell, &txn->pager);
-	return put_record(txn, &record);
+		return tree_free(
+			&txn->pager, record.root, record.depth, reclaim_free_cell, &txn->pager);
+	return reclaim_put_record(txn, &record);
 }
 
 int kt_clear(struct kt_txn *handle)
@@ -99,10 +100,10 @@ int kt_clear(struct kt_txn *handle)
 	if (txn->failed != 0)
 		return txn->failed;
 	if (handle->prefix_size > 0)
-		return clear_part(handle);
-	err = drop(txn, handle->tree);
+		return reclaim_clear_part(handle);
+	err = reclaim_drop_tree(txn, handle->tree);
 	if (!err && handle->tree == TREE_ENTRIES) /* no key is left to share anything */
-		err = drop(txn, TREE_SHARED);
+		err = reclaim_drop_tree(txn, TREE_SHARED);
 	txn->cleared = true;
 	if (err != 0)
 		txn->failed = err;
@@ -110,7 +111,7 @@ int kt_clear(struct kt_txn *handle)
 }
 
 /* Replace the record of a branch by those of its children. */
-static int divide(struct txn *txn, const struct format_reclaim *record)
+static int reclaim_divide(struct txn *txn, const struct format_reclaim *record)
 {
 	const uint8_t *node;
 	int err = pager_node(&txn->pager, record->root, record->depth - 1, &node);
@@ -125,13 +126,13 @@ static int divide(struct txn *txn, const struct format_reclaim *record)
 		if (cell.spilled)
 			err = overflow_free(&txn->pager, cell.key_overflow, cell.key_size);
 		if (!err)
-			err = put_record(txn, &child);
+			err = reclaim_put_record(txn, &child);
 	}
 	return err != 0 ? err : pager_free(&txn->pager, record->root);
 }
 
 /* Take the record a cursor stands on apart. */
-static int parse_record(struct kt_cursor *cursor, struct format_reclaim *record)
+static int reclaim_parse_record(struct kt_cursor *cursor, struct format_reclaim *record)
 {
 	struct kt_slice value;
 	int err = kt_cursor_value(cursor, &value);
@@ -156,7 +157,7 @@ int reclaim_each(struct txn *txn, reclaim_each_fn *each, void *arg)
 	if (err != 0)
 		return err;
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
-		err = parse_record(cursor, &record);
+		err = reclaim_parse_record(cursor, &record);
 		if (!err)
 			err = each(arg, &record);
 	}
@@ -165,7 +166,7 @@ int reclaim_each(struct txn *txn, reclaim_each_fn *each, void *arg)
 }
 
 /* Take up the last record. @return 0; -ENOENT there is none */
-static int take_up(struct txn *txn, struct format_reclaim *record)
+static int reclaim_take_record(struct txn *txn, struct format_reclaim *record)
 {
 	struct kt_txn tree = reclaim_tree(txn);
 	struct kt_cursor *cursor;
@@ -176,7 +177,7 @@ static int take_up(struct txn *txn, struct format_reclaim *record)
 		return err;
 	err = kt_cursor_last(cursor);
 	if (!err)
-		err = parse_record(cursor, record);
+		err = reclaim_parse_record(cursor, record);
 	if (!err)
 		memcpy(key, kt_cursor_key(cursor).data, sizeof(key));
 	kt_cursor_close(cursor);
@@ -189,7 +190,7 @@ static int take_up(struct txn *txn, struct format_reclaim *record)
 }
 
 /* Free what a record leads to, as of when it was dropped. */
-static int work_off(struct txn *txn, const struct format_reclaim *record)
+static int reclaim_free_record(struct txn *txn, const struct format_reclaim *record)
 {
 	struct pager *pager = &txn->pager;
 	int err = snapshot_store_dead(txn); /* of the snapshot up to now */
@@ -197,9 +198,9 @@ static int work_off(struct txn *txn, const struct format_reclaim *record)
 	if (!err)
 		err = snapshot_at_most(txn, record->snapshot, &pager->snapshot);
 	if (!err && record->depth > 1)
-		err = divide(txn, record);
+		err = reclaim_divide(txn, record);
 	else if (!err)
-		err = tree_free(pager, record->root, 1, free_cell, pager);
+		err = tree_free(pager, record->root, 1, reclaim_free_cell, pager);
 	if (!err)
 		err = snapshot_store_dead(txn);
 	pager->snapshot = txn->store->snapshot;
@@ -214,9 +215,9 @@ int reclaim_step(struct txn *txn)
 		i++) {
 		struct format_reclaim record;
 
-		err = take_up(txn, &record);
+		err = reclaim_take_record(txn, &record);
 		if (!err)
-			err = work_off(txn, &record);
+			err = reclaim_free_record(txn, &record);
 	}
 	return err;
 }

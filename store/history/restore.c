@@ -9,13 +9,13 @@
 struct restore {
 	struct kt_txn *point, *to; /* trees */
 	uint8_t *buf;
-	struct firsts firsts;
+	struct link_map links;
 };
 
 #define COPY_BYTES ((size_t)1 << 20)
 
 /* Copy the stored ranges of a value that is large, or has holes. */
-static int copy_ranges(struct restore *restore, const struct kt_slice *key, uint64_t size)
+static int restore_ranges(struct restore *restore, const struct kt_slice *key, uint64_t size)
 {
 	uint64_t at = 0, end = 0;
 	int err = kt_truncate(restore->to, key->data, key->size, size);
@@ -36,7 +36,7 @@ static int copy_ranges(struct restore *restore, const struct kt_slice *key, uint
 	return err == -ENXIO ? 0 : err;
 }
 
-static int copy_entry(
+static int restore_entry(
 	struct restore *restore, const struct kt_slice *key, const struct kt_stat *stat)
 {
 	struct kt_slice value = {NULL, 0};
@@ -47,7 +47,7 @@ static int copy_entry(
 		err = kt_put_entry(restore->to, key->data, key->size, value.data, value.size,
 			stat->attr.data, stat->attr.size, stat->mtime_ns);
 	if (!err && in_ranges)
-		err = copy_ranges(restore, key, stat->size);
+		err = restore_ranges(restore, key, stat->size);
 	if (!err && in_ranges)
 		err = kt_set_mtime(restore->to, key->data, key->size, stat->mtime_ns);
 	if (!err && stat->attr_copied)
@@ -61,23 +61,23 @@ static int copy_entry(
 static int restore_shared(
 	struct restore *restore, const struct kt_slice *key, const struct kt_stat *then)
 {
-	const struct first *first = firsts_find(&restore->firsts, then->shared);
+	const struct link_map_entry *linked = link_map_find(&restore->links, then->shared);
 	int err;
 
-	if (first != NULL) {
+	if (linked != NULL) {
 		err = kt_delete(restore->to, key->data, key->size, KT_MISSING_OK);
 		return err != 0 ? err
-				: kt_link(restore->to, first->key, first->size, restore->to,
+				: kt_link(restore->to, linked->key, linked->size, restore->to,
 					  key->data, key->size);
 	}
 	/* not to be shared by then with others that were not told yet */
 	err = kt_delete(restore->to, key->data, key->size, KT_MISSING_OK);
 	if (!err)
-		err = copy_entry(restore, key, then);
-	return err != 0 ? err : firsts_add(&restore->firsts, then->shared, key->data, key->size);
+		err = restore_entry(restore, key, then);
+	return err != 0 ? err : link_map_add(&restore->links, then->shared, key->data, key->size);
 }
 
-static int apply(void *arg, const struct kt_slice *key, const struct kt_stat *now,
+static int restore_key(void *arg, const struct kt_slice *key, const struct kt_stat *now,
 	const struct kt_stat *then)
 {
 	struct restore *restore = arg;
@@ -87,7 +87,7 @@ static int apply(void *arg, const struct kt_slice *key, const struct kt_stat *no
 		return kt_delete(restore->to, key->data, key->size, 0);
 	if (then->shared != 0 && then->keys > 1)
 		return restore_shared(restore, key, then);
-	return copy_entry(restore, key, then);
+	return restore_entry(restore, key, then);
 }
 
 int restore_into(struct kt_txn *last, struct kt_txn *point, struct kt_txn *to)
@@ -98,9 +98,9 @@ int restore_into(struct kt_txn *last, struct kt_txn *point, struct kt_txn *to)
 	for (unsigned tree = KT_ENTRIES; !err && tree <= KT_DIRECTORIES; tree++) {
 		restore.point = kt_tree(point, tree);
 		restore.to = kt_tree(to, tree);
-		err = kt_diff(kt_tree(last, tree), restore.point, apply, &restore);
+		err = kt_diff(kt_tree(last, tree), restore.point, restore_key, &restore);
 	}
-	firsts_fini(&restore.firsts);
+	link_map_fini(&restore.links);
 	free(restore.buf);
 	return err;
 }

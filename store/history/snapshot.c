@@ -30,13 +30,13 @@ static uint64_t get_number(const uint8_t *at)
 #define RECORD_KEY 9
 #define DEAD_KEY 17
 
-static void record_key(uint64_t snapshot, uint8_t key[RECORD_KEY])
+static void snapshot_record_key(uint64_t snapshot, uint8_t key[RECORD_KEY])
 {
 	key[0] = SNAPSHOT_RECORD;
 	put_number(key + 1, snapshot);
 }
 
-static void dead_key(uint64_t snapshot, uint64_t freed, uint8_t key[DEAD_KEY])
+static void snapshot_dead_key(uint64_t snapshot, uint64_t freed, uint8_t key[DEAD_KEY])
 {
 	key[0] = SNAPSHOT_DEAD;
 	put_number(key + 1, snapshot);
@@ -49,7 +49,7 @@ struct record {
 	char name[KT_NAME_MAX + 1];
 };
 
-static int parse_record(const struct kt_slice *value, struct record *record)
+static int snapshot_parse_record(const struct kt_slice *value, struct record *record)
 {
 	size_t name = value->size - sizeof(record->kept);
 
@@ -84,7 +84,7 @@ static int next_record(struct kt_cursor *cursor, struct record *record)
 
 	if (!err)
 		err = kt_cursor_value(cursor, &value);
-	return err != 0 ? err : parse_record(&value, record);
+	return err != 0 ? err : snapshot_parse_record(&value, record);
 }
 
 static int open_records(struct kt_txn *tree, struct kt_cursor **ret_cursor)
@@ -123,10 +123,10 @@ int snapshot_find(struct kt_txn *txn, uint64_t commit, struct format_snapshot *r
 	uint8_t key[RECORD_KEY];
 	int err;
 
-	record_key(commit, key);
+	snapshot_record_key(commit, key);
 	err = kt_get(&tree, key, sizeof(key), &value);
 	if (!err)
-		err = parse_record(&value, &record);
+		err = snapshot_parse_record(&value, &record);
 	if (err != 0)
 		return err;
 	*ret_kept = record.kept;
@@ -174,7 +174,7 @@ static int add_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed, cons
 	for (size_t i = 0; i < count; i++)
 		records[i] = (struct format_dead){
 			dead[i].run.start | dead[i].run.count << PAGE_BITS, dead[i].birth};
-	dead_key(snapshot, freed, key);
+	snapshot_dead_key(snapshot, freed, key);
 	err = kt_stat(tree, key, sizeof(key), &there);
 	if (!err || err == -ENOENT)
 		err = kt_write(tree, key, sizeof(key), !err ? there.size : 0, records,
@@ -206,7 +206,7 @@ int snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot)
 	*ret_snapshot = 0;
 	if (commit == 0)
 		return 0;
-	record_key(commit + 1, above);
+	snapshot_record_key(commit + 1, above);
 	err = kt_cursor_open(&tree, &cursor);
 	if (!err)
 		err = kt_cursor_set_range(
@@ -254,7 +254,7 @@ static int each_list(struct kt_txn *tree, uint64_t snapshot, list_fn *each, void
 
 	if (err != 0)
 		return err;
-	dead_key(snapshot, 0, prefix);
+	snapshot_dead_key(snapshot, 0, prefix);
 	err = kt_cursor_set_prefix(cursor, prefix, RECORD_KEY);
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor), list;
@@ -280,7 +280,7 @@ static int divide_list(void *arg, struct kt_txn *tree, uint64_t freed, const str
 	uint8_t key[DEAD_KEY];
 	int err = divide_dead(tree, going->before, freed, list);
 
-	dead_key(going->snapshot, freed, key);
+	snapshot_dead_key(going->snapshot, freed, key);
 	return err != 0 ? err : kt_delete(tree, key, sizeof(key), 0);
 }
 
@@ -336,7 +336,7 @@ int snapshot_check_name(const char *name)
 }
 
 /* End a transaction on snapshots. */
-static int finish(struct kt_txn *txn, int err, unsigned flags)
+static int snapshot_finish(struct kt_txn *txn, int err, unsigned flags)
 {
 	txn->txn->pager.internal = false;
 	if (!err)
@@ -360,7 +360,7 @@ int snapshot_keep(struct kt_txn *txn, const char *name)
 	memcpy(kept.trees, root->trees, sizeof(kept.trees));
 	memcpy(value, &kept, sizeof(kept));
 	memcpy(value + sizeof(kept), name, size);
-	record_key(kept.txn, key);
+	snapshot_record_key(kept.txn, key);
 	tree.txn->snapshot = kept.txn;
 	tree.txn->pager.internal = true;
 	err = kt_put(&tree, key, sizeof(key), value, sizeof(kept) + size);
@@ -377,7 +377,7 @@ int snapshot_create(struct kt_store *store, const char *name, uint64_t commit, u
 	if (err != 0)
 		return err;
 	err = commit != 0 && commit + 1 != kt_txn_id(txn) ? -EAGAIN : snapshot_keep(txn, name);
-	return finish(txn, err, flags);
+	return snapshot_finish(txn, err, flags);
 }
 
 int kt_snapshot_create(struct kt_store *store, const char *name)
@@ -403,14 +403,14 @@ int kt_snapshot_delete(struct kt_store *store, const char *name)
 	if (!err)
 		err = each_list(&tree, record.kept.txn, divide_list,
 			&(struct going){record.kept.txn, before});
-	record_key(record.kept.txn, key);
+	snapshot_record_key(record.kept.txn, key);
 	if (!err)
 		err = kt_delete(&tree, key, sizeof(key), 0);
 	if (!err)
-		err = origin_forget(txn, record.kept.txn);
+		err = lineage_forget(txn, record.kept.txn);
 	if (!err && record.kept.txn == txn->txn->snapshot)
 		txn->txn->snapshot = before;
-	return finish(txn, err, 0);
+	return snapshot_finish(txn, err, 0);
 }
 
 int kt_snapshot_open(struct kt_store *store, const char *name, struct kt_txn **ret_txn)
