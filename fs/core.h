@@ -41,6 +41,8 @@
 #include <sys/queue.h>
 #include <time.h>
 
+struct fs_editor_hooks;
+
 struct fs {
 	struct kt_store *store; /* borrowed */
 	struct fs_options options;
@@ -52,11 +54,12 @@ struct fs {
 	struct inode_numbers inode_numbers; /* numbers for files that are made in memory */
 	LIST_HEAD(, fs_file) files;	    /* open handles */
 	LIST_HEAD(, fs_dir) dirs;
-	struct dirty_file *dirty_files; /* of all files that have some */
-	size_t aside_count;		/* of these, how many were put aside (aside.h) */
-	struct dirty_file *abandoned;	/* nameless entries to be deleted (conflict.h) */
-	struct inode *touched;		/* directories whose times are to be recorded */
-	struct positions positions;	/* where listings went on */
+	struct dirty_file *dirty_files;	       /* of all files that have some */
+	const struct fs_editor_hooks *editors; /* NULL: no file of an editor is special */
+	size_t aside_count;		       /* of these, how many were put aside (aside.h) */
+	struct dirty_file *abandoned;	       /* nameless entries to be deleted (conflict.h) */
+	struct inode *touched;		       /* directories whose times are to be recorded */
+	struct positions positions;	       /* where listings went on */
 	struct flusher flusher;
 	struct foreign foreign;	  /* of others */
 	struct prefetch prefetch; /* what is read, if nobody opens files */

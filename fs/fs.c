@@ -3,6 +3,7 @@
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
+#include "fs/editors/editors.h"
 #include "fs/tree/lookup.h"
 
 #include <errno.h>
@@ -87,6 +88,7 @@ int fs_open(struct kt_store *store, const struct fs_options *options, struct fs 
 	if (fs == NULL)
 		return -ENOMEM;
 	fs->store = store;
+	fs->editors = &editors_hooks;
 	fs->options = *options;
 	fs->options.read_only = options->read_only || options->snapshot != NULL;
 	fs->separator = options->separator ? options->separator : KT_SEPARATOR;

@@ -1,4 +1,5 @@
 /* The entry that lies below content. See backing.h. */
+#include "fs/editor_hooks.h"
 #include "fs/dirty/backing.h"
 
 #include "fs/dirty/dirty_file.h"
@@ -25,14 +26,14 @@ bool backing_exists(const struct dirty_file *dirty)
 
 uint64_t backing_id(const struct dirty_file *dirty)
 {
-	return dirty->aside != NULL ? dirty->aside->taken : dirty->nameless;
+	return dirty->aside != NULL ? editors_nameless(dirty) : dirty->nameless;
 }
 
 int backing_find(const struct dirty_file *dirty, struct kt_txn *txn, struct key *key,
 	struct backing *ret_backing)
 {
 	uint64_t id = backing_id(dirty);
-	int err = id == 0 ? aside_key(dirty, key) : 0;
+	int err = id == 0 ? editors_key(dirty, key) : 0;
 
 	if (id != 0)
 		backing_nameless(id, txn, ret_backing);

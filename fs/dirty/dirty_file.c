@@ -3,6 +3,7 @@
 
 #include "fs/dirty/backing.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/meta/stat.h"
 
 #include <assert.h>
@@ -96,8 +97,13 @@ static void dirty_unlink(struct dirty_file *dirty)
 	write_buffer_clear(&dirty->buffer);
 	if (dirty->whole)
 		free((void *)dirty->attr.xattrs.data);
-	aside_drop(dirty);
+	editors_drop(dirty);
 	node->dirty = NULL;
+}
+
+bool dirty_stays(const struct inode *node)
+{
+	return node->dirty != NULL && node->dirty->plan != DIRTY_PUBLISH && inode_has_place(node);
 }
 
 void dirty_drop(struct inode *node)
@@ -472,7 +478,7 @@ int dirty_publish(const struct dirty_file *dirty, struct kt_txn *txn, const stru
 	if (!dirty->whole)
 		return publish_ranges(dirty, txn, key, 0, NULL, 0);
 	if (dirty->node->shared == 0)
-		err = aside_yield(dirty->fs, txn, key);
+		err = editors_yield(dirty->fs, txn, key);
 	if (!err)
 		err = foreign_reviving(dirty->fs, dirty->node->parent);
 	if (!err)

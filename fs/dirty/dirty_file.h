@@ -18,12 +18,12 @@
 #ifndef FS_DIRTY_DIRTY_FILE_H
 #define FS_DIRTY_DIRTY_FILE_H
 
-#include "fs/editors/aside.h"
 #include "fs/meta/attr.h"
 #include "fs/dirty/write_buffer.h"
 #include "fs/tree/inode.h"
 #include "fs/meta/stat.h"
 
+struct aside;
 struct fs;
 
 /** What becomes of whole content when its file is closed. */
@@ -65,6 +65,10 @@ int dirty_make_whole(struct dirty_file *dirty, const struct known *known);
 /** The value below content that is not whole has moved to a nameless entry: it is whole now.
  *  @param known  of the file; its attributes are copied, but extended ones are lost if memory is */
 void dirty_lose_key(struct dirty_file *dirty, const struct known *known, uint64_t nameless);
+
+/** Does the content of a node stay in memory when its last handle ends: as long as it has a name, or
+ *  for a moment? */
+bool dirty_stays(const struct inode *node);
 
 /** Drop a node's content, if it has any, from memory. */
 void dirty_drop(struct inode *node);

@@ -4,6 +4,7 @@
 #include "fs/ops/update.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/tree/dir_record.h"
 
 #include <assert.h>
@@ -61,7 +62,7 @@ void flusher_touch(struct fs *fs, struct inode *directory)
 static bool flusher_is_due(const struct dirty_file *dirty, int64_t now_ms)
 {
 	return dirty->plan == DIRTY_DELAYED && dirty->due_ms <= now_ms &&
-	       (dirty->aside != NULL ? !aside_waits(dirty) : dirty->node->opens == 0) &&
+	       (dirty->aside != NULL ? !editors_wait(dirty) : dirty->node->opens == 0) &&
 	       inode_has_place(dirty->node);
 }
 

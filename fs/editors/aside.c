@@ -46,6 +46,11 @@ static struct place aside_old_place(const struct dirty_file *dirty)
 		.size = dirty->aside->size};
 }
 
+uint64_t aside_nameless(const struct dirty_file *dirty)
+{
+	return dirty->aside->taken;
+}
+
 int aside_key(const struct dirty_file *dirty, struct key *ret_key)
 {
 	struct place place = aside_old_place(dirty);
@@ -109,11 +114,6 @@ int aside_yield(struct fs *fs, struct kt_txn *txn, const struct key *key)
 	return err;
 }
 
-int aside_clear(const struct fs *fs, struct kt_txn *txn, const struct key *key)
-{
-	return aside_hides(fs, key) ? 0 : kt_delete(txn, key->bytes, key->size, KT_MISSING_OK);
-}
-
 void aside_end(struct fs *fs, bool committed)
 {
 	if (fs->aside_count == 0)
@@ -136,8 +136,6 @@ void aside_end(struct fs *fs, bool committed)
 
 void aside_drop(struct dirty_file *dirty)
 {
-	if (dirty->aside == NULL)
-		return;
 	assert(dirty->fs->aside_count > 0);
 	dirty->fs->aside_count--;
 	free(dirty->aside);

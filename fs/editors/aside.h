@@ -42,6 +42,9 @@ struct aside {
  *  @return 0; -ENOMEM */
 int aside_begin(struct fs *fs, struct inode *node, const struct known *known);
 
+/** The nameless entry that has the value of content that was put aside; 0: its key has it. */
+uint64_t aside_nameless(const struct dirty_file *dirty);
+
 /** The key that has the value of content that was put aside. @return as place_key() */
 int aside_key(const struct dirty_file *dirty, struct key *ret_key);
 
@@ -58,14 +61,10 @@ int aside_take(struct dirty_file *dirty, struct kt_txn *txn);
  *  to a nameless entry. */
 int aside_yield(struct fs *fs, struct kt_txn *txn, const struct key *key);
 
-/** A file that was in memory gives up a key: delete what the store has there, if anything, unless
- * it was put aside. */
-int aside_clear(const struct fs *fs, struct kt_txn *txn, const struct key *key);
-
 /** The transaction of aside_take() and aside_yield() has ended. */
 void aside_end(struct fs *fs, bool committed);
 
-/** Forget that content was put aside; it may not have been. */
+/** Forget that content was put aside. */
 void aside_drop(struct dirty_file *dirty);
 
 #endif

@@ -1,8 +1,8 @@
 /* Scratch files. See scratch.h. */
 #include "fs/editors/scratch.h"
 
-#include "fs/ops/update.h"
 #include "fs/core.h"
+#include "fs/names/names.h"
 
 #include <fnmatch.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static size_t count_files(const struct fs *fs)
 	return count;
 }
 
-enum dirty_plan scratch_fate(const struct fs *fs, const char *name)
+unsigned scratch_plan(const struct fs *fs, const char *name)
 {
 	const char *patterns = fs->options.scratch != NULL ? fs->options.scratch : SCRATCH_DEFAULT;
 
@@ -45,27 +45,4 @@ enum dirty_plan scratch_fate(const struct fs *fs, const char *name)
 	if (scratch_matches(patterns, name) && count_files(fs) < SCRATCH_FILES_MAX)
 		return DIRTY_SCRATCH;
 	return DIRTY_PUBLISH;
-}
-
-bool scratch_is(const struct inode *node)
-{
-	return node->dirty != NULL && node->dirty->plan != DIRTY_PUBLISH && inode_has_place(node);
-}
-
-void scratch_spill(struct fs *fs, struct inode *node)
-{
-	uint64_t nameless = 0;
-	struct kt_txn *txn;
-	bool still;
-	int err = 0;
-
-	if (update_begin(fs, &txn) != 0)
-		return;						/* it stays in memory */
-	still = scratch_is(node) && node->dirty->aside == NULL; /* else it was saved meanwhile */
-	if (still)
-		err = dirty_spill(node->dirty, txn, NULL, 0, NULL, 0, &nameless);
-	err = update_commit(fs, txn, err);
-	if (still && !err)
-		dirty_spilled(node->dirty, nameless, 0, 0);
-	update_end(fs, err);
 }

@@ -12,7 +12,6 @@
 #include "fs/dirty/dirty_file.h"
 
 struct fs;
-struct inode;
 
 /** Names of scratch files, as patterns of the shell, separated by ':'. */
 #define SCRATCH_DEFAULT                                                                            \
@@ -24,17 +23,7 @@ struct inode;
 /** So many at a time; more are ordinary files. */
 #define SCRATCH_FILES_MAX 1000
 
-/** What of one that is not open lies in memory, in bytes, at most; larger ones go to the store's
- *  file, without a key. */
-#define SCRATCH_BYTES_MAX (64 * 1024)
-
-/** What is to become of a new file of this name. */
-enum dirty_plan scratch_fate(const struct fs *fs, const char *name);
-
-/** Is it a file that stays in memory while it has a name? */
-bool scratch_is(const struct inode *node);
-
-/** A scratch file has been closed: take what is too large out of memory. */
-void scratch_spill(struct fs *fs, struct inode *node);
+/** What is to become of a new file of this name. @return enum dirty_plan */
+unsigned scratch_plan(const struct fs *fs, const char *name);
 
 #endif

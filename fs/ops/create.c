@@ -3,11 +3,11 @@
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/ops/new_node.h"
 #include "fs/ops/file.h"
 #include "fs/tree/lookup.h"
 #include "fs/tree/timepoint.h"
-#include "fs/editors/scratch.h"
 
 #include <errno.h>
 
@@ -122,7 +122,7 @@ static int create_at(struct fs *fs, struct kt_txn *txn, const struct create_op *
 		return err;
 	err = create_in_memory(fs, txn, op, target.directory, &target.place, ret_entry, ret_file);
 	if (!err) {
-		(*ret_file)->node->dirty->plan = scratch_fate(fs, name);
+		(*ret_file)->node->dirty->plan = editors_plan(fs, name);
 		flusher_touch(fs, target.directory);
 	}
 	return err;

@@ -4,7 +4,6 @@
 #include "fs/ops/ops_internal.h"
 #include "fs/core.h"
 #include "fs/dirty/dirty_file.h"
-#include "fs/editors/scratch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -44,7 +43,7 @@ void file_free_all(struct fs *fs)
 static bool is_unpublished(const struct inode *node)
 {
 	return node->dirty != NULL && (inode_has_name(node) || !node->dirty->whole) &&
-	       !scratch_is(node);
+	       !dirty_stays(node);
 }
 
 /* Publish a node's content under its key, if it has some. A file that was removed has no key. */

@@ -5,6 +5,7 @@
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/tree/dir_record.h"
 #include "fs/ops/new_node.h"
 #include "fs/tree/lookup.h"
@@ -68,7 +69,7 @@ static int link_touch(struct link_op *l)
 
 static int link_file(struct link_op *l)
 {
-	int err = aside_yield(l->fs, l->txn, &l->key_to);
+	int err = editors_yield(l->fs, l->txn, &l->key_to);
 
 	if (!err)
 		err = foreign_leaving(l->fs, l->node);

@@ -1,8 +1,8 @@
 /* mkdir, symlink and mknod. */
 #include "fs/ops/ops_internal.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/dirty/dirty_file.h"
-#include "fs/editors/scratch.h"
 #include "fs/ops/new_node.h"
 #include "fs/tree/dir_record.h"
 
@@ -67,7 +67,7 @@ static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller 
 	err = attr_blob_init(&known->attr, &blob);
 	if (err)
 		return err;
-	err = aside_yield(fs, txn, &ret_found->key);
+	err = editors_yield(fs, txn, &ret_found->key);
 	if (!err)
 		err = kt_put_entry(txn, ret_found->key.bytes, ret_found->key.size, op->value, size,
 			blob.bytes, blob.size, known->mtime_ns);
@@ -107,7 +107,7 @@ static int make_node(struct fs *fs, const struct fs_caller *caller, struct make_
 	err = query_free_name(fs, txn, parent, name, &target);
 	if (!err)
 		err = foreign_reviving(fs, target.directory);
-	op->scratch = S_ISLNK(op->mode) && scratch_fate(fs, name) == DIRTY_SCRATCH;
+	op->scratch = S_ISLNK(op->mode) && editors_plan(fs, name) == DIRTY_SCRATCH;
 	if (!err && S_ISDIR(op->mode))
 		err = make_directory(fs, txn, caller, &target, op->mode, &found);
 	else if (!err)

@@ -7,6 +7,7 @@
  */
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/ops/new_node.h"
 #include "fs/tree/lookup.h"
 #include "fs/tree/trail.h"
@@ -263,7 +264,7 @@ static bool is_hidden(const struct listing *l, const struct child *child)
 	struct key key;
 
 	return l->fs->aside_count > 0 && child->kind == INODE_FILE && !unstored_is_same(l, child) &&
-	       place_key(l->fs->separator, &place, &key) == 0 && aside_hides(l->fs, &key);
+	       place_key(l->fs->separator, &place, &key) == 0 && editors_hide(l->fs, &key);
 }
 
 static void list_remember(struct listing *l)

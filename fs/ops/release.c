@@ -3,7 +3,30 @@
 #include "fs/ops/ops_internal.h"
 #include "fs/core.h"
 #include "fs/dirty/dirty_file.h"
-#include "fs/editors/scratch.h"
+
+/** Content of a file that is not open stays in memory up to so many bytes. More goes to the file of
+ *  the store, in a nameless entry. */
+#define RELEASE_MEMORY_MAX (64 * 1024)
+
+/* Take content that is too large out of memory. If that fails, it stays there. */
+static void release_spill(struct fs *fs, struct inode *node)
+{
+	uint64_t nameless = 0;
+	struct kt_txn *txn;
+	bool still;
+	int err = 0;
+
+	if (update_begin(fs, &txn) != 0)
+		return;
+	still = dirty_stays(node) &&
+		node->dirty->aside == NULL; /* else it was published meanwhile */
+	if (still)
+		err = dirty_spill(node->dirty, txn, NULL, 0, NULL, 0, &nameless);
+	err = update_commit(fs, txn, err);
+	if (still && !err)
+		dirty_spilled(node->dirty, nameless, 0, 0);
+	update_end(fs, err);
+}
 
 /* One handle less. The last one takes along what nobody can reach any more: the file was removed,
  * or it could not be stored, which its last flush has reported. */
@@ -12,7 +35,7 @@ static void drop_file(struct fs *fs, struct fs_file *file)
 	struct inode *node = file->node;
 
 	file_free(file);
-	if (node->opens == 0 && !scratch_is(node))
+	if (node->opens == 0 && !dirty_stays(node))
 		dirty_drop(node);
 	inodes_tidy(&fs->nodes, node);
 }
@@ -35,16 +58,17 @@ static void drop_nameless(struct fs *fs, struct fs_file *file)
 	update_end(fs, err);
 }
 
-/* A scratch file stays. @return whether it is one */
-static bool release_scratch(struct fs *fs, struct fs_file *file)
+/* Release a handle of a file that stays in memory. @return whether it is one */
+static bool release_staying(struct fs *fs, struct fs_file *file)
 {
 	struct inode *node = file->node;
-	bool scratch, large = false;
+	bool stays, large = false;
 
 	pthread_mutex_lock(&fs->lock);
-	scratch = scratch_is(node);
-	if (scratch) {
-		large = node->dirty->buffer.bytes > SCRATCH_BYTES_MAX && node->dirty->aside == NULL;
+	stays = dirty_stays(node);
+	if (stays) {
+		large = node->dirty->buffer.bytes > RELEASE_MEMORY_MAX &&
+			node->dirty->aside == NULL;
 		if (node->dirty->plan == DIRTY_DELAYED)
 			flusher_expect_delayed(fs, node->dirty);
 		if (!large)
@@ -52,12 +76,12 @@ static bool release_scratch(struct fs *fs, struct fs_file *file)
 	}
 	pthread_mutex_unlock(&fs->lock);
 	if (large) {
-		scratch_spill(fs, node);
+		release_spill(fs, node);
 		pthread_mutex_lock(&fs->lock);
 		drop_file(fs, file);
 		pthread_mutex_unlock(&fs->lock);
 	}
-	return scratch;
+	return stays;
 }
 
 void fs_release(struct fs *fs, struct fs_file *file)
@@ -65,7 +89,7 @@ void fs_release(struct fs *fs, struct fs_file *file)
 	const struct dirty_file *dirty;
 
 	file_publish(fs, file);
-	if (release_scratch(fs, file))
+	if (release_staying(fs, file))
 		return;
 	pthread_mutex_lock(&fs->lock);
 	dirty = file->node->dirty;

@@ -4,6 +4,7 @@
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -69,15 +70,15 @@ int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
 		return lose_name(txn, found, replaced, ret_removal);
 	if (node != NULL && node->opens > 0 && !whole)
 		return keep_value(fs, txn, found, ret_removal);
-	if (whole && node->dirty->aside != NULL)
-		err = aside_take(node->dirty, txn);
+	if (whole)
+		err = editors_take(node->dirty, txn);
 	if (!err && whole && node->opens == 0)
 		err = dirty_delete_nameless(node->dirty, txn);
 	if (err)
 		return err;
 	if (replaced)
 		return 0;
-	return whole ? aside_clear(fs, txn, &found->key)
+	return whole ? editors_clear(fs, txn, &found->key)
 		     : kt_delete(txn, found->key.bytes, found->key.size, 0);
 }
 

@@ -8,12 +8,12 @@
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/tree/dir_record.h"
 #include "fs/ops/rename_exchange.h"
 #include "fs/tree/lookup.h"
 #include "fs/ops/move_keys.h"
 #include "fs/ops/remove.h"
-#include "fs/editors/scratch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -61,9 +61,9 @@ static int move_renamed(
 /* A scratch file gets another name of that kind: both keys, if there are any, are nobody's now. */
 static int rename_scratch(struct rename_op *r)
 {
-	int err = aside_clear(r->fs, r->txn, &r->found.key);
+	int err = editors_clear(r->fs, r->txn, &r->found.key);
 
-	return err ? err : aside_clear(r->fs, r->txn, &r->key_to);
+	return err ? err : editors_clear(r->fs, r->txn, &r->key_to);
 }
 
 /* Does an editor put a saved file aside? */
@@ -79,10 +79,10 @@ static bool puts_aside(struct rename_op *r)
 		return false;
 	if (r->node != NULL && (r->node->dirty != NULL || r->node->opens > 0))
 		return false;
-	if (r->replaces && (there == NULL || !scratch_is(there)))
+	if (r->replaces && (there == NULL || !dirty_stays(there)))
 		return false; /* a key of such a name stays one */
 	lookup_stat(r->fs, r->node, &r->found, &stat);
-	return S_ISREG(stat.st_mode) && scratch_fate(r->fs, r->to_name) == DIRTY_SCRATCH;
+	return S_ISREG(stat.st_mode) && editors_plan(r->fs, r->to_name) == DIRTY_SCRATCH;
 }
 
 static int put_aside(struct rename_op *r)
@@ -93,7 +93,7 @@ static int put_aside(struct rename_op *r)
 	stat_keep_ino(INODE_FILE, &r->found.key, &known);
 	if (r->node == NULL)
 		err = inodes_get(&r->fs->nodes, &r->from.place, &r->node);
-	return err ? err : aside_begin(r->fs, r->node, &known);
+	return err ? err : editors_put_aside(r->fs, r->node, &known);
 }
 
 /* Move the entry, or, if there is content that is to replace it, that. */
@@ -109,12 +109,12 @@ static int move_file(struct rename_op *r)
 		return rename_scratch(r);
 	if (r->puts_aside)
 		return put_aside(r);
-	err = aside_yield(r->fs, r->txn, &r->key_to);
+	err = editors_yield(r->fs, r->txn, &r->key_to);
 	if (err)
 		return err;
 	if (dirty != NULL && dirty->whole && r->node->shared == 0) {
 		err = dirty_publish(dirty, r->txn, &r->key_to);
-		return err ? err : aside_clear(r->fs, r->txn, from);
+		return err ? err : editors_clear(r->fs, r->txn, from);
 	}
 	if (dirty != NULL) {
 		err = inode_entry(r->fs->separator, r->node, r->txn, &tree, &key);
@@ -136,9 +136,9 @@ static int rename_file(struct rename_op *r)
 		return -EINVAL;
 	r->place_to = r->to.place;
 	r->node = inodes_find_file(&r->fs->nodes, &r->from.place, r->found.known.shared);
-	r->keeps = r->node != NULL && scratch_is(r->node) &&
+	r->keeps = r->node != NULL && dirty_stays(r->node) &&
 		   r->node->dirty->plan == DIRTY_SCRATCH &&
-		   scratch_fate(r->fs, r->to_name) == DIRTY_SCRATCH;
+		   editors_plan(r->fs, r->to_name) == DIRTY_SCRATCH;
 	r->puts_aside = puts_aside(r);
 	err = conflict_lost(r->fs, r->node);
 	if (!err)
@@ -163,8 +163,8 @@ static int move_value(struct rename_op *r)
 
 	from.size--;
 	to.size--;
-	err = aside_yield(r->fs, r->txn, &to);
-	if (err || aside_hides(r->fs, &from))
+	err = editors_yield(r->fs, r->txn, &to);
+	if (err || editors_hide(r->fs, &from))
 		return err;
 	err = foreign_moving(r->fs, &from, &to, false);
 	if (err)

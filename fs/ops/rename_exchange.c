@@ -13,6 +13,7 @@
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/tree/dir_record.h"
 #include "fs/tree/lookup.h"
 #include "fs/ops/move_keys.h"
@@ -138,9 +139,9 @@ static int exchange_entries(struct exchange_op *x)
 	int err = free_key(x, KT_ENTRIES, &p);
 
 	if (!err)
-		err = aside_yield(x->fs, x->txn, a);
+		err = editors_yield(x->fs, x->txn, a);
 	if (!err)
-		err = aside_yield(x->fs, x->txn, b);
+		err = editors_yield(x->fs, x->txn, b);
 	if (!err)
 		err = move_if_there(x->txn, a, &p);
 	if (!err)

@@ -1,9 +1,9 @@
 /* A change of the store together with what it changes in memory. See update.h. */
 #include "fs/ops/update.h"
 
-#include "fs/editors/aside.h"
 #include "fs/dirty/conflict.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/meta/stat.h"
 
 #include <errno.h>
@@ -81,7 +81,7 @@ int update_commit(struct fs *fs, struct kt_txn *txn, int err)
 		err = kt_commit_to(txn, 0, fs->foreign.seen);
 	foreign_ended(fs, err ? 0 : commit);
 	inode_numbers_settle(&fs->inode_numbers, !err);
-	aside_end(fs, !err);
+	editors_ended(fs, !err);
 	if (!err)
 		conflict_cleaned(fs);
 	return err;

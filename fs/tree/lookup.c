@@ -8,6 +8,7 @@
 
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
+#include "fs/editor_hooks.h"
 #include "fs/tree/children.h"
 
 #include <errno.h>
@@ -230,7 +231,7 @@ static int lookup_file(
 
 	if (err != -ENOENT)
 		return err;
-	if (aside_hides(fs, &ret_found->key))
+	if (editors_hide(fs, &ret_found->key))
 		return -ENOENT;
 	err = kt_stat(txn, ret_found->key.bytes, ret_found->key.size, &stat);
 	return err ? err : lookup_entry(fs, place, &stat, ret_found);
@@ -251,7 +252,7 @@ static int lookup_either(struct fs *fs, struct kt_txn *txn, const struct place *
 	err = lookup_seek(txn, KT_ENTRIES, &key, &cursor);
 	if (!err && kt_cursor_key(cursor).size == key.size &&
 		lookup_begins_with(kt_cursor_key(cursor), &key)) {
-		is_file = !aside_hides(fs, &key);
+		is_file = !editors_hide(fs, &key);
 		err = kt_cursor_stat(cursor, &stat);
 		if (!err)
 			err = kt_cursor_next(cursor);
