@@ -32,7 +32,6 @@
 #include "fs/meta/inode_numbers.h"
 #include "fs/tree/inode.h"
 #include "fs/tree/timepoint.h"
-#include "fs/tree/position.h"
 
 #include "keytree.h"
 
@@ -59,7 +58,6 @@ struct fs {
 	size_t aside_count;		       /* of these, how many were put aside (aside.h) */
 	struct dirty_file *abandoned;	       /* nameless entries to be deleted (conflict.h) */
 	struct inode *touched;		       /* directories whose times are to be recorded */
-	struct positions positions;	       /* where listings went on */
 	struct flusher flusher;
 	struct foreign foreign;	  /* of others */
 	struct prefetch prefetch; /* what is read, if nobody opens files */

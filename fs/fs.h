@@ -331,9 +331,10 @@ int fs_opendir(struct fs *fs, uint64_t node, struct fs_dir **ret_dir);
  *  @return true: taken; false: no room, stop before this entry */
 typedef bool fs_readdir_fn(void *arg, const char *name, const struct fs_entry *entry, off_t offset);
 
-/** List a directory from an offset that an earlier call gave, or 0. An offset from another handle
- * of the same directory will do, though it may take a walk to there. What is told of each entry is
- *  true now, not when the directory was opened. */
+/** List a directory from an offset that an earlier call gave, or 0. An offset names a place between
+ *  two entries, for every handle of the directory, until its node is forgotten: all entries that
+ *  stay are listed once, whatever is made and removed meanwhile. What is told of each entry is true
+ *  now, not when the directory was opened. */
 int fs_readdir(
 	struct fs *fs, struct fs_dir *dir, off_t offset, bool plus, fs_readdir_fn *emit, void *arg);
 

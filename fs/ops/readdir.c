@@ -2,15 +2,16 @@
  *
  * A listing is ".", "..", "%value" if the directory has a value, and then its children in the order
  * of their keys: those in the store, from a walk, with those merged in that are in memory only.
- * Each call begins a transaction of its own and goes on by key (position.h), so nothing of the
- * store is held between calls, and what a call says of a file is true at that moment.
+ * Each call begins a transaction of its own and goes on behind the key that its offset stands for
+ * (dir_cookies.h), so nothing of the store is held between calls, and what a call says of a file is
+ * true at that moment.
  */
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
 #include "fs/editor_hooks.h"
 #include "fs/ops/new_node.h"
 #include "fs/tree/lookup.h"
-#include "fs/tree/trail.h"
+#include "fs/tree/dir_cookies.h"
 #include "fs/tree/children.h"
 
 #include <assert.h>
@@ -19,14 +20,11 @@
 #include <string.h>
 
 /* Offsets behind the first entries. */
-enum { AFTER_DOT = 1, AFTER_DOT_DOT = 2, AFTER_VALUE = 3 };
+enum { AFTER_DOT = 1, AFTER_DOT_DOT = 2, AFTER_VALUE = DIR_COOKIES_FIRST - 1 };
 
 struct fs_dir {
 	LIST_ENTRY(fs_dir) list; /* in fs->dirs */
 	struct inode *node;	 /* its opens count the handle */
-	off_t offset; /* where the last call stopped, and if that is behind AFTER_VALUE: */
-	struct position position;
-	struct trail trail;
 };
 
 struct listing {
@@ -38,10 +36,11 @@ struct listing {
 	bool plus;
 	fs_readdir_fn *emit;
 	void *arg;
-	off_t offset; /* behind the last entry that was taken, and if that is behind AFTER_VALUE: */
-	struct position position;
-	struct trail *trail;	 /* to remember positions in; NULL: they are not */
-	struct inode **unstored; /* children that are in memory only, in order */
+	off_t offset;		  /* behind the last entry that was taken */
+	off_t next_offset;	  /* behind the one that is emitted */
+	struct dir_cookie *at;	  /* the last child with an offset, or NULL */
+	struct position position; /* behind the last child that was listed */
+	struct inode **unstored;  /* children that are in memory only, in order */
 	size_t unstored_count, unstored_next;
 };
 
@@ -65,13 +64,14 @@ static int emit_place(
 		new_node_give(l->fs, node, found, &entry);
 	else
 		lookup_stat(l->fs, node, found, &entry.stat);
-	taken = l->emit(l->arg, name, &entry, l->offset + 1);
+	taken = l->emit(l->arg, name, &entry, l->next_offset);
 	assert(!l->plus || node->lookups > 0);
 	if (l->plus && !taken) {
 		node->lookups--;
 		inodes_tidy(&l->fs->nodes, node);
 	}
-	l->offset += taken;
+	if (taken)
+		l->offset = l->next_offset;
 	return taken ? 0 : 1;
 }
 
@@ -80,9 +80,9 @@ static int emit_bare(struct listing *l, const char *name, const struct stat *sta
 {
 	struct fs_entry entry = {.node = 0, .stat = *stat};
 
-	if (!l->emit(l->arg, name, &entry, l->offset + 1))
+	if (!l->emit(l->arg, name, &entry, l->next_offset))
 		return 1;
-	l->offset++;
+	l->offset = l->next_offset;
 	return 0;
 }
 
@@ -107,6 +107,7 @@ static int emit_dots(struct listing *l)
 	while (!err && l->offset < AFTER_DOT_DOT) {
 		bool dot = l->offset < AFTER_DOT;
 
+		l->next_offset = dot ? AFTER_DOT : AFTER_DOT_DOT;
 		err = lookup_at_node(l->fs, l->txn, dot ? l->node : parent, &found);
 		if (!err)
 			lookup_stat(l->fs, dot ? l->node : parent, &found, &stat);
@@ -124,6 +125,7 @@ static int emit_value(struct listing *l)
 
 	if (l->offset != AFTER_DOT_DOT)
 		return 0;
+	l->next_offset = AFTER_VALUE;
 	target.place.kind = INODE_FILE;
 	err = l->place.kind == INODE_DIR && l->place.parent != NULL
 		      ? lookup_at_target(l->fs, l->txn, &target, &found)
@@ -267,28 +269,37 @@ static bool is_hidden(const struct listing *l, const struct child *child)
 	       place_key(l->fs->separator, &place, &key) == 0 && editors_hide(l->fs, &key);
 }
 
-static void list_remember(struct listing *l)
-{
-	if (l->trail != NULL)
-		trail_add(l->trail, l->offset, &l->position);
-}
-
 /* Emit the next child of those in memory, and go on behind it. */
 static int list_unstored(struct listing *l)
 {
 	struct inode *node = l->unstored[l->unstored_next];
 	struct place place = inode_place(node);
-	off_t offset = l->offset;
-	int err = emit_unstored(l, node);
+	int err;
 
-	if (err)
-		return err;
-	l->unstored_next++;
-	if (l->offset == offset)
-		return 0;
 	position_set_behind(&l->position, place.bytes, place.size);
-	list_remember(l);
-	return 0;
+	err = dir_cookies_next(l->node->cookies, &l->at, &l->position, &l->next_offset);
+	if (!err)
+		err = emit_unstored(l, node);
+	if (!err)
+		l->unstored_next++;
+	return err;
+}
+
+/* Emit the next child of those in the store, which ends where the cursor of children is. */
+static int list_stored(
+	struct listing *l, const struct children *children, const struct child *child)
+{
+	int err = 0;
+
+	position_copy(&l->position, &children->at);
+	if (!is_hidden(l, child)) {
+		err = dir_cookies_next(l->node->cookies, &l->at, &l->position, &l->next_offset);
+		if (!err)
+			err = emit_child(l, child);
+	}
+	if (!err)
+		l->unstored_next += unstored_is_same(l, child);
+	return err;
 }
 
 static int list_children(struct listing *l, struct children *children)
@@ -304,19 +315,15 @@ static int list_children(struct listing *l, struct children *children)
 
 		if (unstored_is_first(l, children, have ? &child : NULL)) {
 			err = list_unstored(l);
-			if (err)
-				return err;
-			continue;
-		}
-		if (!have)
+		} else if (have) {
+			err = list_stored(l, children, &child);
+			next = err ? 0 : children_next(children, &child);
+		} else {
+			dir_cookies_end(l->node->cookies, l->at);
 			return 0;
-		err = is_hidden(l, &child) ? 0 : emit_child(l, &child);
+		}
 		if (err)
 			return err;
-		l->unstored_next += unstored_is_same(l, &child);
-		position_copy(&l->position, &children->at);
-		list_remember(l);
-		next = children_next(children, &child);
 	}
 	return next;
 }
@@ -346,42 +353,18 @@ static int list_from(struct listing *l)
 
 /* ---- the operations -------------------------------------------------------------------------- */
 
-static bool skip_until(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
+/* Find out where to go on. */
+static int list_seek(struct listing *l, off_t offset)
 {
-	(void)name;
-	(void)entry;
-	return offset <= *(const off_t *)arg;
-}
+	struct inode *node = l->node;
 
-/* Find the position of an offset: it is mostly where the last call stopped. One that nobody
- * remembers is found by counting. */
-static int list_seek(struct listing *l, const struct fs_dir *dir, off_t offset)
-{
-	struct listing count = *l;
-	int err;
-
+	if (node->cookies == NULL)
+		node->cookies = dir_cookies_new();
+	if (node->cookies == NULL)
+		return -ENOMEM;
 	l->offset = offset;
-	if (offset <= AFTER_VALUE) {
-		l->position.size = l->position.piece_count = 0;
-		return 0;
-	}
-	if (offset == dir->offset) {
-		position_copy(&l->position, &dir->position);
-		return 0;
-	}
-	if (trail_find(&dir->trail, offset, &l->position))
-		return 0;
-	if (positions_get(&l->fs->positions, l->node->number, offset, &l->position))
-		return 0;
-	count.offset = 0;
-	count.plus = false;
-	count.trail = NULL;
-	count.emit = skip_until;
-	count.arg = &offset;
-	err = list_from(&count);
-	l->offset = count.offset;
-	position_copy(&l->position, &count.position);
-	return err == 1 ? 0 : err;
+	dir_cookies_seek(node->cookies, offset, &l->at, &l->position);
+	return 0;
 }
 
 int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
@@ -400,8 +383,6 @@ int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
 		node->opens++;
 		dir->node = node;
 		LIST_INSERT_HEAD(&fs->dirs, dir, list);
-		dir->offset = dir->position.size = dir->position.piece_count = 0;
-		dir->trail = (struct trail){0};
 	}
 	pthread_mutex_unlock(&fs->lock);
 	if (err)
@@ -414,12 +395,7 @@ int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
 int fs_readdir(
 	struct fs *fs, struct fs_dir *dir, off_t offset, bool plus, fs_readdir_fn *emit, void *arg)
 {
-	struct listing l = {.fs = fs,
-		.node = dir->node,
-		.plus = plus,
-		.emit = emit,
-		.arg = arg,
-		.trail = &dir->trail};
+	struct listing l = {.fs = fs, .node = dir->node, .plus = plus, .emit = emit, .arg = arg};
 	int err;
 
 	pthread_mutex_lock(&fs->lock);
@@ -433,14 +409,10 @@ int fs_readdir(
 		l.place = inode_place(l.node);
 		err = place_key(fs->separator, &l.place, &l.prefix);
 		if (!err)
-			err = list_seek(&l, dir, offset);
+			err = list_seek(&l, offset);
 		if (!err)
 			err = list_from(&l);
 		kt_abort(l.txn);
-	}
-	if (!err || err == 1) {
-		dir->offset = l.offset;
-		position_copy(&dir->position, &l.position);
 	}
 	pthread_mutex_unlock(&fs->lock);
 	return err == 1 ? 0 : err;
@@ -449,13 +421,10 @@ int fs_readdir(
 void fs_releasedir(struct fs *fs, struct fs_dir *dir)
 {
 	pthread_mutex_lock(&fs->lock);
-	if (dir->offset > AFTER_VALUE)
-		positions_put(&fs->positions, dir->node->number, dir->offset, &dir->position);
 	dir->node->opens--;
 	inodes_tidy(&fs->nodes, dir->node);
 	LIST_REMOVE(dir, list);
 	pthread_mutex_unlock(&fs->lock);
-	trail_fini(&dir->trail);
 	free(dir);
 }
 
@@ -465,7 +434,6 @@ void dir_free_all(struct fs *fs)
 		struct fs_dir *dir = LIST_FIRST(&fs->dirs);
 
 		LIST_REMOVE(dir, list);
-		trail_fini(&dir->trail);
 		free(dir);
 	}
 }

@@ -7,6 +7,7 @@
 
 #include "fs/fs.h"
 #include "fs/names/names.h"
+#include "fs/tree/dir_cookies.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -148,6 +149,7 @@ void inodes_fini(struct inodes *nodes)
 			continue;
 		free(nodes->slots[i].node->id);
 		free(nodes->slots[i].node->last);
+		dir_cookies_free(nodes->slots[i].node->cookies);
 		free(nodes->slots[i].node);
 	}
 	free(nodes->slots);
@@ -296,6 +298,7 @@ void inodes_tidy(struct inodes *nodes, struct inode *node)
 			inodes_unshare(nodes, node);
 		slot_give(nodes, node);
 		free(node->last);
+		dir_cookies_free(node->cookies);
 		free(node);
 		node = parent;
 	}

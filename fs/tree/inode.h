@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct dir_cookies;
 struct dirty_file;
 struct known;
 
@@ -71,11 +72,12 @@ struct inode {
 	uint64_t version;	  /* of its entry, while it is written (conflict.h) */
 
 	/* of a directory */
-	uint64_t given;	    /* the commit that was known when it was last given out */
-	bool gone;	    /* others have taken it away, which was told */
-	uint64_t ino;	    /* shown while it has no record; 0: not shown yet */
-	int64_t touched_ns; /* when names in it last changed; 0: its record says that */
-	bool touched;	    /* that is still to be recorded, and it is in this list: */
+	uint64_t given;		     /* the commit that was known when it was last given out */
+	bool gone;		     /* others have taken it away, which was told */
+	uint64_t ino;		     /* shown while it has no record; 0: not shown yet */
+	struct dir_cookies *cookies; /* offsets of its listings (dir_cookies.h); or NULL */
+	int64_t touched_ns;	     /* when names in it last changed; 0: its record says that */
+	bool touched;		     /* that is still to be recorded, and it is in this list: */
 	struct inode *touched_next;
 
 	unsigned char *id; /* key of the table: number of the parent, kind, bytes */

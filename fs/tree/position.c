@@ -1,4 +1,4 @@
-/* Where a listing of a directory goes on. See position.h. */
+/* A position between two children. See position.h. */
 #include "fs/tree/position.h"
 
 #include <assert.h>
@@ -19,28 +19,4 @@ void position_set_behind(struct position *position, const void *bytes, size_t si
 	memcpy(position->bytes, bytes, size);
 	position->bytes[size] = '\0';
 	position->size = size + 1;
-}
-
-void positions_put(
-	struct positions *positions, uint64_t node, off_t offset, const struct position *position)
-{
-	unsigned at = positions->next++ % POSITIONS_MAX;
-
-	positions->kept[at].node = node;
-	positions->kept[at].offset = offset;
-	position_copy(&positions->kept[at].position, position);
-}
-
-bool positions_get(const struct positions *positions, uint64_t node, off_t offset,
-	struct position *ret_position)
-{
-	for (unsigned i = 0; i < POSITIONS_MAX; i++) {
-		unsigned at = (positions->next - 1 - i) % POSITIONS_MAX;
-
-		if (positions->kept[at].node == node && positions->kept[at].offset == offset) {
-			position_copy(ret_position, &positions->kept[at].position);
-			return true;
-		}
-	}
-	return false;
 }

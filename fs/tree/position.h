@@ -1,9 +1,6 @@
-/* Where a listing of a directory goes on: by key, so that it needs nothing of the store meanwhile,
- * and that what comes and goes elsewhere in the directory does not move it.
- *
- * A caller knows a position by an offset, which counts the names before it. An open directory
- * remembers the last one; those of directories that were closed in between are kept in a small
- * ring, for callers that open a directory anew for each part of a listing.
+/* A position between two children of a directory: where a listing goes on. It is a key, so it needs
+ * nothing of the store meanwhile, and what comes and goes elsewhere in the directory does not move
+ * it. Callers know a position by an offset (dir_cookies.h).
  */
 #ifndef FS_TREE_POSITION_H
 #define FS_TREE_POSITION_H
@@ -13,7 +10,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 /** Pieces that begin alike can be told apart by one or two bytes at most (names.h). */
 #define POSITION_PIECES_MAX 3
@@ -30,29 +26,10 @@ struct position {
 	struct position_piece pieces[POSITION_PIECES_MAX];
 };
 
-#define POSITIONS_MAX 16
-
-struct positions {
-	struct {
-		uint64_t node; /* 0: none */
-		off_t offset;
-		struct position position;
-	} kept[POSITIONS_MAX];
-	unsigned next; /* the one to be overwritten */
-};
-
 /** Copy a position, and no more bytes than it has. */
 void position_copy(struct position *to, const struct position *from);
 
 /** Go on behind the file whose name stands for these bytes. The pieces stay. */
 void position_set_behind(struct position *position, const void *bytes, size_t size);
-
-/** Keep a position of a directory. */
-void positions_put(
-	struct positions *positions, uint64_t node, off_t offset, const struct position *position);
-
-/** Find the position of an offset. @return false: it is not known any more */
-bool positions_get(const struct positions *positions, uint64_t node, off_t offset,
-	struct position *ret_position);
 
 #endif

@@ -2,7 +2,6 @@
 #include "mount/system/daemonize.h"
 #include "mount/fuse/kernel_notify.h"
 #include "mount/cli/command.h"
-#include "mount/fuse/dircache.h"
 #include "mount/system/mountpoint.h"
 #include "mount/system/sd_notify.h"
 #include "mount/system/mount_options.h"
@@ -46,19 +45,16 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
 static int serve(struct mount *mount, const struct attach_options *attach, struct snapdir *snapdir,
 	struct coherence *coherence)
 {
-	struct dircache dirs;
 	struct ops_context context = {
 		.snapdir = snapdir,
 		.coherence = coherence,
 		.read_only = mount->options.read_only,
-		.dirs = &dirs,
 	};
 	struct session *session;
 	struct attach_why why;
 	int err;
 
 	fuse_set_log_func(log_fuse);
-	dircache_init(&dirs);
 	if (session_open(attach, &context, mount->debug, &session, &why) != 0)
 		return complain(mount, mount->dir, "mount", why.text);
 	err = coherence_start(coherence, session_fuse(session), &context);
@@ -72,7 +68,6 @@ static int serve(struct mount *mount, const struct attach_options *attach, struc
 	session_wait(session, coherence);
 	notify_manager("STOPPING=1");
 	session_close(session);
-	dircache_fini(&dirs);
 	return COMMAND_DONE;
 }
 

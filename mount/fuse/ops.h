@@ -21,7 +21,6 @@
 #include <stdbool.h>
 
 struct coherence;
-struct dircache;
 struct snapdir;
 
 /** Largest write the kernel sends in one request, and largest read it asks for. */
@@ -30,8 +29,7 @@ struct snapdir;
 /** What the handlers work on: the user data of the session. */
 struct ops_context {
 	struct snapdir *snapdir;
-	bool read_only;	       /* the kernel then opens files and directories without asking */
-	struct dircache *dirs; /* listings in progress, if read-only */
+	bool read_only; /* the kernel then opens files and directories without asking */
 	struct coherence *coherence;
 	struct wire wire;
 	struct counts counts;

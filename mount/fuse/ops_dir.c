@@ -1,6 +1,5 @@
 /* Open directories. The kernel keeps listings; in a read-only mount it does not even ask to open
- * a directory, and names no handle when it lists one (dircache.h). */
-#include "mount/fuse/dircache.h"
+ * a directory, and names no handle when it lists one. */
 #include "mount/fuse/ops_reply.h"
 
 #include <errno.h>
@@ -35,7 +34,6 @@ struct listing {
 	bool plus;
 	char *buf;
 	size_t size, used;
-	off_t offset; /* behind the last entry */
 };
 
 static bool add_entry(void *arg, const char *name, const struct fs_entry *entry, off_t offset)
@@ -54,7 +52,6 @@ static bool add_entry(void *arg, const char *name, const struct fs_entry *entry,
 	if (need > room)
 		return false;
 	listing->used += need;
-	listing->offset = offset;
 	return true;
 }
 
@@ -67,24 +64,19 @@ static int list_opened(struct listing *listing, off_t offset, struct fs_dir *dir
 }
 
 /* List a directory that the kernel has not opened. */
-static int list_unopened(struct listing *listing, fuse_ino_t node, off_t offset)
+static int list_unopened(struct listing *listing, off_t offset)
 {
-	const struct ops_context *context = ops_context(listing->req);
-	struct fs *fs = listing->at.fs;
-	struct fs_dir *dir = dircache_take(context->dirs, node, offset);
-	int err = dir != NULL ? 0 : fs_opendir(fs, listing->at.node, &dir);
+	struct fs_dir *dir;
+	int err = fs_opendir(listing->at.fs, listing->at.node, &dir);
 
-	if (err != 0)
+	if (err)
 		return err;
 	err = list_opened(listing, offset, dir);
-	if (!err && listing->used > 0)
-		dircache_put(context->dirs, fs, node, listing->offset, dir);
-	else
-		fs_releasedir(fs, dir);
+	fs_releasedir(listing->at.fs, dir);
 	return err;
 }
 
-static int list(struct listing *listing, fuse_ino_t node, off_t offset, struct fs_dir *dir)
+static int list(struct listing *listing, off_t offset, struct fs_dir *dir)
 {
 	int err = listing->at.is_list && offset == 0
 			  ? snapdir_refresh(ops_context(listing->req)->snapdir)
@@ -92,8 +84,7 @@ static int list(struct listing *listing, fuse_ino_t node, off_t offset, struct f
 
 	if (err != 0)
 		return err;
-	return dir == NULL ? list_unopened(listing, node, offset)
-			   : list_opened(listing, offset, dir);
+	return dir == NULL ? list_unopened(listing, offset) : list_opened(listing, offset, dir);
 }
 
 static void reply_listing(
@@ -106,7 +97,7 @@ static void reply_listing(
 		.size = size,
 		.buf = malloc(size),
 	};
-	int err = listing.buf != NULL ? list(&listing, node, offset, dir) : -ENOMEM;
+	int err = listing.buf != NULL ? list(&listing, offset, dir) : -ENOMEM;
 
 	if (err != 0 && listing.used == 0)
 		ops_reply(req, err);

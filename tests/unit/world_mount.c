@@ -293,7 +293,7 @@ struct names {
 	size_t size, used;
 	off_t offset;
 	unsigned room; /* entries to take in this call */
-	bool failed;   /* no room for the text, or an offset that is not behind the one before */
+	bool failed;   /* no room for the text, or the offset of the entry before again */
 	bool plus;
 };
 
@@ -305,7 +305,7 @@ static bool take_name(void *arg, const char *name, const struct fs_entry *entry,
 		return false;
 	names->room--;
 	/* no assertion in here: it would leave the file system with its lock held */
-	names->failed |= offset <= names->offset;
+	names->failed |= offset == names->offset;
 	names->offset = offset;
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return true;
