@@ -1,5 +1,5 @@
-/* Saved files that got the name of a scratch file: an editor puts the old version aside while it
- * saves the new one. The store learns of that rename late:
+/* Saved files that are put aside: an editor renames the old version to the name of a scratch file
+ * while it saves the new one. The rename reaches the store late:
  *
  *                      the mount shows     the store has
  *     rename f f~      f~=old              f=old
@@ -7,13 +7,13 @@
  *     close f          f~=old f=new        f=new, and old in a nameless entry
  *     unlink f~        f=new               f=new
  *
- * So whoever reads the store sees the one value and then the other, never that there is none, nor
- * the name f~; and if the process dies meanwhile, f is there. What was put aside and then replaced
- * is a scratch file like others (scratch.h). Where nothing is written under the old name within a
- * moment, the rename is done in the store as any other (DIRTY_DELAYED). What others put under the
- * key meanwhile was put there before the rename, then.
+ * So a reader of the store sees one value and then the other, never a missing key, and never the
+ * name f~. If the process dies meanwhile, the store has f. Once its old key is replaced, a file
+ * put aside is a scratch file like any other (scratch.h). If nothing is written under the old name
+ * within a moment, the rename is done in the store (DIRTY_DELAYED). A value that others put under
+ * the old key before that moves with the rename, as if it had been there before.
  *
- * Both names are in one directory, so it can be renamed meanwhile. fs->lock is held throughout.
+ * Both names are in one directory, which can be renamed meanwhile. fs->lock is held throughout.
  */
 #ifndef FS_EDITORS_ASIDE_H
 #define FS_EDITORS_ASIDE_H
@@ -31,13 +31,13 @@ struct kt_txn;
 
 struct aside {
 	uint64_t taken; /* nameless entry that has the value if the transaction commits; 0: none */
-	bool gone;	/* an application has deleted it: that entry is empty */
+	bool gone;	/* an application has deleted the value: the nameless entry is empty */
 	size_t size;
-	unsigned char bytes[]; /* of the place whose key has the value */
+	unsigned char bytes[]; /* name bytes of the place whose key has the value */
 };
 
-/** Give a node content that is what its key has. The node is to be moved to another place in its
- * directory then.
+/** Give a node content that is what its key has. The caller moves the node to another name in its
+ *  directory then.
  *  @param known  of the file; its attributes are copied
  *  @return 0; -ENOMEM */
 int aside_begin(struct fs *fs, struct inode *node, const struct known *known);
@@ -51,14 +51,15 @@ int aside_key(const struct dirty_file *dirty, struct key *ret_key);
 /** Is what the store has under a key shown under another name? */
 bool aside_hides(const struct fs *fs, const struct key *key);
 
-/** Is a new version being written, which will take the key? The rename waits for that. */
+/** Is a new version being written, which will take the key? The rename in the store waits for
+ *  it. */
 bool aside_waits(const struct dirty_file *dirty);
 
 /** Move the value of content that was put aside to a nameless entry. */
 int aside_take(struct dirty_file *dirty, struct kt_txn *txn);
 
-/** Something else is going to be put under a key: whatever was put aside and is still there moves
- *  to a nameless entry. */
+/** Something else is going to be put under a key: if the value there is of a file that was put
+ *  aside, it moves to a nameless entry. */
 int aside_yield(struct fs *fs, struct kt_txn *txn, const struct key *key);
 
 /** The transaction of aside_take() and aside_yield() has ended. */

@@ -1,10 +1,12 @@
-/* Scratch files: the swap, backup and lock files of editors, known by their names. They live in
- * memory, as the content of a file that is being written does (dirty_file.h), also while they are not
- * open; they never become keys, and end with the mount. Renaming one onto another kind of name
- * saves it. A key that is there already stays one, whatever its name.
+/* Scratch files: the swap, backup and lock files of editors, known by their names. They stay in
+ * memory, as the content of a file that is being written does (dirty_file.h), also while they are
+ * not open. They never become keys, and go when the file system ends. A scratch file that is
+ * renamed to another kind of name is published. A key that exists already stays one, whatever its
+ * name.
  *
- * The probe of vim, an empty file named 4913, could be a key that somebody wants: it becomes one
- * when something is written to it, and else with what is stored late (flusher.h).
+ * The probe of vim is an empty file named 4913. An application could want a key of that name: the
+ * file is published when something is written to it, and else after a moment (DIRTY_DELAYED,
+ * flusher.h).
  */
 #ifndef FS_EDITORS_SCRATCH_H
 #define FS_EDITORS_SCRATCH_H
@@ -20,7 +22,7 @@ struct fs;
 /** The name of probes. */
 #define SCRATCH_PROBE "4913"
 
-/** So many at a time; more are ordinary files. */
+/** Most scratch files at a time; more are ordinary files. */
 #define SCRATCH_FILES_MAX 1000
 
 /** What is to become of a new file of this name. @return enum dirty_plan */

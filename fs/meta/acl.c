@@ -74,7 +74,7 @@ bool acl_is_minimal(struct kt_slice acl)
 	return count_of(acl) == 3;
 }
 
-/* The tag whose permissions show as those of the group. */
+/* The tag whose permissions are the group bits of the mode. */
 static unsigned group_tag(struct kt_slice acl)
 {
 	for (size_t i = 0; i < count_of(acl); i++) {
@@ -84,7 +84,7 @@ static unsigned group_tag(struct kt_slice acl)
 	return TAG_GROUP_OWNER;
 }
 
-/* Where the permissions of an entry are in a mode; -1: nowhere. */
+/* Shift of the permissions of an entry in a mode; -1: the mode does not have them. */
 static int shift_of(struct kt_slice acl, size_t index)
 {
 	unsigned tag = tag_at(acl, index);
@@ -138,7 +138,7 @@ static int copy_with_mode(
 	return 0;
 }
 
-/* Find a list in attributes. One that is none is not minded: a store may come from anywhere. */
+/* Find a list in attributes. An invalid one is ignored: the store may come from anywhere. */
 static bool find_acl(struct kt_slice xattrs, const char *name, struct kt_slice *ret_acl)
 {
 	return xattr_list_find(xattrs, name, ret_acl) && acl_check(*ret_acl);

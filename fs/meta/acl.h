@@ -19,19 +19,21 @@
 /** Is it a list that a file can have? */
 bool acl_check(struct kt_slice acl);
 
-/** Says a list no more than a mode does? @param acl  one that acl_check() accepts */
+/** Does a list say no more than a mode does?
+ *  @param acl  one that acl_check() accepts */
 bool acl_is_minimal(struct kt_slice acl);
 
 /** A mode whose permission bits are those of a list. @param acl  likewise */
 mode_t acl_mode(struct kt_slice acl, mode_t mode);
 
-/** The permission bits of attributes have been set: have their list say the same.
+/** The permission bits of attributes have been set: make their list say the same.
  *  @param attr      its xattrs may become those of ret_list
- *  @param ret_list  malloc'd; returned, free with free(); NULL: nothing was to be done
+ *  @param ret_list  malloc'd; returned, free with free(); NULL: nothing had to change
  *  @return 0; -ENOMEM */
 int acl_follow_mode(struct attr *attr, void **ret_list);
 
-/** Hand down the default list of a directory, if it has one, to what is made in it.
+/** Give a new file or directory the default list of the directory that it is made in, if there is
+ *  one.
  *  @param directory  xattrs of the directory; borrowed
  *  @param umask      applied if there is no such list
  *  @param attr       has a mode and no xattrs; gets those, malloc'd, and permission bits */

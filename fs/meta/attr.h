@@ -14,11 +14,11 @@
  *                  ATTR_RDEV   varint: device number
  *                  ATTR_XATTR  to the end: a list of extended attributes (xattr_list.h), not empty
  *
- * All integers are little-endian; varints are in varint.h. A field that is not there has no value of
- * its own: the mount's defaults show. An entry without a blob has none of them.
+ * All integers are little-endian; varints are in varint.h. A field that is missing shows the
+ * default of the mount. An entry without a blob has no fields.
  *
- * ctime belongs to the mtime next to it. When an entry has another mtime, an application has
- * written it since, and that mtime is its ctime.
+ * A blob has the mtime that the entry had when the blob was written. If the entry has another
+ * mtime now, an application has written it since, and its ctime is that mtime.
  */
 #ifndef FS_META_ATTR_H
 #define FS_META_ATTR_H

@@ -1,4 +1,4 @@
-/* Numbers for files that are made in memory. See inode_numbers.h. */
+/* Inode numbers for files that are made in memory. See inode_numbers.h. */
 #include "fs/meta/inode_numbers.h"
 
 #include "fs/fs.h"

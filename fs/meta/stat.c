@@ -1,9 +1,9 @@
-/* What a kernel is told of a file or directory. See stat.h.
+/* What the kernel is told about a file or directory. See stat.h.
  *
- * Inode numbers of files made through the mount count up from 1 (inode_numbers.h). Those of entries that an
- * application wrote are a hash of the key with the top bit set, until an operation through the
- * mount gives the entry another key: then the number is kept in its blob. Where keys share an
- * entry, all show one number, which no other entry has.
+ * Inode numbers of files made through the mount count up from 1 (inode_numbers.h). For entries
+ * that an application wrote they are a hash of the key with the top bit set. When an operation
+ * through the mount gives such an entry another key, the number is written to its blob. Keys that
+ * share an entry show one number, which no other entry has.
  */
 #include "fs/meta/stat.h"
 
@@ -24,7 +24,8 @@ int stat_known(const struct kt_stat *stat, struct known *ret_known)
 	ret_known->shared = stat->shared;
 	ret_known->links = stat->keys;
 	err = attr_decode(stat->attr.data, stat->attr.size, &ret_known->attr);
-	if (!err && stat->attr_copied) /* the number is that of the entry it shared before */
+	if (!err &&
+		stat->attr_copied) /* the number in the blob is that of the entry which was shared before */
 		ret_known->attr.fields &= ~(unsigned)ATTR_INO;
 	if (!err && (ret_known->attr.fields & ATTR_MODE) && S_ISLNK(ret_known->attr.mode) &&
 		(stat->size == 0 || stat->size > STAT_TARGET_MAX))
@@ -41,9 +42,9 @@ uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key)
 	return XXH3_64bits_withSeed(key->bytes, key->size, seed) | INO_DERIVED;
 }
 
-/* A number that follows from a key may be that of two files: of one that was renamed, and of what
- * an application has put under its old key. That is no harm to files of one name; of more names,
- * programs that copy take files of one number to be one. */
+/* Two files can have the same hashed number: one that was renamed, and one that an application
+ * put under its old key. For files with one name that does no harm. For files with more names,
+ * programs that copy would take both to be one file. */
 static uint64_t show_ino(enum inode_kind kind, const struct key *key, const struct known *known)
 {
 	bool recorded = known->attr.fields & ATTR_INO;

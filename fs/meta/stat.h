@@ -1,5 +1,4 @@
-/* What a kernel is told of a file or directory, from what the store knows of its entry or record.
- */
+/* What the kernel is told about a file or directory, from its entry or record in the store. */
 #ifndef FS_META_STAT_H
 #define FS_META_STAT_H
 
@@ -11,7 +10,7 @@
 
 struct fs;
 
-/** What is known of an entry or a record: its blob decoded, and the rest. */
+/** What is known about an entry or a record: its decoded blob, and what the store says. */
 struct known {
 	struct attr attr;
 	uint64_t size;
@@ -19,14 +18,14 @@ struct known {
 	uint64_t version; /* of the entry: the transaction that last wrote it */
 	int64_t mtime_ns;
 	uint64_t shared; /* number of the entry, if keys share it; else 0 */
-	unsigned links;	 /* how many keys; 0 is as good as 1 */
+	unsigned links;	 /* number of keys; 0 means 1 */
 };
 
 /** The longest target of a symbolic link, in bytes. */
 #define STAT_TARGET_MAX 4095
 
-/** Decode what the store knows. An application can put anything under the key of a symbolic link:
- *  what is too long or too short for a target is shown as a file that it wrote.
+/** Decode what the store knows. An application can put any value under the key of a symbolic link:
+ *  one that is too long or too short for a target is shown as a regular file.
  *  @return as attr_decode() */
 int stat_known(const struct kt_stat *stat, struct known *ret_known);
 
@@ -35,12 +34,12 @@ int stat_known(const struct kt_stat *stat, struct known *ret_known);
  *  @param key   of the entry, or that its record would have */
 uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key);
 
-/** The type of what lies there, as in st_mode: a directory's record is no file, whatever its blob
+/** The file type for st_mode. A directory's record is always a directory, whatever its blob
  *  says. */
 mode_t stat_type(enum inode_kind kind, const struct attr *attr);
 
-/** Is what lies at a node of another type than the node was given out as? Then others have replaced
- *  what it stands for. */
+/** Is there another type of file now than when the node was given out? Then others have replaced
+ *  the file. */
 bool stat_is_other(const struct inode *node, const struct attr *attr);
 
 /** Fill in what a kernel sees.
@@ -52,8 +51,8 @@ void stat_fill(const struct fs *fs, enum inode_kind kind, const struct key *key,
 /** A file or directory has changed now: its ctime. */
 void stat_touch(struct known *known);
 
-/** Give attributes a value for each field that a file made outside has, before they are written
- *  to a blob: the inode number if it has none. The rest stays as the mount shows it. */
+/** Keep the inode number that shows: set it in the attributes, which are going to be written, if
+ *  they have none. */
 void stat_keep_ino(enum inode_kind kind, const struct key *key, struct known *known);
 
 #endif

@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** What is left to read. */
+/** A reader, and the bytes that are left to read. */
 struct varint_reader {
 	const unsigned char *at;
 	size_t left;
-	bool bad; /* something was wrong, and all that is read since is 0 */
+	bool bad; /* the bytes were not valid: everything that is read since is 0 */
 };
 
 /** @param size  1 to 8 bytes */

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** Where a walk over a list is. */
+/** A position in a list. */
 struct xattr_list_cursor {
 	struct kt_slice left;
 };
@@ -18,7 +18,7 @@ struct xattr {
 	struct kt_slice name, value;
 };
 
-/** Is it such a list, and not an empty one? */
+/** Is this a valid list that is not empty? */
 bool xattr_list_check(struct kt_slice list);
 
 /** Begin a walk. @param list  one that xattr_list_check() accepts, or empty; borrowed */
@@ -31,9 +31,9 @@ bool xattr_list_next(struct xattr_list_cursor *walk, struct xattr *ret_xattr);
 bool xattr_list_find(struct kt_slice list, const char *name, struct kt_slice *ret_value);
 
 /** Make a list in which an attribute is set, or missing.
- *  @param list       the one there is; borrowed
+ *  @param list       the old list; borrowed
  *  @param name       1 to 255 bytes, NUL-terminated; borrowed
- *  @param value      NULL: take it out; borrowed
+ *  @param value      NULL: remove the attribute; borrowed
  *  @param ret_list   malloc'd; returned, free with free(). NULL if it is empty
  *  @return 0; -ENOMEM */
 int xattr_list_set(struct kt_slice list, const char *name, const struct kt_slice *value,

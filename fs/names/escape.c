@@ -72,7 +72,7 @@ static bool add_last_digit(struct escape *escape, unsigned char byte)
 	return true;
 }
 
-/* Where the byte leaves us in a run. */
+/* Follow a byte that was added: does it begin, continue or end a run? */
 static void follow_run(struct escape *escape, unsigned char byte)
 {
 	if (byte == '%') {

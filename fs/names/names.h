@@ -1,7 +1,7 @@
 /* Keys and paths: a bijection, computed from the bytes alone.
  *
- * A key is split at the separator into components, and its path has one name for each. Names equal
- * components except here:
+ * A key is split at the separator into components, and its path has one name for each. A name
+ * equals its component except here:
  *
  *     component or case                     name
  *     byte NUL                              %00 in place
@@ -11,18 +11,18 @@
  *     .snapshots, the first of a key        %2Esnapshots
  *     value of a key that is a directory    %value in that directory; the root has none
  *     name over 255 bytes, or over 252      pieces: names of directories, each of as much as fits
- *     and ending in "%+"                    in 253 bytes and then "%+"; what is left is the last
- *                                           name, and there is always something left
+ *     and ending in "%+"                    in 253 bytes and then "%+"; the rest is the last name,
+ *                                           and is never empty
  *     text that reads like one of those     one "25" more after its (first) "%"
  *
- * Each piece is escaped for itself, so no escape is ever cut, and the bytes of the key before any
+ * Each piece is escaped by itself, so no escape is ever cut, and the bytes of the key before any
  * name of its path are a prefix of the key: a piece, like a directory, is a range of keys.
  *
- * For each key k key(path(k)) == k. Each name of up to 255 bytes that a kernel may pass means a
- * component or a piece, so any file can be made anywhere, but for these, which are -EINVAL: %value
- * in the root and in a piece; .snapshots in the root, where looking back begins (snapdir.h), and in
- * its pieces; a name with the separator, if that is not '/'; and in a piece a name whose component
- * would be cut otherwise. For each other path p path(key(p)) == p.
+ * For each key k key(path(k)) == k. A name of up to 255 bytes that the kernel may pass is a
+ * component or a piece, so a file of any name can be made anywhere, with these exceptions, which
+ * are -EINVAL: %value in the root and in a piece; .snapshots in the root, where the snapshots are
+ * shown (snapdir.h), and in its pieces; a name with the separator, if that is not '/'; and in a
+ * piece a name whose component would be cut otherwise. For each other path p path(key(p)) == p.
  */
 #ifndef FS_NAMES_NAMES_H
 #define FS_NAMES_NAMES_H

@@ -15,11 +15,11 @@ struct change_op {
 	change_attr_fn *change;
 	void *arg;
 	struct inode *node;
-	struct found found; /* as it was, and then as it is to be */
+	struct found found; /* before the change, and then after it */
 	uint64_t old_size;
 };
 
-/* Find the node, and what it is to be. */
+/* Find the node, and let the caller decide what changes. */
 static int change_decide(struct change_op *a, struct kt_txn *txn)
 {
 	struct known *known = &a->found.known;
@@ -39,7 +39,7 @@ static int change_decide(struct change_op *a, struct kt_txn *txn)
 	return a->change(a->arg, stat.st_mode, known);
 }
 
-/* Of what has lost its place only that is left. */
+/* A file or directory that was removed has its attributes in memory only. */
 static int change_kept(struct change_op *a)
 {
 	int err = change_decide(a, NULL);
@@ -51,7 +51,8 @@ static int change_kept(struct change_op *a)
 	return err;
 }
 
-/* Change it in memory, if it is there. @return 0; CHANGE_ATTR_NOTHING; -EAGAIN it is in the store */
+/* Change the attributes in memory, if they are there.
+ * @return 0; CHANGE_ATTR_NOTHING; -EAGAIN they are in the store */
 static int change_in_memory(struct change_op *a)
 {
 	int err = lookup_node(a->fs, a->number, &a->node);
@@ -70,7 +71,7 @@ static int change_in_memory(struct change_op *a)
 	return err;
 }
 
-/* What the store holds of a value that has changed. */
+/* Count what the store has of a value that has changed. */
 static int count_stored(struct kt_txn *txn, const struct key *key, struct known *known)
 {
 	struct kt_stat stat;
@@ -81,7 +82,7 @@ static int count_stored(struct kt_txn *txn, const struct key *key, struct known 
 	return err;
 }
 
-/* Of an entry. What was gathered for its value goes first. */
+/* Change an entry. Content in memory is published first. */
 static int change_entry(struct change_op *a, struct kt_txn *any)
 {
 	struct kt_txn *txn = kt_tree(any, a->found.tree);
@@ -123,7 +124,7 @@ static int change_in_store(struct change_op *a, struct kt_txn *txn)
 	return err;
 }
 
-/* Tell what came of it. @return err, or 0 if that is CHANGE_ATTR_NOTHING */
+/* Return the attributes as they are now. @return err, or 0 if that is CHANGE_ATTR_NOTHING */
 static int change_finish(struct change_op *a, int err, struct stat *ret_stat)
 {
 	if (err && err != CHANGE_ATTR_NOTHING)
@@ -153,7 +154,7 @@ int change_attr(
 	err = update_begin(fs, &txn);
 	if (err)
 		return err;
-	/* it may have come to memory meanwhile */
+	/* another thread may have opened the file meanwhile */
 	err = change_in_memory(&a);
 	if (err == -EAGAIN)
 		err = change_in_store(&a, txn);

@@ -1,5 +1,5 @@
-/* Changing the attributes of a file or directory, wherever they are: in memory, with the content of
- * a file that is not in the store yet, or in the store, in one transaction. */
+/* Changing the attributes of a file or directory. They are in memory, with content that is not
+ * published yet, or in the store, where they change in one transaction. */
 #ifndef FS_OPS_CHANGE_ATTR_H
 #define FS_OPS_CHANGE_ATTR_H
 
@@ -7,7 +7,7 @@
 
 struct fs;
 
-/** What change_attr_fn says to leave all as it is. */
+/** Returned by a change_attr_fn that changes nothing. */
 #define CHANGE_ATTR_NOTHING 1
 
 /** Decides what is to change. Called once or twice, each time with what is there then.

@@ -1,4 +1,4 @@
-/* Making files, in memory: they reach the store when they are closed. */
+/* create, and files without a name. A new file is in memory until it is published. */
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-/* Open a file that turned out to exist, as O_CREAT without O_EXCL does. */
+/* Open a file that exists already, as O_CREAT without O_EXCL does. */
 static int open_existing(struct fs *fs, struct kt_txn *txn, const struct target *target,
 	struct found *found, int flags, struct fs_entry *ret_entry, struct fs_file **ret_file)
 {
@@ -55,7 +55,7 @@ static int start_file(struct fs *fs, struct kt_txn *txn, struct inode *node,
 	return err;
 }
 
-/* What is asked for. */
+/* A request to create a file. */
 struct create_op {
 	const struct fs_caller *caller;
 	mode_t mode;
@@ -63,7 +63,7 @@ struct create_op {
 };
 
 /* Make a file in memory.
- * @param place  which is free; NULL: it has none */
+ * @param place  is free; NULL: the file has no name */
 static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct create_op *op,
 	struct inode *directory, const struct place *place, struct fs_entry *ret_entry,
 	struct fs_file **ret_file)
@@ -128,7 +128,7 @@ static int create_at(struct fs *fs, struct kt_txn *txn, const struct create_op *
 	return err;
 }
 
-/* Get numbers for new files. */
+/* Take more inode numbers from the store. */
 static int refill_inode_numbers(struct fs *fs)
 {
 	struct kt_txn *txn;

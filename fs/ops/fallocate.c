@@ -1,5 +1,4 @@
-/* What of a file is stored and what is a hole: asking, allocating, punching; and copying from file
- * to file. */
+/* lseek, fallocate and copy_file_range. */
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
@@ -13,7 +12,7 @@
 
 #define PUNCHES (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
 
-/* Most bytes of one copy: whoever asks for more calls again. */
+/* Most bytes of one copy: the caller asks again for the rest. */
 #define COPY_MAX ((size_t)16 * 1024 * 1024)
 #define COPY_STEP ((size_t)1024 * 1024)
 
@@ -78,7 +77,8 @@ int fs_lseek(struct fs *fs, struct fs_file *file, off_t offset, int whence, off_
 
 /* ---- allocate and punch ---------------------------------------------------------------------- */
 
-/* Room cannot be kept for one file; but what could never be written can be told now. */
+/* The store cannot reserve room for one file. But a range that is larger than the free space
+ * fails now, and not when it is written. */
 static int check_room(struct fs *fs, uint64_t size)
 {
 	struct kt_info info;
@@ -107,7 +107,7 @@ static uint64_t fallocate_size(const struct fallocate_op *a)
 									    : end;
 }
 
-/* In a value, with what was gathered for it first. */
+/* Change a value in the store. Content in memory is published first. */
 static int fallocate_in_store(struct fallocate_op *a)
 {
 	const struct key *key = &a->found.key;
@@ -125,7 +125,7 @@ static int fallocate_in_store(struct fallocate_op *a)
 	return err;
 }
 
-/* Do it in the transaction. */
+/* Allocate or punch, in the transaction. */
 static int fallocate_in(struct fallocate_op *a)
 {
 	struct dirty_file *dirty = a->file->node->dirty;
@@ -141,7 +141,7 @@ static int fallocate_in(struct fallocate_op *a)
 	return err;
 }
 
-/* The transaction has committed. */
+/* Change what is in memory, after the commit. */
 static void fallocate_done(struct fallocate_op *a)
 {
 	struct inode *node = a->file->node;

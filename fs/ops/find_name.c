@@ -31,8 +31,8 @@ int fs_root(struct fs *fs, struct fs_entry *ret_entry)
 	return query_end(fs, query.txn, 0);
 }
 
-/* A walk through millions of files takes hundreds of bytes each; once they are forgotten, the
- * system has the memory back, and not only the allocator. */
+/* A node takes hundreds of bytes. After a walk through millions of files, freed memory goes
+ * back to the system and does not stay in the allocator. */
 void fs_forget(struct fs *fs, uint64_t number, uint64_t count)
 {
 	struct inode *node;

@@ -28,7 +28,7 @@ int fs_statfs(struct fs *fs, struct statvfs *ret_statvfs)
 		.f_blocks = info.disk_size / info.page_size,
 		.f_bfree = free_pages,
 		.f_bavail = free_pages,
-		.f_files = info.entries + free_pages, /* each page could hold one more at least */
+		.f_files = info.entries + free_pages, /* a page has room for one entry at least */
 		.f_ffree = free_pages,
 		.f_favail = free_pages,
 		.f_namemax = NAMES_MAX,

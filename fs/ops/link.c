@@ -1,6 +1,5 @@
-/* Hard links: another name for a file, which is another key for its entry. What was written to the
- * file and is not in the store yet goes there first, in the same transaction; a file without a name
- * (it was made so) gets its first one. */
+/* Hard links. Another name of a file is another key of its entry. Content in memory is
+ * published in the same transaction first. A file without a name gets its first one. */
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
@@ -18,12 +17,12 @@ struct link_op {
 	struct kt_txn *txn;
 	struct inode *node;
 	struct target to;
-	struct found found; /* the file; and then as it is at the new name */
+	struct found found; /* the file, and then what is at the new name */
 	struct key key_to;
-	unsigned char *id; /* for inodes_attach(), if it is the first name */
+	unsigned char *id; /* for inodes_attach(), if this is the first name */
 };
 
-/* Store what is only in memory, under the entry that there is. */
+/* Publish what is only in memory, under a key that the entry has. */
 static int link_store_content(struct link_op *l, struct kt_txn *tree, const struct key *key)
 {
 	return l->node->dirty != NULL ? dirty_publish(l->node->dirty, tree, key) : 0;
@@ -37,7 +36,7 @@ static int link_first(struct link_op *l)
 	return err ? err : inodes_prepare_move(&l->to.place, &l->id);
 }
 
-/* Give a file one name more. */
+/* Give a file another name. */
 static int link_more(struct link_op *l)
 {
 	struct kt_txn *tree;
@@ -51,7 +50,7 @@ static int link_more(struct link_op *l)
 	return err == -ENOENT ? -ESTALE : err;
 }
 
-/* Note when the file got the name, and what it is now. */
+/* Set the ctime, and count the names. */
 static int link_touch(struct link_op *l)
 {
 	const struct key *key = &l->key_to;
@@ -80,7 +79,7 @@ static int link_file(struct link_op *l)
 	return err ? err : link_touch(l);
 }
 
-/* Find the file, and that its new name is free. */
+/* Find the file, and check that its new name is free. */
 static int link_find(struct link_op *l, uint64_t number, uint64_t parent, const char *name)
 {
 	int err = lookup_node(l->fs, number, &l->node);
@@ -100,7 +99,7 @@ static int link_find(struct link_op *l, uint64_t number, uint64_t parent, const 
 	return err ? err : place_key(l->fs->separator, &l->to.place, &l->key_to);
 }
 
-/* The transaction has committed. */
+/* Change the nodes, after the commit. */
 static int link_done(struct link_op *l, struct fs_entry *ret_entry)
 {
 	struct inodes *nodes = &l->fs->nodes;

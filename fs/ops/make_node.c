@@ -34,8 +34,8 @@ static int make_directory(struct fs *fs, struct kt_txn *txn, const struct fs_cal
 struct make_op {
 	mode_t mode; /* with the file type */
 	dev_t rdev;
-	const char *value; /* of a symbolic link; else it is empty */
-	bool scratch;	   /* of a link: it stays in memory */
+	const char *value; /* target of a symbolic link; NULL: the value is empty */
+	bool scratch;	   /* a symbolic link that stays in memory */
 };
 
 static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller *caller,
@@ -75,7 +75,7 @@ static int make_entry(struct fs *fs, struct kt_txn *txn, const struct fs_caller 
 	return err;
 }
 
-/* The lock of an editor, which is a link that leads nowhere, is a scratch file. */
+/* An editor locks a file by a symbolic link that leads nowhere. Such a link stays in memory. */
 static int make_in_memory(
 	struct fs *fs, const struct make_op *op, struct inode *node, const struct known *known)
 {

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* Move one entry to where its directory goes. It keeps the inode number it shows; what has no blob
- * that can be decoded moves as it is. */
+/* Move one entry with its directory. It keeps the inode number that it shows. An entry whose
+ * blob cannot be decoded moves unchanged. */
 int move_keys_entry(struct kt_txn *tree, const struct kt_stat *stat, const struct key *from,
 	const struct key *to)
 {
@@ -30,7 +30,7 @@ int move_keys_entry(struct kt_txn *tree, const struct kt_stat *stat, const struc
 	return err;
 }
 
-/* Put one prefix of a key in the place of another. @return 0; -ENAMETOOLONG */
+/* Replace the prefix of a key. @return 0; -ENAMETOOLONG */
 static int change_prefix(
 	const struct key *key, const struct key *from, const struct key *to, struct key *ret_key)
 {

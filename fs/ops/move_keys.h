@@ -1,4 +1,4 @@
-/* Moving keys in the store: what a rename of a directory, and an exchange, are made of. */
+/* Moving keys in the store, as a rename of a directory and an exchange do. */
 #ifndef FS_OPS_MOVE_KEYS_H
 #define FS_OPS_MOVE_KEYS_H
 
@@ -19,7 +19,7 @@ int move_keys_entry(struct kt_txn *tree, const struct kt_stat *stat, const struc
 int move_keys_below(
 	struct kt_txn *txn, enum kt_tree_id id, const struct key *from, const struct key *to);
 
-/** Write the record that a directory has from now on, since it was named through the mount.
+/** Write the record of a directory that was renamed, so that it keeps its inode number and times.
  *  @param found  the directory where it was
  *  @param node   of the directory; NULL: none
  *  @param to     key of the record */

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A node that was given out as something else than what is found there now loses its place. */
+/* If others have replaced a file by one of another type, its node loses its place. */
 static void leave_if_other(struct fs *fs, struct inode *node, const struct found *found)
 {
 	if (node == NULL || !stat_is_other(node, &found->known.attr))

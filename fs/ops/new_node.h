@@ -1,12 +1,13 @@
-/* Giving out nodes, and attributes of what is made. */
+/* Giving out nodes to the kernel, and the attributes of new files and directories. */
 #ifndef FS_OPS_NEW_NODE_H
 #define FS_OPS_NEW_NODE_H
 
 #include "fs/tree/lookup.h"
 #include "fs/fs.h"
 
-/** The node at a place, made if need be. One that was given out as a file of another type, which
- *  others have replaced, loses the place: a kernel does not bear that a node changes its type.
+/** Get the node at a place; make one if there is none. If others have replaced the file by one of
+ *  another type, the old node loses the place: the kernel expects that the type of a node never
+ *  changes.
  *  @param found  what is known of the place
  *  @return 0; -ENOMEM */
 int new_node_at(struct fs *fs, const struct place *place, const struct found *found,

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-/* Truncate a file, so that its next value is stored as a whole. */
+/* Truncate a file. Its next value is published as a whole. */
 static int truncate_whole(struct fs *fs, struct inode *node, const struct found *found)
 {
 	struct known known = found->known;
@@ -49,7 +49,7 @@ int file_find(struct fs *fs, struct kt_txn *txn, struct inode *node, struct foun
 	int err = lookup_at_node(fs, txn, node, ret_found);
 
 	if (!err && !inode_has_name(node) && node->dirty == NULL)
-		err = -ENOENT; /* only what it was is known (find_keep) */
+		err = -ENOENT; /* the file is gone, only its last attributes are known (lookup_keep) */
 	if (err)
 		return err;
 	lookup_stat(fs, node, ret_found, &stat);
@@ -86,9 +86,9 @@ int file_open_node(
 	return open_node(fs, txn, node, flags, &found, ret_file);
 }
 
-/* Send the value of a file that was just opened, as fs_open_prefetch() says. Whoever keeps it knows
- * all that this transaction shows, and changes of the file wait for the lock: so what is kept is
- * true, and others will be told when it is not any more. */
+/* Send the value of a file that was just opened, as fs_open_prefetch() says. The client cache
+ * may keep it: it has been told of all changes that this transaction sees, and a later change
+ * waits for the lock, so the cache is told of that afterwards. */
 static void open_send_value(struct fs *fs, struct kt_txn *txn, const struct fs_file *file,
 	const struct found *found, fs_prefetch_value_fn *send, void *arg)
 {
@@ -130,7 +130,7 @@ int fs_open_prefetch(struct fs *fs, uint64_t number, int flags, fs_prefetch_valu
 	if (!err)
 		open_send_value(fs, txn, *ret_file, &found, send, arg);
 	err = query_end(fs, txn, err);
-	/* It has gone since its name was looked up. The name may be another file's by now: after
-	 * ESTALE the kernel looks it up again, and opens that. */
+	/* The file was removed after its name was looked up, and another file may have the name
+	 * now. After ESTALE the kernel looks the name up again and opens that file. */
 	return err == -ENOENT ? -ESTALE : err;
 }

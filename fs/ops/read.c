@@ -30,7 +30,7 @@ int fs_read(
 	if (!err && dirty != NULL)
 		err = dirty_read(dirty, tree, &key, (uint64_t)offset, buf, size, ret_read);
 	pthread_mutex_unlock(&fs->lock);
-	/* the transaction has the value as it was under the lock, whatever becomes of its key */
+	/* the transaction still sees the value as it was under the lock */
 	if (!err && dirty == NULL)
 		err = kt_read(tree, key.bytes, key.size, (uint64_t)offset, buf, size, ret_read);
 	kt_abort(txn);

@@ -28,8 +28,8 @@ static void release_spill(struct fs *fs, struct inode *node)
 	update_end(fs, err);
 }
 
-/* One handle less. The last one takes along what nobody can reach any more: the file was removed,
- * or it could not be stored, which its last flush has reported. */
+/* Free a handle. With the last one, content goes that nothing can reach any more: of a file
+ * that was removed, or that could not be published, which the last flush has reported. */
 static void drop_file(struct fs *fs, struct fs_file *file)
 {
 	struct inode *node = file->node;
@@ -40,8 +40,8 @@ static void drop_file(struct fs *fs, struct fs_file *file)
 	inodes_tidy(&fs->nodes, node);
 }
 
-/* As drop_file(), and delete what the last handle leaves in a nameless entry. If that fails, it is
- * done when the store is closed. */
+/* As drop_file(), and delete the nameless entry that the last handle leaves. If that fails, the
+ * entry is deleted when the store is closed. */
 static void drop_nameless(struct fs *fs, struct fs_file *file)
 {
 	struct kt_txn *txn;

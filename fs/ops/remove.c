@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* The file is open: keep its value in a nameless entry. */
+/* The file is open: move its value to a nameless entry. */
 static int keep_value(
 	struct fs *fs, struct kt_txn *txn, const struct found *at, struct removal *removal)
 {
@@ -36,7 +36,7 @@ static int keep_value(
 	return err;
 }
 
-/* The file has other names: they show that it has changed. */
+/* The file has other names: its ctime changes. */
 static int lose_name(
 	struct kt_txn *txn, const struct found *at, bool replaced, struct removal *removal)
 {
@@ -64,7 +64,7 @@ int remove_file(struct fs *fs, struct kt_txn *txn, const struct place *place,
 	int err = 0;
 
 	*ret_removal = (struct removal){.node = node, .found = *found};
-	/* what takes the key must not take over that it was shared */
+	/* the entry that takes the key must not become the shared one */
 	replaced = replaced && found->known.shared == 0;
 	if (found->known.links > 1)
 		return lose_name(txn, found, replaced, ret_removal);
@@ -143,7 +143,7 @@ int remove_directory(
 		return err;
 	if (!empty)
 		return -ENOTEMPTY;
-	if (place->kind == INODE_DIR) /* what begins with a piece may be elsewhere */
+	if (place->kind == INODE_DIR) /* keys that begin with a piece may belong elsewhere */
 		return remove_records(txn, key);
 	return kt_delete(kt_tree(txn, KT_DIRECTORIES), key->bytes, key->size, KT_MISSING_OK);
 }

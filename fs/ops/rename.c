@@ -1,8 +1,8 @@
-/* Rename, one transaction: of a file its entry moves; of a directory all keys and records below it,
- * and its own value, which is one of its files.
+/* Rename, in one transaction. Of a file, its entry moves. Of a directory, all keys and records
+ * below it move, and its own value, which is one of its files.
  *
- * A piece of a long name (names.h) cannot be renamed, nor can a directory become one: its files
- * would have other names then. That is -EXDEV, on which mv copies.
+ * A piece of a long name (names.h) cannot be renamed, and a directory cannot become a piece: the
+ * files in it would get other names. Both are -EXDEV, and mv copies then.
  */
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
@@ -27,14 +27,15 @@ struct rename_op {
 	struct target from, to;
 	const char *to_name;
 	struct found found;    /* at from */
-	struct found found_to; /* at to, if there is something: */
+	struct found found_to; /* at to, if anything is there: */
 	bool replaces;
-	bool keeps;		/* a scratch file that stays one */
-	bool puts_aside;	/* it becomes one (aside.h) */
-	bool same;		/* both names are one, or of one file: nothing is to be done */
+	bool keeps;		/* a file that stays in memory, under both names */
+	bool puts_aside;	/* the file is put aside (editor_hooks.h) */
+	bool same;		/* both names are the same, or of the same file: nothing is done */
 	struct removal removal; /* of the file at to */
 	struct key key_to;
-	struct inode *node, *value; /* that move: of what is at from; of a directory's value */
+	struct inode *node,
+		*value; /* nodes that move: of what is at from, and of the value of a directory */
 	struct place place_to, value_to;
 	unsigned char *id, *value_id; /* for inodes_move() */
 };
@@ -47,7 +48,7 @@ static bool same_place(const struct place *a, const struct place *b)
 
 /* ---- attributes ------------------------------------------------------------------------------ */
 
-/* Move an entry that is renamed itself: it keeps its inode number, and its ctime is now. */
+/* Move the entry of a file: it keeps its inode number, and its ctime is now. */
 static int move_renamed(
 	struct kt_txn *txn, const struct key *from, const struct key *to, struct known known)
 {
@@ -58,7 +59,7 @@ static int move_renamed(
 
 /* ---- a file ---------------------------------------------------------------------------------- */
 
-/* A scratch file gets another name of that kind: both keys, if there are any, are nobody's now. */
+/* A file that stays in memory gets another name: what the store has under either key goes. */
 static int rename_scratch(struct rename_op *r)
 {
 	int err = editors_clear(r->fs, r->txn, &r->found.key);
@@ -66,21 +67,21 @@ static int rename_scratch(struct rename_op *r)
 	return err ? err : editors_clear(r->fs, r->txn, &r->key_to);
 }
 
-/* Does an editor put a saved file aside? */
+/* Is this an editor that puts a saved file aside? */
 static bool puts_aside(struct rename_op *r)
 {
 	const struct inode *there = inodes_find(&r->fs->nodes, &r->to.place);
 	struct stat stat;
 
 	if (r->fs->options.conflict_fail)
-		return false; /* what others put under the key must stay there */
+		return false; /* a value that others put under the old key would be lost */
 	if (r->from.part.kind != NAMES_COMPONENT || r->to.part.kind != NAMES_COMPONENT ||
 		r->from.directory != r->to.directory || r->found.known.shared != 0)
 		return false;
 	if (r->node != NULL && (r->node->dirty != NULL || r->node->opens > 0))
 		return false;
 	if (r->replaces && (there == NULL || !dirty_stays(there)))
-		return false; /* a key of such a name stays one */
+		return false; /* the name is that of an entry in the store */
 	lookup_stat(r->fs, r->node, &r->found, &stat);
 	return S_ISREG(stat.st_mode) && editors_plan(r->fs, r->to_name) == DIRTY_SCRATCH;
 }
@@ -96,7 +97,7 @@ static int put_aside(struct rename_op *r)
 	return err ? err : editors_put_aside(r->fs, r->node, &known);
 }
 
-/* Move the entry, or, if there is content that is to replace it, that. */
+/* Move the entry. Content in memory that replaces it is published under the new key instead. */
 static int move_file(struct rename_op *r)
 {
 	const struct dirty_file *dirty = r->node != NULL ? r->node->dirty : NULL;

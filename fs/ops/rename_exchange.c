@@ -1,11 +1,11 @@
 /* Exchanging two names. See rename_exchange.h.
  *
- * All that is at the component of one name changes places with all that is at the other's: the
- * entry, which is a file or the value of a directory, and the keys and records below. What is
- * missing on one side just moves.
+ * All that belongs to one name changes places with all that belongs to the other: the entry, which
+ * is a file or the value of a directory, and the keys and records below. If only one side has
+ * keys, they just move.
  *
- *     a       <->  b          p, a run of 0xff longer than any key begins with, takes one side
- *     a/...   <->  b/...      meanwhile
+ *     a       <->  b          p, more bytes of 0xff than any key begins with, is the prefix of
+ *     a/...   <->  b/...      one side meanwhile
  */
 #include "fs/ops/rename_exchange.h"
 
@@ -25,10 +25,11 @@
 struct side {
 	struct target target;
 	struct found found;
-	struct place file, directory; /* that its component has */
-	struct key key, prefix;	      /* and their keys */
+	struct place file, directory; /* places of the file and the directory of this name */
+	struct key key, prefix;	      /* keys of both places */
 	struct inode *file_node, *directory_node;
-	unsigned char *file_id, *directory_id; /* for moving the nodes of the other side here */
+	unsigned char *file_id,
+		*directory_id; /* for the nodes of the other side, which move here */
 };
 
 struct exchange_op {
@@ -56,19 +57,19 @@ static int find_side(struct exchange_op *x, uint64_t parent, const char *name, s
 	err = conflict_lost(fs, side->file_node);
 	if (!err)
 		err = place_key(fs->separator, &side->file, &side->key);
-	/* the longest keys have nothing below */
+	/* a key of the greatest length has nothing below it */
 	if (!err && place_key(fs->separator, &side->directory, &side->prefix) != 0)
 		side->prefix.size = 0;
 	return err;
 }
 
-/* Directories are concerned: what would be wrong with that? */
+/* Check that directories can be exchanged. */
 static int check_directories(struct exchange_op *x)
 {
 	for (int i = 0; i < 2; i++) {
 		struct side *side = &x->side[i], *other = &x->side[!i];
 
-		/* a value has no place for a directory */
+		/* the value of a directory cannot become a directory */
 		if (side->target.part.kind == NAMES_VALUE)
 			return -EINVAL;
 		if (side->prefix.size == 0)
@@ -81,7 +82,7 @@ static int check_directories(struct exchange_op *x)
 	return 0;
 }
 
-/* With how many bytes of 0xff does a key begin? */
+/* Count the bytes of 0xff that a key begins with. */
 static size_t count_run(const unsigned char *key, size_t size)
 {
 	size_t count = 0;
@@ -91,7 +92,7 @@ static size_t count_run(const unsigned char *key, size_t size)
 	return count;
 }
 
-/* A key that no key of a tree begins with, nor what the sides are going to have. */
+/* Find a prefix that no key of a tree has, now or after the exchange. */
 static int free_key(struct exchange_op *x, enum kt_tree_id id, struct key *ret_key)
 {
 	struct kt_cursor *cursor = NULL;
@@ -162,7 +163,7 @@ static int exchange_trees(struct exchange_op *x, enum kt_tree_id id)
 	return err ? err : move_keys_below(x->txn, id, &p, b);
 }
 
-/* What was named is a little different from now on: its ctime. */
+/* Write the attributes of a side at its new key: its ctime is now. */
 static int mark_changed(struct exchange_op *x, const struct side *from, const struct side *to)
 {
 	struct known known = from->found.known;
@@ -172,7 +173,7 @@ static int mark_changed(struct exchange_op *x, const struct side *from, const st
 	return update_touch_entry(x->txn, &from->key, &to->key, &known);
 }
 
-/* Bring what is in memory of a file to its key. */
+/* Publish the content of a file, if it has some in memory. */
 static int store_side(struct exchange_op *x, const struct side *side)
 {
 	if (side->file_node == NULL || side->file_node->dirty == NULL)
@@ -247,7 +248,7 @@ static void exchange_nodes(struct fs *fs, struct inode *a, struct inode *b,
 	}
 }
 
-/* The transaction has committed. */
+/* Exchange the nodes, after the commit. */
 static void exchange_done(struct exchange_op *x)
 {
 	struct side *a = &x->side[0], *b = &x->side[1];

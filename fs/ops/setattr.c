@@ -1,4 +1,4 @@
-/* Changing mode, owner, times and size; and the privileges that end with a change. */
+/* setattr: mode, owner, times and size; and the privileges that a file loses when it changes. */
 #include "fs/meta/acl.h"
 #include "fs/ops/change_attr.h"
 #include "fs/ops/ops_internal.h"
@@ -28,15 +28,15 @@ static bool has_capability(const struct attr *attr)
 }
 
 /* End the privileges of a file.
- * @param bare      the mode as it is to show
- * @param ret_list  malloc'd, or NULL: what attr has as xattrs then */
+ * @param bare      its mode without them
+ * @param ret_list  malloc'd, or NULL: the xattrs that attr has then */
 static int drop_privileges(struct attr *attr, mode_t bare, void **ret_list)
 {
 	struct kt_slice list;
 	int err;
 
 	*ret_list = NULL;
-	if (attr->fields & ATTR_MODE) /* else it shows one without such bits */
+	if (attr->fields & ATTR_MODE) /* a default mode has no such bits */
 		attr->mode = bare;
 	if (!has_capability(attr))
 		return 0;
@@ -108,7 +108,7 @@ int fs_drop_privileges(struct fs *fs, uint64_t number, bool suid)
 		err = change_attr(fs, number, decide_drop, &op, &stat);
 		free(op.list);
 	}
-	/* if it is gone, whoever writes will hear */
+	/* if the file is gone, the write that follows fails */
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -117,7 +117,7 @@ int fs_drop_privileges(struct fs *fs, uint64_t number, bool suid)
 struct setattr_op {
 	const struct fs_setattr *set;
 	const struct fs_file *file; /* or NULL */
-	void *lists[2];		    /* that known gets; malloc'd */
+	void *lists[2];		    /* malloc'd xattrs that known borrows */
 };
 
 static void setattr_op_fini(struct setattr_op *op)
@@ -173,7 +173,7 @@ static void set_fields(const struct fs_setattr *set, mode_t mode, struct known *
 		known->mtime_ns = time_of(&set->mtime, now);
 }
 
-/* Nothing is set: a write is to follow. */
+/* Is only FS_DROP_SUID asked for? Then a write follows. */
 static bool is_write(const struct fs_setattr *set)
 {
 	return (set->what & ~(unsigned)FS_DROP_SUID) == 0;
@@ -185,8 +185,9 @@ static bool ends_privileges(const struct fs_setattr *set)
 	return is_write(set) || (set->what & (FS_SET_UID | FS_SET_GID | FS_SET_SIZE));
 }
 
-/* The mode that is left. Without permission to execute, set-group-id is a mark and no privilege; a
- * writer whose group we do not know loses it all the same. */
+/* The mode without privileges. Without permission to execute, set-group-id only marks mandatory
+ * locking and is no privilege: a new owner does not end it. A write does, because the group of
+ * the writer is not known here. */
 static mode_t bare_mode(const struct fs_setattr *set, mode_t mode)
 {
 	if (!(set->what & FS_DROP_SUID))

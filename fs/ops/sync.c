@@ -4,8 +4,9 @@
 #include "fs/core.h"
 #include "fs/dirty/dirty_file.h"
 
-/* A shell that runs `command > file` opens the file, copies the descriptor and closes the first one
- * before the command has written anything. Storing that would show an empty value to everybody. */
+/* A shell that runs `command > file` opens the file, copies the descriptor and closes the first
+ * one before the command has written anything. Publishing then would show an empty value to
+ * others. */
 int fs_flush(struct fs *fs, struct fs_file *file)
 {
 	bool wrote;

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-/* Take its place from the node of a directory that was removed. */
+/* Take the place from the node of a directory that was removed. */
 static void unlink_dir_node(struct fs *fs, const struct place *place, const struct found *found)
 {
 	struct inode *node = inodes_find(&fs->nodes, place);
@@ -17,7 +17,8 @@ static void unlink_dir_node(struct fs *fs, const struct place *place, const stru
 	inodes_tidy(&fs->nodes, node);
 }
 
-/* Remove a name. @param directory  it must be a directory's; else it must not */
+/* Remove a name.
+ * @param directory  the name is expected to be a directory's; else a file's */
 static int unlink_name(struct fs *fs, uint64_t parent, const char *name, bool directory)
 {
 	struct removal removal = {0};

@@ -7,7 +7,7 @@
  *             ... change memory: this cannot fail ...
  *     err = update_end(fs, err);            gives back the lock
  *
- * Between update_begin() and update_end() nobody else sees anything of it.
+ * Between update_begin() and update_end() no other thread sees a part of the change.
  */
 #ifndef FS_OPS_UPDATE_H
 #define FS_OPS_UPDATE_H
@@ -21,8 +21,8 @@ struct kt_txn;
  *  @return 0; -EROFS the file system is read-only */
 int update_begin(struct fs *fs, struct kt_txn **ret_txn);
 
-/** Extended attributes that were found lie in the store, and stay valid until something is changed.
- *  Let these be a copy, which stays until update_end().
+/** Copy the extended attributes of what was found: they lie in the store, and are valid only until
+ *  something is changed. The copy is valid until update_end().
  *  @return 0; -ENOMEM */
 int update_keep_xattrs(struct fs *fs, struct known *known);
 
@@ -36,13 +36,13 @@ int update_keep_xattrs(struct fs *fs, struct known *known);
 int update_touch_entry(
 	struct kt_txn *txn, const struct key *from, const struct key *key, struct known *known);
 
-/** Commit or abort. The lock is kept.
+/** Commit or abort. The lock stays.
  *  @param txn  taken
- *  @param err  what went wrong before: then the transaction is aborted
+ *  @param err  an error so far: then the transaction is aborted
  *  @return err, or why the commit failed */
 int update_commit(struct fs *fs, struct kt_txn *txn, int err);
 
-/** Give back the lock; and flush, if the options want that at once.
+/** Give back the lock, and flush if options.commit_seconds is 0.
  *  @return err, or why the flush failed */
 int update_end(struct fs *fs, int err);
 

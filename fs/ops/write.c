@@ -12,7 +12,7 @@
 /** An offset: the end of the file, when it is written. */
 #define WRITE_AT_END UINT64_MAX
 
-/* The offset that a write goes to. @return 0; -EFBIG */
+/* Find the offset of a write. @return 0; -EFBIG */
 static int write_offset(struct fs *fs, struct kt_txn *txn, const struct fs_file *file, size_t size,
 	uint64_t *offset)
 {
@@ -31,7 +31,8 @@ static int write_offset(struct fs *fs, struct kt_txn *txn, const struct fs_file 
 	return *offset > INT64_MAX - size ? -EFBIG : 0;
 }
 
-/* Gather a write. @return 0; -EAGAIN it has to go to the store directly, or room must be made */
+/* Write to memory. @return 0; -EAGAIN the data goes through to the store, or memory has to be
+ * emptied */
 static int write_gathered(
 	struct fs *fs, struct fs_file *file, uint64_t offset, const void *data, size_t size)
 {
@@ -61,7 +62,7 @@ static int write_gathered(
 	return 0;
 }
 
-/* Write what was gathered, and the data, to what is below. */
+/* Write content in memory, and then the data, to the store. */
 static int write_through(
 	struct fs *fs, struct fs_file *file, uint64_t offset, const void *data, size_t size)
 {

@@ -1,5 +1,5 @@
-/* Extended attributes: asked for, listed, set, removed. Access control lists are among them, with
- * rules of their own (acl.h). */
+/* Extended attributes are read, listed, set and removed. Access control lists are among them,
+ * and have rules of their own (acl.h). */
 #include "fs/meta/acl.h"
 #include "fs/ops/change_attr.h"
 #include "fs/ops/ops_internal.h"
@@ -13,16 +13,16 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-/* Most bytes of all names of a file, each with its NUL: more could not be listed. */
+/* Most bytes of all names of a file, each with its NUL: listxattr(2) returns no more. */
 #define NAMES_BYTES_MAX 65536
 
 /* Most bytes of the list in a blob. */
 #define LIST_BYTES_MAX (KT_ATTR_MAX - ATTR_FIXED_MAX)
 
-/* ls -l asks each file for this one, unless it hears that there are none. */
+/* ls -l asks for this attribute of each file, but not again once it has got EOPNOTSUPP. */
 #define LABEL "security.selinux"
 
-/* Is it a name that a file here can have? */
+/* Can a file have an attribute of this name? */
 static int check_name(const char *name)
 {
 	static const char *const spaces[] = {"user.", "trusted.", "security."};
@@ -43,7 +43,7 @@ static int check_name(const char *name)
 
 /* ---- ask ------------------------------------------------------------------------------------- */
 
-/* What to do with the attributes of a node, while they can be read. */
+/* Receives the attributes of a node, which are valid during the call. */
 typedef int xattr_look_fn(void *arg, struct kt_slice xattrs);
 
 static int xattr_look(struct fs *fs, uint64_t number, xattr_look_fn *with, void *arg)
@@ -59,7 +59,7 @@ static int xattr_look(struct fs *fs, uint64_t number, xattr_look_fn *with, void 
 /* Where an answer goes. */
 struct answer {
 	const char *name;  /* the attribute asked for; NULL: the names */
-	bool trusted;	   /* of names: those that only root sees, too */
+	bool trusted;	   /* list the names that only root sees, too */
 	char *buf;	   /* room for size bytes */
 	size_t size, need; /* size 0: only need is asked for */
 };
@@ -134,10 +134,10 @@ struct xattr_op {
 	const char *name;
 	const struct kt_slice *value; /* NULL: remove it */
 	unsigned flags;
-	void *list; /* malloc'd, or NULL: the xattrs that known gets */
+	void *list; /* malloc'd xattrs that known borrows; or NULL */
 };
 
-/* Would the attributes be more than a file can have? */
+/* Check that the attributes are no more than a file can have. */
 static int check_list(struct kt_slice list)
 {
 	struct xattr_list_cursor children = xattr_list_begin(list);
@@ -149,7 +149,8 @@ static int check_list(struct kt_slice list)
 	return names > NAMES_BYTES_MAX || list.size > LIST_BYTES_MAX ? -ENOSPC : 0;
 }
 
-/* A list that decides about access: it sets the mode, and is not kept if that says it all. */
+/* Set the list that decides about access. It sets the mode, too. A list that says no more than
+ * the mode does is not kept. */
 static int set_access(struct xattr_op *op, mode_t mode, struct attr *attr)
 {
 	if (!acl_check(*op->value))
@@ -163,7 +164,7 @@ static int set_access(struct xattr_op *op, mode_t mode, struct attr *attr)
 	return 0;
 }
 
-/* Check what belongs to the one name or the other. */
+/* Check the value of an access control list. */
 static int check_acl_name(struct xattr_op *op, mode_t mode, struct attr *attr)
 {
 	if (!strcmp(op->name, ACL_DEFAULT) && op->value != NULL)

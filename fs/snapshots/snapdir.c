@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Snapshots that can be looked at at once. */
+/* Most file systems that are open at once. */
 #define SNAPDIR_MAX 1024
 
 enum { SNAPDIR_PRESENT = 0, SNAPDIR_LIST = 1, SNAPDIR_FIRST = 2 };
 
 struct shown_fs {
 	struct fs *fs; /* NULL: free */
-	uint64_t txn;  /* that the snapshot keeps */
+	uint64_t txn;  /* commit that the snapshot keeps */
 };
 
 struct snapdir {
@@ -25,13 +25,15 @@ struct snapdir {
 	char *subtree;		     /* that of options */
 	struct kt_store *list_store; /* of .snapshots */
 
-	/* Held for writing while a view is looked up, opened or closed; for reading by who refers
-	 * to a view without holding a node of it, as it may be closed then. */
+	/* Held for writing while a snapshot is looked up, opened or closed. Held for reading by
+	 * a thread that uses a snapshot without a node of it: the snapshot could be closed
+	 * meanwhile. */
 	pthread_rwlock_t lock;
 	struct shown_fs shown[SNAPDIR_MAX];
 };
 
-/* Bits for the inode numbers of a file system, by a number that is its own (splitmix64). */
+/* Bits that are flipped in the inode numbers of a file system, from a number of its own
+ * (splitmix64). */
 static uint64_t ino_flip(uint64_t number)
 {
 	uint64_t z = number * UINT64_C(0x9e3779b97f4a7c15);
@@ -131,7 +133,7 @@ void snapdir_forget(struct snapdir *snapdir, uint64_t number, uint64_t count)
 	pthread_rwlock_unlock(&snapdir->lock);
 }
 
-/* Give out the root of a file system. It holds one more reference then. */
+/* Give out the root of a file system, with one reference more. */
 static int give_root(struct snapdir *snapdir, unsigned index, struct snapdir_node *ret_in,
 	struct fs_entry *ret_entry)
 {
@@ -172,13 +174,13 @@ static int open_snapshot(
 	options.ino_flip = ino_flip(txn);
 	err = fs_open(snapdir->store, &options, &snapdir->shown[i].fs);
 	if (err)
-		return err == -ENOTDIR ? -ENOENT : err; /* the subtree was not there then */
+		return err == -ENOTDIR ? -ENOENT : err; /* the subtree did not exist at that time */
 	snapdir->shown[i].txn = txn;
 	*ret_index = i;
 	return 0;
 }
 
-/* The commit that a snapshot keeps. One commit has one snapshot. */
+/* Find the commit that a snapshot keeps. Two snapshots never keep the same commit. */
 static int snapshot_txn(struct snapdir *snapdir, const char *name, uint64_t *ret_txn)
 {
 	struct kt_txn *txn;
@@ -191,7 +193,7 @@ static int snapshot_txn(struct snapdir *snapdir, const char *name, uint64_t *ret
 	return 0;
 }
 
-/* Find the view of a snapshot, opened if need be. */
+/* Find the file system of a snapshot; open it if need be. */
 static int get_snapshot(struct snapdir *snapdir, const char *name, unsigned *ret_index)
 {
 	uint64_t txn;
@@ -248,7 +250,7 @@ struct refresh {
 	int64_t time_ns; /* of the newest */
 };
 
-/* Make a directory of a snapshot's name and time. */
+/* Record a directory with the name and time of a snapshot. */
 static int put_snapshot(void *arg, const struct kt_snapshot *snapshot)
 {
 	struct refresh *refresh = arg;
