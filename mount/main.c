@@ -22,6 +22,7 @@
 #include "mount/system/stdio.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -135,6 +136,7 @@ int main(int argc, char **argv)
 
 	if (stdio_open_missing() != 0)
 		return COMMAND_FAILED;
+	signal(SIGXFSZ, SIG_IGN); /* a file that exceeds a limit is an error: EFBIG */
 	if (helper_is(argv[0]))
 		return helper_run(argc, argv);
 	if (argc < 2) {

@@ -6,6 +6,7 @@
 #include "store/io/io.h"
 #include "store/entry/nameless.h"
 #include "store/space/space.h"
+#include "store/util/memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,14 +16,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* Where the machine does not tell, it is taken for a small one. */
 static uint64_t spill_pages(void)
 {
-	long pages = sysconf(_SC_PHYS_PAGES);
-	long size = sysconf(_SC_PAGESIZE);
-	uint64_t part = pages > 0 && size > 0
-				? (uint64_t)pages * (uint64_t)size / PAGE_SIZE / SPILL_PART
-				: SPILL_PAGES / SPILL_PART;
+	uint64_t part = memory_limit() / PAGE_SIZE / SPILL_PART;
 
 	return part < SPILL_PAGES ? part : SPILL_PAGES;
 }

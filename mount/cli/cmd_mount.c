@@ -58,8 +58,10 @@ static int serve(struct mount *mount, const struct attach_options *attach, struc
 	if (session_open(attach, &context, mount->debug, &session, &why) != 0)
 		return complain(mount, mount->dir, "mount", why.text);
 	err = coherence_start(coherence, session_fuse(session), &context);
-	if (err != 0)
-		complain(mount, mount->dir, "mount", strerror(-err));
+	if (err) { /* changes by other processes would never appear */
+		session_close(session);
+		return complain(mount, mount->dir, "mount", strerror(-err));
+	}
 	if (!mount->foreground) {
 		background_ready(mount->ready_fd);
 		mount->background = true;

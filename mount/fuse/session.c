@@ -382,9 +382,14 @@ int session_open(const struct attach_options *attach, struct ops_context *contex
 	session->counts = &context->counts;
 	session->stop_fd = eventfd(0, EFD_CLOEXEC);
 	session->idle_fd = eventfd(0, EFD_CLOEXEC);
-	session->fuse = fuse_session_new(&args, ops_table(), sizeof(*ops_table()), context);
+	if (session->stop_fd < 0 || session->idle_fd < 0) {
+		err = -errno;
+		snprintf(ret_why->text, sizeof(ret_why->text), "%s", strerror(-err));
+	} else {
+		session->fuse = fuse_session_new(&args, ops_table(), sizeof(*ops_table()), context);
+	}
 	fuse_opt_free_args(&args);
-	if (session->stop_fd >= 0 && session->idle_fd >= 0 && session->fuse != NULL)
+	if (session->fuse != NULL)
 		err = begin(session, ret_why);
 	if (err != 0) {
 		session_close(session);

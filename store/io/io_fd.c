@@ -4,6 +4,8 @@
 
 #include "store/error.h"
 #include "store/format.h"
+#include "store/util/fd.h"
+#include "store/util/memory.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -119,10 +121,27 @@ int io_fd_write_part(int fd, uint64_t offset, const char *at, size_t size)
 	return 0;
 }
 
+/* May the file be this long? */
+static int io_fd_grant(struct io_fd *file, uint64_t size)
+{
+	int err = size > file->granted ? fd_check_size(size) : 0;
+
+	if (!err && size > file->granted)
+		file->granted = size;
+	return err;
+}
+
 int io_fd_write(struct io *io, uint64_t offset, const struct iovec *parts, size_t count)
 {
-	const struct io_fd *file = (const struct io_fd *)io;
+	struct io_fd *file = (struct io_fd *)io;
+	uint64_t end = offset;
+	int err;
 
+	for (size_t i = 0; i < count; i++)
+		end += parts[i].iov_len;
+	err = io_fd_grant(file, end);
+	if (err)
+		return err;
 	while (count > 0) {
 		int batch = count < IOV_MAX ? (int)count : IOV_MAX;
 		ssize_t n = pwritev(file->fd, parts, batch, (off_t)offset);
@@ -163,35 +182,52 @@ int io_fd_size(struct io *io, uint64_t *ret_size)
 
 int io_fd_truncate(struct io *io, uint64_t size)
 {
-	const struct io_fd *file = (const struct io_fd *)io;
+	struct io_fd *file = (struct io_fd *)io;
+	int err = io_fd_grant(file, size);
 
+	if (err)
+		return err;
+	file->granted = size;
 	while (ftruncate(file->fd, (off_t)size) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
 }
 
-/* Halve what is asked for until it is granted: a limit on address space (ulimit -v) is common in
- * containers. */
+/* A limit on address space (ulimit -v) is common in containers. The map takes half of what is left,
+ * so that stacks and the heap have the rest; where another limit exists (an emulator's, say), the
+ * map is halved until it is granted, and then once more. */
 int io_fd_map(
 	struct io *io, uint64_t least, uint64_t most, const void **ret_base, uint64_t *ret_size)
 {
 	struct io_fd *file = (struct io_fd *)io;
+	uint64_t room = memory_address_room() / PAGE_SIZE * PAGE_SIZE;
 	uint64_t size = most < MAP_LIMIT ? most : MAP_LIMIT;
+	bool halved = false;
 	void *base;
 
+	if (size > room)
+		size = room;
 	if (size < least)
-		return -ENOMEM;
+		return error_set(-ENOMEM, "too little address space to map the store");
 	for (;;) {
 		base = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, file->fd, 0);
-		if (base != MAP_FAILED)
+		if (base != MAP_FAILED && (!halved || size / 2 < least))
 			break;
-		if (errno == ENODEV || errno == EINVAL || errno == EOPNOTSUPP)
+		if (base != MAP_FAILED) {
+			munmap(base, size);
+			size = size / 2 / PAGE_SIZE * PAGE_SIZE;
+			halved = false;
+			continue;
+		}
+		/* An emulator may refuse a size with EINVAL, a file system every size. */
+		if (errno == ENODEV || errno == EOPNOTSUPP || (errno == EINVAL && size == least))
 			return error_set(-ENOTSUP, "its file system does not allow shared maps");
-		if (errno != ENOMEM)
+		if (errno != ENOMEM && errno != EINVAL)
 			return -errno;
 		if (size == least)
 			return error_set(-ENOMEM, "too little address space to map the store");
+		halved = true;
 		size = size / 2 / PAGE_SIZE * PAGE_SIZE;
 		if (size < least)
 			size = least;

@@ -10,6 +10,7 @@ struct io_fd {
 	int fd;
 	void *base; /* the map; NULL: none yet */
 	uint64_t map_size;
+	uint64_t granted;      /* the file may be this long: fd_check_size() was asked */
 	uint64_t row, row_end; /* bytes of a file written last, in a row, and not started yet */
 	char *path;	       /* of a file, absolute; NULL: not known */
 	int area_fd;	       /* of the shared memory; -1: none */

@@ -144,6 +144,8 @@ static int map_area(struct io_fd *file, int fd, const struct stat *st, size_t si
 {
 	void *area;
 
+	if ((uint64_t)st->st_size < size && fd_check_size(size) != 0)
+		return error_set(-EFBIG, "its lock file would exceed the limit of file sizes");
 	if ((uint64_t)st->st_size < size && ftruncate(fd, (off_t)size) < 0)
 		return -errno;
 	area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int fd_above_stdio(int fd)
@@ -15,4 +16,14 @@ int fd_above_stdio(int fd)
 	close(fd);
 	errno = saved;
 	return above;
+}
+
+int fd_check_size(uint64_t size)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+			       size > (uint64_t)limit.rlim_cur
+		       ? -EFBIG
+		       : 0;
 }
