@@ -36,36 +36,15 @@ struct aside {
 	unsigned char bytes[]; /* name bytes of the place whose key has the value */
 };
 
-/** Give a node content that is what its key has. The caller moves the node to another name in its
- *  directory then.
- *  @param known  of the file; its attributes are copied
- *  @return 0; -ENOMEM */
+/* Of the table of functions in editors.c. editor_hooks.h says what each of them does. */
 int aside_begin(struct fs *fs, struct inode *node, const struct known *known);
-
-/** The nameless entry that has the value of content that was put aside; 0: its key has it. */
 uint64_t aside_nameless(const struct dirty_file *dirty);
-
-/** The key that has the value of content that was put aside. @return as place_key() */
 int aside_key(const struct dirty_file *dirty, struct key *ret_key);
-
-/** Is what the store has under a key shown under another name? */
 bool aside_hides(const struct fs *fs, const struct key *key);
-
-/** Is a new version being written, which will take the key? The rename in the store waits for
- *  it. */
 bool aside_waits(const struct dirty_file *dirty);
-
-/** Move the value of content that was put aside to a nameless entry. */
 int aside_take(struct dirty_file *dirty, struct kt_txn *txn);
-
-/** Something else is going to be put under a key: if the value there is of a file that was put
- *  aside, it moves to a nameless entry. */
 int aside_yield(struct fs *fs, struct kt_txn *txn, const struct key *key);
-
-/** The transaction of aside_take() and aside_yield() has ended. */
 void aside_end(struct fs *fs, bool committed);
-
-/** Forget that content was put aside. */
 void aside_drop(struct dirty_file *dirty);
 
 #endif

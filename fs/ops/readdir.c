@@ -1,15 +1,16 @@
 /* Listing directories.
  *
- * A listing is ".", "..", "%value" if the directory has a value, and then its children in the order
- * of their keys: those in the store, from a walk, with those merged in that are in memory only.
- * Each call begins a transaction of its own and goes on behind the key that its offset stands for
- * (dir_cookies.h), so nothing of the store is held between calls, and what a call says of a file is
- * true at that moment.
+ * A listing is ".", "..", "%value" if the directory has a value, and then its children in the
+ * order of their keys: a walk finds those in the store, and those that are in memory only are
+ * merged in. Each call begins its own transaction and goes on behind the key that its offset
+ * stands for (dir_cookies.h). So nothing of the store is held between calls, and each call shows
+ * the state of its moment.
  */
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
 #include "fs/editor_hooks.h"
 #include "fs/ops/new_node.h"
+#include "fs/ops/ops_internal.h"
 #include "fs/tree/lookup.h"
 #include "fs/tree/dir_cookies.h"
 #include "fs/tree/children.h"
@@ -86,7 +87,8 @@ static int emit_bare(struct listing *l, const char *name, const struct stat *sta
 	return 0;
 }
 
-/* Emit a name whose attributes cannot be told: its blob is damaged. At least it is there. */
+/* Emit a name whose attributes are unknown because the blob is damaged: the name is listed at
+ * least. */
 static int emit_unknown(
 	struct listing *l, const char *name, enum inode_kind kind, const struct key *key)
 {
@@ -162,8 +164,8 @@ static int emit_child(struct listing *l, const struct child *child)
 		   : emit_place(l, name, &place, &found);
 }
 
-/* Emit a child that is in memory only, unless it is a directory in the store: then it is the value
- * of that. */
+/* Emit a child that is in memory only. If the store has a directory of its name, the child is
+ * the value of that directory and not a name here. */
 static int emit_unstored(struct listing *l, struct inode *node)
 {
 	struct place place = inode_place(node), directory = place;
@@ -225,8 +227,8 @@ static int collect_unstored(struct listing *l)
 	return 0;
 }
 
-/* Is the next child in memory before that of the walk? A child of the walk stands where its keys
- * begin, which for a piece is where the walk is. */
+/* Does the next child in memory come before that of the walk? A child of the walk has the
+ * position where its keys begin; for a piece, that is the position of the walk. */
 static bool unstored_is_first(
 	const struct listing *l, const struct children *children, const struct child *child)
 {
@@ -247,7 +249,7 @@ static bool unstored_is_first(
 	return readdir_compare(&place, directory, child->size + 1) < 0;
 }
 
-/* Is the next child in memory the file that the walk has found, with another value? */
+/* Is the next child in memory the same file as that of the walk, with another value? */
 static bool unstored_is_same(const struct listing *l, const struct child *child)
 {
 	struct place place;
@@ -258,7 +260,7 @@ static bool unstored_is_same(const struct listing *l, const struct child *child)
 	return readdir_compare(&place, child->bytes, child->size) == 0;
 }
 
-/* Does the file that the walk has found have another name now? */
+/* Does the mount show the file of the walk under another name? */
 static bool is_hidden(const struct listing *l, const struct child *child)
 {
 	struct place place = {
@@ -269,7 +271,7 @@ static bool is_hidden(const struct listing *l, const struct child *child)
 	       place_key(l->fs->separator, &place, &key) == 0 && editors_hide(l->fs, &key);
 }
 
-/* Emit the next child of those in memory, and go on behind it. */
+/* Emit the next child in memory, and go on behind it. */
 static int list_unstored(struct listing *l)
 {
 	struct inode *node = l->unstored[l->unstored_next];
@@ -378,7 +380,7 @@ int fs_opendir(struct fs *fs, uint64_t number, struct fs_dir **ret_dir)
 	pthread_mutex_lock(&fs->lock);
 	err = lookup_node(fs, number, &node);
 	if (!err && node->kind == INODE_FILE)
-		err = -ENOTDIR; /* one that was removed can be opened, and is empty */
+		err = -ENOTDIR; /* a removed directory can be opened, and is empty */
 	if (!err) {
 		node->opens++;
 		dir->node = node;
@@ -398,23 +400,18 @@ int fs_readdir(
 	struct listing l = {.fs = fs, .node = dir->node, .plus = plus, .emit = emit, .arg = arg};
 	int err;
 
-	pthread_mutex_lock(&fs->lock);
-	/* a directory that was removed is empty */
-	if (!inode_has_place(l.node)) {
-		pthread_mutex_unlock(&fs->lock);
-		return 0;
-	}
-	err = timepoint_begin(fs, &l.txn);
-	if (!err) {
+	err = query_begin(fs, &l.txn);
+	if (err)
+		return err;
+	if (inode_has_place(l.node)) { /* a directory that was removed is empty */
 		l.place = inode_place(l.node);
 		err = place_key(fs->separator, &l.place, &l.prefix);
 		if (!err)
 			err = list_seek(&l, offset);
 		if (!err)
 			err = list_from(&l);
-		kt_abort(l.txn);
 	}
-	pthread_mutex_unlock(&fs->lock);
+	query_end(fs, l.txn, 0);
 	return err == 1 ? 0 : err;
 }
 

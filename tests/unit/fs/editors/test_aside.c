@@ -1,5 +1,6 @@
-/* What an editor puts aside while it saves: the store learns of it late, or never. And locks, which
- * are links. */
+/* Files that an editor puts aside while it saves: the store learns of the rename late, or
+ * never. And the locks of editors, which are symbolic links. Each test begins with f renamed to
+ * f~. */
 #include "tests/unit/world.h"
 
 #include "fs/dirty/flusher.h"
@@ -34,7 +35,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The store is brought to what the mount shows. */
+/* Publish all that the mount shows. */
 static void settle(struct world *w)
 {
 	assert_int_equal(fs_fsync(w->fs, NULL), 0);
@@ -73,7 +74,7 @@ static void test_save(void **state)
 	assert_int_equal(world_count(w, KT_NAMELESS), 0);
 }
 
-/* Where nothing is saved under the old name, it is a rename. */
+/* If no new version is saved under the old name, the file is renamed in the store. */
 static void test_rename(void **state)
 {
 	struct world *w = *state;
@@ -90,7 +91,7 @@ static void test_rename(void **state)
 	assert_int_equal(before.st_mode, after.st_mode);
 }
 
-/* What is late waits for its time, whatever else is stored meanwhile. */
+/* A delayed rename waits for its time, whatever else is published meanwhile. */
 static void test_late(void **state)
 {
 	struct world *w = *state;
@@ -110,7 +111,7 @@ static void test_late(void **state)
 	assert_string_equal(world_keys(w), "4913= f~=old");
 }
 
-/* Nor while the new version is being written, however long that takes. */
+/* The rename waits while the new version is being written, however long that takes. */
 static void test_slow(void **state)
 {
 	struct world *w = *state;
@@ -156,7 +157,7 @@ static void test_given_up(void **state)
 	assert_string_equal(world_keys(w), "e~=old g=");
 }
 
-/* Also at the end. */
+/* The file is renamed in the store when the file system ends. */
 static void test_end(void **state)
 {
 	struct world *w = *state;
@@ -165,7 +166,8 @@ static void test_end(void **state)
 	assert_string_equal(world_keys(w), "f~=old");
 }
 
-/* At the end what is still being written is saved, and both are there. */
+/* When the file system ends while the new version is being written, both versions are
+ * published. */
 static void test_end_while_saving(void **state)
 {
 	struct world *w = *state;
@@ -203,7 +205,7 @@ static void test_remove(void **state)
 	assert_int_equal(world_count(w, KT_NAMELESS), 0);
 }
 
-/* An editor that failed takes it back. */
+/* An editor that failed to save renames the old version back. */
 static void test_back(void **state)
 {
 	struct world *w = *state;
@@ -218,7 +220,7 @@ static void test_back(void **state)
 	assert_int_equal(world_count(w, KT_NAMELESS), 0);
 }
 
-/* Whatever else takes the old name. */
+/* Something else takes the old name: a link, a directory or another file. */
 static void test_taken(void **state)
 {
 	struct world *w = *state;
@@ -269,7 +271,8 @@ static void test_taken_by_directory(void **state)
 	assert_string_equal(world_read(w, "f~"), "old");
 }
 
-/* A directory of the old name goes elsewhere: what was put aside was never its value. */
+/* A directory that took the old name is renamed: the file put aside is not its value, and
+ * stays. */
 static void test_other_directory(void **state)
 {
 	struct world *w = *state;
@@ -285,7 +288,7 @@ static void test_other_directory(void **state)
 	assert_string_equal(world_list(w, "g"), "");
 }
 
-/* The directory is renamed meanwhile, and is not empty. */
+/* The directory of both names is renamed meanwhile, and is not empty. */
 static void test_directory(void **state)
 {
 	struct world *w = *state;
@@ -304,7 +307,7 @@ static void test_directory(void **state)
 	assert_string_equal(world_keys(w), "f=old");
 }
 
-/* What was put aside is changed. */
+/* A file that was put aside is changed. */
 static void test_change(void **state)
 {
 	struct fs_setattr mode = {.what = FS_SET_MODE, .mode = 0600};
@@ -351,7 +354,7 @@ static void test_change(void **state)
 	assert_string_equal(world_keys(w), "f~=older g~=x");
 }
 
-/* It is exchanged with another file, and gets a second name. */
+/* A file that was put aside is exchanged with another file, and gets a second name. */
 static void test_names(void **state)
 {
 	struct world *w = *state;
@@ -364,7 +367,7 @@ static void test_names(void **state)
 	assert_string_equal(world_keys(w), "f~=other g=old g~=old");
 }
 
-/* An application has its hands in it. */
+/* An application changes or deletes the key of a file that was put aside. */
 static void test_application(void **state)
 {
 	struct world *w = *state;
@@ -388,8 +391,9 @@ static void test_application(void **state)
 	assert_string_equal(world_keys(w), "f=new h~=newer");
 }
 
-/* What is no such thing is renamed at once: a file with two names, one that is open, one that goes
- * to another directory, a key that has such a name, and onto one. */
+/* These files are renamed in the store at once: one with two names, one that is open, one that
+ * goes to another directory, a key whose name is that of a scratch file, and a file that is
+ * renamed onto such a key. */
 static void test_others(void **state)
 {
 	struct world *w = *state;
@@ -414,7 +418,7 @@ static void test_others(void **state)
 	assert_string_equal(world_keys(w), "a=1 b~=1 d/f~=old f~=new");
 }
 
-/* A link that locks a file is there for the mount alone, until it gets another name. */
+/* A symbolic link that locks a file is seen through the mount only, until it gets another name. */
 static void test_lock(void **state)
 {
 	struct world *w = *state;

@@ -77,7 +77,7 @@ static void test_round_trip(void **state)
 	}
 }
 
-/* No blob at all is attributes without any field. */
+/* Without a blob, no attribute has a value. */
 static void test_none(void **state)
 {
 	struct attr attr;
@@ -140,7 +140,7 @@ static int decode(const char *blob, size_t size)
 	return attr_decode(blob, size, &attr);
 }
 
-/* Each thing that a blob must not be. */
+/* Every kind of invalid blob is refused. */
 static void test_refused(void **state)
 {
 	(void)state;

@@ -31,8 +31,8 @@ static bool take_some(void *arg, const char *name, const struct fs_entry *entry,
 	return true;
 }
 
-/* A file that gets keys below it is a directory with its value in it, and a file again without
- * them; an open file stays what it is. */
+/* A file becomes a directory with its value in it when an application puts keys below it, and a
+ * file again when they are gone. An open file stays the same file. */
 static void test_value(void **state)
 {
 	struct world *w = *state;
@@ -117,7 +117,7 @@ static void test_mkdir(void **state)
 	assert_int_equal(world_count(w, KT_DIRECTORIES), 1); /* the root's, if anything */
 }
 
-/* Fifos, sockets and device nodes are entries that know what they are. */
+/* Fifos, sockets and device nodes keep their type and device number. */
 static void test_mknod(void **state)
 {
 	static const mode_t modes[] = {S_IFIFO | 0600, S_IFSOCK | 0755, S_IFCHR | 0666,
@@ -160,8 +160,8 @@ static void test_rmdir_unstored(void **state)
 	assert_int_equal(world_close_file(w, file), 0);
 }
 
-/* That holds for a file deep down, too, when an application has deleted what implied the
- * directories on the way. */
+/* So does a file in a directory further below, when an application has deleted the keys that
+ * implied the directories between. */
 static void test_rmdir_unstored_below(void **state)
 {
 	struct world *w = *state;
@@ -177,7 +177,8 @@ static void test_rmdir_unstored_below(void **state)
 	assert_string_equal(world_keys(w), "d/e/f=1");
 }
 
-/* What was removed takes nothing new, though it is still referred to and can be asked about. */
+/* Nothing can be made in a removed directory, but its attributes can be asked for while it is
+ * referred to. */
 static void test_removed_directory(void **state)
 {
 	struct world *w = *state;
@@ -283,7 +284,7 @@ static void test_directory_ctime(void **state)
 	assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof(before.st_mtim));
 }
 
-/* New files take the group of a directory that says so. */
+/* New files take the group of a directory that has set-group-id. */
 static void test_setgid(void **state)
 {
 	struct fs_setattr set = {.what = FS_SET_MODE | FS_SET_GID, .mode = 02775, .gid = 77};

@@ -139,8 +139,7 @@ static void test_fsync(void **state)
 	assert_int_equal(fs_fsync(w->fs, NULL), 0);
 }
 
-/* What is gathered for an existing value is in the store within a second or so of its own accord.
- */
+/* Writes into an existing value are published within about a second, without a close. */
 static void test_store_in_background(void **state)
 {
 	struct world *w = *state;
@@ -165,7 +164,8 @@ static void fill(unsigned char *data, size_t size, unsigned seed)
 		data[i] = (unsigned char)((i * 2654435761u + seed) >> 16u);
 }
 
-/* A file that is removed while open goes on, in each of its states, and leaves nothing. */
+/* A file that is removed while open can still be read and written, in each of its states, and
+ * leaves nothing behind. */
 static void test_unlink_while_open(void **state)
 {
 	struct world *w = *state;
@@ -240,8 +240,8 @@ static void test_unlink_and_create(void **state)
 	assert_string_equal(world_keys(w), "f=new");
 }
 
-/* What an application deletes under a writer's hands is gone, and the writer hears of it; a file
- * that is written as a whole is written. */
+/* When an application deletes a key that is being written into, the write fails with ESTALE. A
+ * file that is written as a whole is published. */
 static void test_deleted_by_application(void **state)
 {
 	struct world *w = *state;
@@ -261,7 +261,7 @@ static void test_deleted_by_application(void **state)
 	assert_string_equal(world_keys(w), "whole=x");
 }
 
-/* What open files hold is stored when the file system ends. */
+/* The content of open files is published when the file system ends. */
 static void test_close_publishes(void **state)
 {
 	struct world *w = *state;
@@ -279,7 +279,7 @@ static void test_close_publishes(void **state)
 	assert_string_equal(world_keys(w), "part=0p23 whole=w");
 }
 
-/* What cannot be done with a file is refused as elsewhere. */
+/* Operations that a file does not allow fail with the error that a local file system gives. */
 static void test_refused(void **state)
 {
 	struct world *w = *state;
@@ -337,8 +337,8 @@ static void test_read_only(void **state)
 	assert_int_equal(fs_fsync(w->fs, NULL), 0);
 }
 
-/* With commit_seconds 0 all is on the disk when a call returns; else the flusher brings it there.
- */
+/* With commit_seconds 0 a call returns when its change is on the disk; else the flusher brings
+ * it there later. */
 static void test_flush(void **state)
 {
 	struct world *w = *state;

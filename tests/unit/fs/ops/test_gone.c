@@ -56,8 +56,8 @@ static int link_first_to_f(struct world *w)
 static int (*const ways[])(struct world *) = {
 	create_f, symlink_f, rename_to_f, link_to_f, link_first_to_f};
 
-/* Something new takes the name of a file that an application has deleted under a writer's hands.
- * The writer hears that the file is gone, and the new one is untouched. */
+/* Something new takes the name of a file that an application has deleted while it was written.
+ * The writer gets ESTALE, and the new file is unchanged. */
 static void test_name_taken(void **state)
 {
 	struct world *w = *state;
@@ -86,8 +86,8 @@ static void test_name_taken(void **state)
 	}
 }
 
-/* A file that is replaced between being looked up and being opened is not opened: whoever looks
- * again finds the other one. */
+/* A file that is replaced between lookup and open is not opened: another lookup finds the new
+ * one. */
 static void test_replaced_before_open(void **state)
 {
 	struct world *w = *state;
@@ -103,7 +103,7 @@ static void test_replaced_before_open(void **state)
 	assert_string_equal(world_read(w, "f"), "new");
 }
 
-/* The same of one that an application deletes. */
+/* The same holds for a file that an application deletes. */
 static void test_deleted_before_open(void **state)
 {
 	struct world *w = *state;

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-/* Two files, whatever they hold. */
+/* Both names must be of different files. */
 static void assert_other(struct world *w, const char *a, const char *b)
 {
 	struct fs_entry entry_a, entry_b;
@@ -94,7 +94,7 @@ static void test_of_application(void **state)
 	assert_int_equal(world_stat_of(w, "c").st_ino, ino);
 }
 
-/* What the application links is one file, too; and a file of its own what it puts. */
+/* Keys that an application links are one file. A value that it puts anew is another file. */
 static void test_by_application(void **state)
 {
 	struct world *w = *state;
@@ -176,7 +176,7 @@ static void test_rename(void **state)
 	assert_int_equal(world_count(w, KT_SHARED), 2); /* the file, and its name */
 }
 
-/* A directory takes its names along. */
+/* Names of linked files move with their directory. */
 static void test_rename_directory(void **state)
 {
 	struct world *w = *state;
@@ -193,7 +193,7 @@ static void test_rename_directory(void **state)
 	world_assert_same_file(w, "moved/a", "out", 3);
 }
 
-/* What cannot be linked says why. */
+/* Links that are refused. */
 static void test_refused(void **state)
 {
 	struct world *w = *state;

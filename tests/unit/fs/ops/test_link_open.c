@@ -32,7 +32,8 @@ static void test_link_unsaved(void **state)
 	assert_string_equal(world_keys(w), "b=first second!");
 }
 
-/* An open file goes on when its names go, the last one too; then it ends with its handle. */
+/* An open file can be used when its names are removed, even the last one. It ends with its
+ * handle then. */
 static void test_unlink_open(void **state)
 {
 	struct world *w = *state;

@@ -44,7 +44,8 @@ static void test_list_made(void **state)
 	assert_string_equal(world_list(w, "e"), "%value");
 }
 
-/* A record that is left of a directory below implies the one above. */
+/* The record of a directory implies the directories above it, also after the last key there is
+ * gone. */
 static void test_list_record_below(void **state)
 {
 	struct world *w = *state;
@@ -82,8 +83,8 @@ static void test_collections(void **state)
 	kt_collection_close(c);
 }
 
-/* Files that are in memory only are merged where they belong, and a key that is a directory by
- * then takes the file along as its value. */
+/* Files that are in memory only are listed in order with the others. If an application puts
+ * keys below such a name, the file becomes the value of that directory. */
 static void test_list_unstored(void **state)
 {
 	static const char *const names[] = {"a", "c", "c-", "e", "d/n", "zz"};
@@ -123,8 +124,8 @@ static bool take_some(void *arg, const char *name, const struct fs_entry *entry,
 	return true;
 }
 
-/* A listing goes on by name: what is made and removed meanwhile neither hides nor doubles others.
- * Another handle can go on where this one stopped, and one can go back. */
+/* A listing goes on by name: other names are neither hidden nor doubled when some are made and
+ * removed meanwhile. Another handle can go on where this one stopped, and one can go back. */
 static void test_list_resumes(void **state)
 {
 	struct world *w = *state;

@@ -73,8 +73,9 @@ static void test_list_pieces(void **state)
 	assert_int_equal(world_rename(w, "short", piece), -EXDEV);
 }
 
-/* Pieces that begin alike are told apart, though their keys lie between each other's: of one, the
- * cut is before an escape that would not fit, which another byte in its place is not. */
+/* Pieces that begin alike are different directories, though their keys are between each
+ * other's: one piece is cut before an escape that would not fit, and another has other bytes
+ * there. */
 static void test_list_nested_pieces(void **state)
 {
 	static const char next[] = {'\0', '!', '0'}; /* "%00" and "%0!" and, of text, "%2500" */
@@ -171,8 +172,8 @@ static void test_separator(void **state)
 	assert_string_equal(world_list(w, "c"), "%value dir/ name path%2Fx/");
 }
 
-/* A directory that was made with one separator has a record that means none with another: it is not
- * shown, is no piece, and goes with the directory that it keeps. */
+/* The record of a directory that was made with one separator means no directory with another
+ * one: it is not shown, is no piece, and goes with the directory that it implies. */
 static void test_records_of_another_separator(void **state)
 {
 	struct world *w = *state;
@@ -243,7 +244,7 @@ static void delete_all(struct world *w)
 	assert_int_equal(kt_commit(txn, 0), 0);
 }
 
-/* Any keys are listed where names.h says that they are, each once, and nothing else is. */
+/* Random keys are listed where names.h says, each once, and nothing else is listed. */
 static void test_list_weird(void **state)
 {
 	struct rng rng = rng_seed("fs: weird keys");

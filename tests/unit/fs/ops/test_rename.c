@@ -89,8 +89,8 @@ static void test_exchange(void **state)
 	assert_int_equal(exchange(w, "b", "b"), 0);
 }
 
-/* A file that is not stored yet is by its new name, whole, in the transaction of the rename; its
- * handle goes on. */
+/* A file that is not published yet is published under its new name, whole, in the transaction
+ * of the rename. Its handle goes on. */
 static void test_rename_unstored(void **state)
 {
 	struct world *w = *state;
@@ -150,8 +150,8 @@ static void test_rename_over_open(void **state)
 	assert_int_equal(world_count(w, KT_NAMELESS), 0);
 }
 
-/* A directory takes all keys below it, made directories, its value and open files along, in one
- * transaction, and nothing that only sorts near by. */
+/* All keys below a directory move with it in one transaction, as do made directories, its value
+ * and open files. Keys that only sort near them stay. */
 static void test_rename_directory(void **state)
 {
 	struct world *w = *state;
@@ -182,7 +182,7 @@ static void test_rename_directory(void **state)
 	assert_int_equal(before.st_ino, after.st_ino);
 }
 
-/* What a directory cannot be renamed to. */
+/* Renames of directories that are refused. */
 static void test_rename_directory_refused(void **state)
 {
 	struct world *w = *state;
@@ -205,7 +205,7 @@ static void test_rename_directory_refused(void **state)
 	assert_string_equal(world_keys(w), "file= full/a/b= full/x=");
 }
 
-/* A rename that would make a key too long happens not at all. */
+/* A rename that would make a key too long changes nothing. */
 static void test_rename_too_long(void **state)
 {
 	struct world *w = *state;

@@ -125,7 +125,7 @@ static void test_setattr_unstored(void **state)
 	assert_int_equal(stat.st_size, 1);
 }
 
-/* A blob that is damaged is an error for those who ask about its file, and for nobody else. */
+/* A damaged blob is an error for requests about its file, and for no others. */
 static void test_damaged_blob(void **state)
 {
 	struct world *w = *state;

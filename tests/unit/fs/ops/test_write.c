@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-/* Writes into an existing value are gathered: seen through the mount at once, in the store at close
- * in one transaction, with the rest of the value as it was. */
+/* Writes into an existing value stay in memory first: the mount shows them at once, and the
+ * store has them at close, in one transaction, with the rest of the value unchanged. */
 static void test_write_in_place(void **state)
 {
 	struct world *w = *state;
@@ -37,8 +37,8 @@ static void test_write_in_place(void **state)
 	assert_string_equal(world_read(w, "k"), "01ab456789");
 }
 
-/* Appending goes to the end, and nothing else does, also through a handle that was opened for it.
- */
+/* Appending writes at the end of the file, and other writes do not, even through a handle that
+ * was opened for appending. */
 static void test_append(void **state)
 {
 	struct world *w = *state;
@@ -220,7 +220,7 @@ static void test_truncate(void **state)
 	free(data);
 }
 
-/* A file that is emptied while it is open is saved whole, like one that is opened so. */
+/* A file that is truncated to nothing while it is open is published whole, as after O_TRUNC. */
 static void test_emptied(void **state)
 {
 	struct fs_setattr empty = {.what = FS_SET_SIZE};

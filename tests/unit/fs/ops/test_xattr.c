@@ -218,13 +218,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Whatever is done to a file in a store in memory, its attribute is what it was. */
+/* No operation on a file changes its attribute: with a store in memory. */
 static void test_memory(void **state)
 {
 	try_all(*state, false);
 }
 
-/* The same in a file. */
+/* The same with a store in a file. */
 static void test_file(void **state)
 {
 	try_all(*state, true);

@@ -1,4 +1,5 @@
-/* Looking back: snapshots beside the present, views that come and go, and parts of a store. */
+/* Snapshots beside the present: file systems that are opened and closed, and subtrees of
+ * stores. */
 #include "fs/snapshots/snapdir.h"
 
 #include "keytree.h"
@@ -161,8 +162,8 @@ static void test_found(void **state)
 	assert_string_equal(read_path(f, "a/.snapshots/one/a/b"), "ENOENT");
 }
 
-/* Of a snapshot that is deleted while nodes of it are held, every use fails; another one that gets
- * its name is another one. */
+/* When a snapshot is deleted while nodes of it are held, every use of them fails. A new
+ * snapshot of the same name is another file system. */
 static void test_deleted(void **state)
 {
 	struct fixture *f = *state;
@@ -195,7 +196,7 @@ static void test_deleted(void **state)
 	snapdir_forget(f->snapdir, again, 1);
 }
 
-/* What no kernel would name is refused, not followed. */
+/* Nodes that no kernel would name are refused. */
 static void test_no_such_view(void **state)
 {
 	struct fixture *f = *state;
@@ -206,7 +207,7 @@ static void test_no_such_view(void **state)
 	snapdir_forget(f->snapdir, UINT64_MAX, 1);
 }
 
-/* More snapshots can be looked at one after the other than at once: views are closed. */
+/* More snapshots can be used one after the other than at once, because idle ones are closed. */
 static void test_many(void **state)
 {
 	struct fixture *f = *state;
@@ -235,7 +236,8 @@ static void test_many(void **state)
 		snapdir_forget(f->snapdir, held[i], i != 3);
 }
 
-/* A subtree is the root, in the present and in snapshots; where it is not, there is none. */
+/* A subtree is the root, in the present and in snapshots. Snapshots without the subtree are not
+ * found. */
 static void test_subtree(void **state)
 {
 	struct fixture *f = *state;
