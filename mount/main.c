@@ -115,7 +115,7 @@ static bool run_general(int argc, char **argv, int *ret_status)
 	return true;
 }
 
-static int run(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
 	const struct command *command;
 	int status;
@@ -137,13 +137,13 @@ int main(int argc, char **argv)
 	if (stdio_open_missing() != 0)
 		return COMMAND_FAILED;
 	signal(SIGXFSZ, SIG_IGN); /* a file that exceeds a limit is an error: EFBIG */
-	if (helper_is(argv[0]))
-		return helper_run(argc, argv);
+	if (mount_helper_is(argv[0]))
+		return mount_helper_run(argc, argv);
 	if (argc < 2) {
 		fputs("keytree: which command? (keytree help)\n", stderr);
 		return COMMAND_USAGE;
 	}
-	status = run(argc - 1, argv + 1);
+	status = run_command(argc - 1, argv + 1);
 	if (fflush(stdout) != 0 && status == COMMAND_DONE)
 		return command_fail("standard output", NULL, strerror(errno));
 	return status;

@@ -18,7 +18,7 @@ struct backup {
 	struct progress progress;
 };
 
-static int step(void *arg, uint64_t done, uint64_t total)
+static int backup_step(void *arg, uint64_t done, uint64_t total)
 {
 	struct backup *backup = arg;
 
@@ -30,10 +30,11 @@ static int write_copy(
 	struct backup *backup, struct kt_txn *txn, struct kt_txn *since, bool to_stdout)
 {
 	if (since == NULL)
-		return to_stdout ? kt_backup_fd(txn, STDOUT_FILENO, step, backup)
-				 : kt_backup(txn, backup->dest, backup->flags, step, backup);
-	return to_stdout ? kt_backup_since_fd(txn, since, STDOUT_FILENO, step, backup)
-			 : kt_backup_since(txn, since, backup->dest, backup->flags, step, backup);
+		return to_stdout ? kt_backup_fd(txn, STDOUT_FILENO, backup_step, backup)
+				 : kt_backup(txn, backup->dest, backup->flags, backup_step, backup);
+	return to_stdout ? kt_backup_since_fd(txn, since, STDOUT_FILENO, backup_step, backup)
+			 : kt_backup_since(
+				   txn, since, backup->dest, backup->flags, backup_step, backup);
 }
 
 /* Signals are held back where a file that is not complete would stay. */
@@ -54,7 +55,7 @@ static int copy(struct backup *backup, struct kt_txn *txn, struct kt_txn *since)
 }
 
 /* Begin to read a snapshot, or the present. */
-static int begin(
+static int backup_begin(
 	struct backup *backup, struct kt_store *store, const char *name, struct kt_txn **ret_txn)
 {
 	int err = name != NULL ? kt_snapshot_open(store, name, ret_txn)
@@ -77,9 +78,9 @@ static int back_up(struct backup *backup)
 	if (status != COMMAND_DONE)
 		return status;
 	if (backup->since != NULL)
-		status = begin(backup, store, backup->since, &since);
+		status = backup_begin(backup, store, backup->since, &since);
 	if (status == COMMAND_DONE)
-		status = begin(backup, store, backup->snapshot, &txn);
+		status = backup_begin(backup, store, backup->snapshot, &txn);
 	if (status == COMMAND_DONE && since != NULL && kt_txn_id(since) > kt_txn_id(txn))
 		status = command_fail(backup->path, backup->since, "is newer than what is copied");
 	if (status == COMMAND_DONE)
@@ -89,7 +90,7 @@ static int back_up(struct backup *backup)
 	return command_close(backup->path, store, status);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int backup_run(const struct command *command, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"replace", no_argument, NULL, 'r'},
@@ -132,5 +133,5 @@ const struct command cmd_backup = {
 		"  --since NAME      only what changed since a snapshot, with which keytree import "
 		"brings\n"
 		"                    a backup from there to here\n",
-	.run = run,
+	.run = backup_run,
 };

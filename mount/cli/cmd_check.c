@@ -33,7 +33,7 @@ static uint64_t find_total(struct checking *checking, struct kt_store *store)
 	       checking->trees;
 }
 
-static int step(void *arg, uint64_t done)
+static int check_step(void *arg, uint64_t done)
 {
 	struct checking *checking = arg;
 
@@ -51,7 +51,7 @@ static void print_finding(void *arg, uint64_t page, const char *message)
 		printf("%s\n", message);
 }
 
-static int check_store(const char *path)
+static int check_and_print(const char *path)
 {
 	struct checking checking;
 	struct kt_store *store;
@@ -62,7 +62,7 @@ static int check_store(const char *path)
 	if (status != COMMAND_DONE)
 		return status;
 	progress_init(&checking.progress, find_total(&checking, store), false);
-	err = kt_check_steps(store, print_finding, step, &checking, &findings);
+	err = kt_check_steps(store, print_finding, check_step, &checking, &findings);
 	progress_fini(&checking.progress);
 	if (err != 0)
 		status = command_fail_errno(path, "check", err);
@@ -71,7 +71,7 @@ static int check_store(const char *path)
 	return command_close(path, store, status);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int check_run(const struct command *command, int argc, char **argv)
 {
 	char **operands;
 
@@ -79,7 +79,7 @@ static int run(const struct command *command, int argc, char **argv)
 		return COMMAND_USAGE;
 	if (command_operands(command, argc, argv, 1, 1, &operands) < 0)
 		return COMMAND_USAGE;
-	return check_store(operands[0]);
+	return check_and_print(operands[0]);
 }
 
 const struct command cmd_check = {
@@ -92,5 +92,5 @@ const struct command cmd_check = {
 		"each\n"
 		"finding, and nothing for a sound store.\n"
 		"Exit status 0: sound; 1: damage was found; 3: the check could not run.\n",
-	.run = run,
+	.run = check_run,
 };

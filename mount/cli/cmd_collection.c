@@ -12,7 +12,7 @@ struct output {
 	bool json, nul;
 };
 
-static int print_name(void *arg, const struct kt_slice *name)
+static int collection_print_name(void *arg, const struct kt_slice *name)
 {
 	const struct output *output = arg;
 
@@ -24,7 +24,7 @@ static int print_name(void *arg, const struct kt_slice *name)
 	return line_print_key(*name, output->nul ? '\0' : '\n');
 }
 
-static int list(const char *path, struct output *output)
+static int collection_list(const char *path, struct output *output)
 {
 	struct kt_store *store;
 	struct kt_txn *txn;
@@ -33,14 +33,14 @@ static int list(const char *path, struct output *output)
 
 	if (status != COMMAND_DONE)
 		return status;
-	err = kt_collection_list(txn, print_name, output);
+	err = kt_collection_list(txn, collection_print_name, output);
 	if (err != 0)
 		status = command_fail_output(path, "list", err);
 	kt_abort(txn);
 	return command_close(path, store, status);
 }
 
-static int create(const char *path, const char *name)
+static int collection_create(const char *path, const char *name)
 {
 	struct kt_collection *collection;
 	struct line_key key;
@@ -66,7 +66,7 @@ static int create(const char *path, const char *name)
 	return command_close(path, store, status);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int collection_run(const struct command *command, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -95,7 +95,8 @@ static int run(const struct command *command, int argc, char **argv)
 			command, "%s", is_list ? "list takes no name" : "create needs a name");
 	if (!is_list && (output.json || output.nul))
 		return command_usage(command, "-0 and --json are for list");
-	return is_list ? list(operands[1], &output) : create(operands[1], operands[2]);
+	return is_list ? collection_list(operands[1], &output)
+		       : collection_create(operands[1], operands[2]);
 }
 
 const struct command cmd_collection = {
@@ -109,5 +110,5 @@ const struct command cmd_collection = {
 		"  create STORE NAME   make one\n\n"
 		"  -0, --null          raw names, each ended by a NUL\n"
 		"  --json              one object on a line: name\n",
-	.run = run,
+	.run = collection_run,
 };

@@ -14,7 +14,7 @@ struct compacting {
 	struct kt_info before;
 };
 
-static int step(void *arg, const struct kt_compaction *compaction)
+static int compact_step(void *arg, const struct kt_compaction *compaction)
 {
 	struct compacting *compacting = arg;
 	uint64_t page_size = compacting->before.page_size;
@@ -26,12 +26,12 @@ static int step(void *arg, const struct kt_compaction *compaction)
 /* On a terminal, say what came of it. */
 static void print_result(const struct kt_info *before, const struct kt_info *after)
 {
-	char sizes[2][SHOW_SIZE_SIZE];
+	char sizes[2][HUMAN_SIZE_SIZE];
 
-	if (!show_columns())
+	if (!human_is_reading())
 		return;
-	show_size(before->pages * before->page_size, sizes[0]);
-	show_size(after->pages * after->page_size, sizes[1]);
+	human_size(before->pages * before->page_size, sizes[0]);
+	human_size(after->pages * after->page_size, sizes[1]);
 	printf("%s, %s before\n", sizes[1], sizes[0]);
 }
 
@@ -48,7 +48,7 @@ static int compact_store(const char *path)
 	err = kt_info(store, &compacting.before);
 	progress_init(&compacting.progress, 0, true); /* a signal ends the work between two steps */
 	if (!err)
-		err = kt_compact(store, step, &compacting);
+		err = kt_compact(store, compact_step, &compacting);
 	progress_fini(&compacting.progress);
 	if (err == -EINTR)
 		status = command_fail(path, "compact", "interrupted; what was done stays");
@@ -59,7 +59,7 @@ static int compact_store(const char *path)
 	return command_close(path, store, status);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int compact_run(const struct command *command, int argc, char **argv)
 {
 	char **operands;
 
@@ -78,5 +78,5 @@ const struct command cmd_compact = {
 		"content, in small steps. It may be interrupted: what was done stays. What "
 		"snapshots\n"
 		"keep is not moved; delete them first to get the smallest file.\n",
-	.run = run,
+	.run = compact_run,
 };

@@ -3,7 +3,7 @@
 
 #include "keytree.h"
 
-static int run(const struct command *command, int argc, char **argv)
+static int create_run(const struct command *command, int argc, char **argv)
 {
 	struct kt_store *store;
 	char **operands;
@@ -26,5 +26,5 @@ const struct command cmd_create = {
 	.help = "Makes an empty store in the file STORE, which must not exist. Only you can read "
 		"it\n"
 		"(mode 0600); chmod it to share it.\n",
-	.run = run,
+	.run = create_run,
 };

@@ -28,7 +28,7 @@ static int delete_keys(const char *path, struct kt_txn *txn, char **keys, int co
 	return status;
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int del_run(const struct command *command, int argc, char **argv)
 {
 	struct kt_store *store;
 	struct kt_txn *txn;
@@ -61,5 +61,5 @@ const struct command cmd_del = {
 		"returns. A KEY that does not exist is named, the others are deleted all the "
 		"same,\n"
 		"and the exit status is 1.\n",
-	.run = run,
+	.run = del_run,
 };

@@ -12,7 +12,7 @@
 
 struct diff {
 	const char *path;
-	struct changed changed;
+	struct print_changes print;
 };
 
 /* ---- points in time ---- */
@@ -50,21 +50,21 @@ static int begin_at(
 	return COMMAND_NO;
 }
 
-static int compare(struct diff *diff, struct kt_store *store, const char *from, const char *to)
+static int diff_print(struct diff *diff, struct kt_store *store, const char *from, const char *to)
 {
-	int status = begin_at(diff, store, from, &diff->changed.from);
+	int status = begin_at(diff, store, from, &diff->print.from);
 	int err;
 
 	if (status != COMMAND_DONE)
 		return status;
-	status = begin_at(diff, store, to, &diff->changed.to);
+	status = begin_at(diff, store, to, &diff->print.to);
 	if (status == COMMAND_DONE) {
-		err = kt_diff(diff->changed.from, diff->changed.to, changed_print, &diff->changed);
+		err = kt_diff(diff->print.from, diff->print.to, print_changes_print, &diff->print);
 		if (err != 0)
 			status = command_fail_output(diff->path, "diff", err);
-		kt_abort(diff->changed.to);
+		kt_abort(diff->print.to);
 	}
-	kt_abort(diff->changed.from);
+	kt_abort(diff->print.from);
 	return status;
 }
 
@@ -81,17 +81,17 @@ static int diff_store(struct diff *diff, const char *from, const char *to)
 		from = name;
 	}
 	if (status == COMMAND_DONE)
-		status = compare(diff, store, from, to);
+		status = diff_print(diff, store, from, to);
 	return command_close(diff->path, store, status);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int diff_run(const struct command *command, int argc, char **argv)
 {
 	struct diff diff = {0};
 	char **operands;
 	int count;
 
-	if (changed_parse(command, argc, argv, &diff.changed) != COMMAND_DONE)
+	if (print_changes_parse(command, argc, argv, &diff.print) != COMMAND_DONE)
 		return COMMAND_USAGE;
 	count = command_operands(command, argc, argv, 1, 3, &operands);
 	if (count < 0)
@@ -116,5 +116,5 @@ const struct command cmd_diff = {
 		"  -0, --null   raw bytes of the keys, each line ended by a NUL\n"
 		"  --json       one object on a line: change, key, from_size, to_size, ...\n\n"
 		"Exit status 1: there is no such snapshot.\n",
-	.run = run,
+	.run = diff_run,
 };

@@ -11,79 +11,79 @@
 #include <string.h>
 #include <unistd.h>
 
-static int fail(const struct exchange_run *export, const char *subject, int err)
+static int export_fail(const struct convert_run *export, const char *subject, int err)
 {
 	if (err == -EINTR)
 		return command_fail(subject, "export", "interrupted");
-	if (export->exchange.why[0] != '\0')
-		return command_fail(subject, "export", export->exchange.why);
+	if (export->convert.why[0] != '\0')
+		return command_fail(subject, "export", export->convert.why);
 	return command_fail_errno(subject, "export", err);
 }
 
 /* Write to a file beside the one that is wanted, which takes its place when it is complete. */
-static int write_file(struct exchange_run *export)
+static int export_write_file(struct convert_run *export)
 {
-	struct exchange *exchange = &export->exchange;
+	struct convert *convert = &export->convert;
 	char *temporary;
 	int err = 0;
 
-	if (asprintf(&temporary, "%s.XXXXXX", exchange->path) < 0)
+	if (asprintf(&temporary, "%s.XXXXXX", convert->path) < 0)
 		return -ENOMEM;
-	exchange->fd = mkostemp(temporary, O_CLOEXEC);
-	exchange->file = temporary;
-	if (exchange->fd < 0) {
+	convert->fd = mkostemp(temporary, O_CLOEXEC);
+	convert->file = temporary;
+	if (convert->fd < 0) {
 		err = -errno;
 		free(temporary);
 		return err;
 	}
-	err = export->format->write(exchange);
-	if (!err && fsync(exchange->fd) != 0)
+	err = export->format->write(convert);
+	if (!err && fsync(convert->fd) != 0)
 		err = -errno;
-	if (!err && rename(temporary, exchange->path) != 0)
+	if (!err && rename(temporary, convert->path) != 0)
 		err = -errno;
 	if (err != 0)
 		unlink(temporary);
-	close(exchange->fd);
+	close(convert->fd);
 	free(temporary);
 	return err;
 }
 
 /* Signals are held back where a file that is not complete would stay. */
-static int write_held(struct exchange_run *export, bool to_stdout)
+static int write_held(struct convert_run *export, bool to_stdout)
 {
-	struct exchange *exchange = &export->exchange;
+	struct convert *convert = &export->convert;
 	struct kt_info info;
-	int err = kt_info(exchange->store, &info);
+	int err = kt_info(convert->store, &info);
 
 	if (err != 0)
 		return err;
-	progress_init(&exchange->progress, info.key_bytes + info.value_bytes, !to_stdout);
-	err = to_stdout ? export->format->write(exchange) : write_file(export);
-	progress_fini(&exchange->progress);
+	progress_init(&convert->progress, info.key_bytes + info.value_bytes, !to_stdout);
+	err = to_stdout ? export->format->write(convert) : export_write_file(export);
+	progress_fini(&convert->progress);
 	return err;
 }
 
-static int export_store(struct exchange_run *export)
+static int export_store(struct convert_run *export)
 {
-	struct exchange *exchange = &export->exchange;
-	bool to_stdout = strcmp(exchange->path, "-") == 0;
-	int status = command_begin(export->store_path, KT_READ, &exchange->store, &exchange->txn);
+	struct convert *convert = &export->convert;
+	bool to_stdout = strcmp(convert->path, "-") == 0;
+	int status = command_begin(export->store_path, KT_READ, &convert->store, &convert->txn);
 	int err;
 
 	if (status != COMMAND_DONE)
 		return status;
-	exchange->fd = STDOUT_FILENO;
+	convert->fd = STDOUT_FILENO;
 	err = write_held(export, to_stdout);
 	if (err != 0)
-		status = fail(export, to_stdout ? "standard output" : exchange->path, err);
-	kt_abort(exchange->txn);
-	return command_close(export->store_path, exchange->store, status);
+		status = export_fail(export, to_stdout ? "standard output" : convert->path, err);
+	kt_abort(convert->txn);
+	return command_close(export->store_path, convert->store, status);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int export_run(const struct command *command, int argc, char **argv)
 {
-	struct exchange_run export;
-	int status = exchange_parse(command, argc, argv, EXCHANGE_EXPORT, &export);
+	struct convert_run export;
+	int status = convert_run_parse(command, argc, argv, CONVERT_EXPORT, &export);
 
 	return status != COMMAND_DONE ? status : export_store(&export);
 }
@@ -101,5 +101,5 @@ const struct command cmd_export = {
 		"  sqlite   .sqlite, .db: table T with columns K and V (default: kv, key, "
 		"value)\n\n"
 		"  -f, --format F   write format F\n",
-	.run = run,
+	.run = export_run,
 };

@@ -29,7 +29,7 @@ static int write_value(const char *path, struct kt_txn *txn, const struct line_k
 	return COMMAND_DONE;
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int get_run(const struct command *command, int argc, char **argv)
 {
 	struct kt_store *store;
 	struct kt_txn *txn;
@@ -60,5 +60,5 @@ const struct command cmd_get = {
 	.summary = "write a value to standard output",
 	.help = "Writes the bytes of KEY's value, and nothing else, to standard output.\n"
 		"Exit status 1: there is no such key.\n",
-	.run = run,
+	.run = get_run,
 };

@@ -11,13 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int fail(const struct exchange_run *import, int err)
+static int import_fail(const struct convert_run *import, int err)
 {
-	const struct exchange *exchange = &import->exchange;
-	const char *path = strcmp(exchange->path, "-") == 0 ? "standard input" : exchange->path;
+	const struct convert *convert = &import->convert;
+	const char *path = strcmp(convert->path, "-") == 0 ? "standard input" : convert->path;
 
-	if (exchange->why[0] != '\0')
-		return command_fail(path, "import", exchange->why);
+	if (convert->why[0] != '\0')
+		return command_fail(path, "import", convert->why);
 	if (err == -EILSEQ || (import->format == NULL && err == -EBADMSG))
 		return command_fail_errno(path, "import", err);
 	return command_fail_errno(import->store_path, "import", err);
@@ -31,87 +31,88 @@ static uint64_t file_size(int fd)
 	return fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) ? (uint64_t)stat.st_size : 0;
 }
 
-static bool is_directory(int fd)
+static bool import_is_directory(int fd)
 {
 	struct stat stat;
 
 	return fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode);
 }
 
-static int step(void *arg, uint64_t done, uint64_t total)
+static int import_step(void *arg, uint64_t done, uint64_t total)
 {
-	struct exchange *exchange = arg;
+	struct convert *convert = arg;
 
 	(void)total;
-	return progress_step(&exchange->progress, done);
+	return progress_step(&convert->progress, done);
 }
 
-static int apply(struct exchange_run *import)
+static int import_increment(struct convert_run *import)
 {
-	struct exchange *exchange = &import->exchange;
+	struct convert *convert = &import->convert;
 	int err;
 
-	progress_init(&exchange->progress, file_size(exchange->fd), false);
-	err = kt_apply(exchange->store, exchange->fd, import->replace ? KT_APPLY_REPLACE : 0, step,
-		exchange);
-	progress_fini(&exchange->progress);
+	progress_init(&convert->progress, file_size(convert->fd), false);
+	err = kt_apply(convert->store, convert->fd, import->replace ? KT_APPLY_REPLACE : 0,
+		import_step, convert);
+	progress_fini(&convert->progress);
 	return err;
 }
 
 /* Nothing needs cleaning up when a signal ends the process: what is not committed never was. */
-static int read_all(struct exchange_run *import)
+static int read_all(struct convert_run *import)
 {
-	struct exchange *exchange = &import->exchange;
+	struct convert *convert = &import->convert;
 	struct kt_txn *txn;
-	int err = kt_begin(exchange->store, KT_WRITE, &exchange->txn);
+	int err = kt_begin(convert->store, KT_WRITE, &convert->txn);
 
 	if (err != 0)
 		return err;
-	progress_init(&exchange->progress, file_size(exchange->fd), false);
-	err = import->format->read(exchange);
-	progress_fini(&exchange->progress);
-	txn = exchange->txn;
+	progress_init(&convert->progress, file_size(convert->fd), false);
+	err = import->format->read(convert);
+	progress_fini(&convert->progress);
+	txn = convert->txn;
 	if (!err)
 		return kt_commit(txn, KT_FLUSH);
 	kt_abort(txn);
 	return err;
 }
 
-static int import_into(struct exchange_run *import)
+static int import_into(struct convert_run *import)
 {
-	int status = command_open(import->store_path, 0, &import->exchange.store);
+	int status = command_open(import->store_path, 0, &import->convert.store);
 	int err;
 
 	if (status != COMMAND_DONE)
 		return status;
-	err = import->format != NULL ? read_all(import) : apply(import);
+	err = import->format != NULL ? read_all(import) : import_increment(import);
 	if (err != 0)
-		status = fail(import, err);
-	return command_close(import->store_path, import->exchange.store, status);
+		status = import_fail(import, err);
+	return command_close(import->store_path, import->convert.store, status);
 }
 
-static int import_file(struct exchange_run *import)
+static int import_file(struct convert_run *import)
 {
-	struct exchange *exchange = &import->exchange;
+	struct convert *convert = &import->convert;
 	int status;
 
-	exchange->fd = STDIN_FILENO;
-	if (strcmp(exchange->path, "-") == 0)
+	convert->fd = STDIN_FILENO;
+	if (strcmp(convert->path, "-") == 0)
 		return import_into(import);
-	exchange->fd = open(exchange->path, O_RDONLY | O_CLOEXEC);
-	if (exchange->fd < 0)
-		return command_fail(exchange->path, "open", strerror(errno));
-	exchange->file = exchange->path;
-	status = is_directory(exchange->fd) ? command_fail_errno(exchange->path, "import", -EISDIR)
-					    : import_into(import);
-	close(exchange->fd);
+	convert->fd = open(convert->path, O_RDONLY | O_CLOEXEC);
+	if (convert->fd < 0)
+		return command_fail(convert->path, "open", strerror(errno));
+	convert->file = convert->path;
+	status = import_is_directory(convert->fd)
+			 ? command_fail_errno(convert->path, "import", -EISDIR)
+			 : import_into(import);
+	close(convert->fd);
 	return status;
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int import_run(const struct command *command, int argc, char **argv)
 {
-	struct exchange_run import;
-	int status = exchange_parse(command, argc, argv, EXCHANGE_IMPORT, &import);
+	struct convert_run import;
+	int status = convert_run_parse(command, argc, argv, CONVERT_IMPORT, &import);
 
 	return status != COMMAND_DONE ? status : import_file(&import);
 }
@@ -136,5 +137,5 @@ const struct command cmd_import = {
 		"  -f, --format F   read format F\n"
 		"  --batch N        a transaction for every N records, which stay\n"
 		"  --replace        an increment drops what STORE has changed since it begins\n",
-	.run = run,
+	.run = import_run,
 };

@@ -57,26 +57,26 @@ static int print_details(const struct stat *stat)
 				     stat->st_gid, (uint64_t)stat->st_size, time) > 0);
 }
 
-static int print_name(const struct ls *ls, const char *name, enum show_style style)
+static int ls_print_name(const struct ls *ls, const char *name, enum human_style style)
 {
 	int err;
 
 	if (ls->line_end == '\0')
 		return command_wrote(fputs(name, stdout) >= 0);
-	err = command_wrote(fputs(show_style(style), stdout) >= 0);
+	err = command_wrote(fputs(human_style_begin(style), stdout) >= 0);
 	if (!err)
 		err = line_write_name(name);
-	return err != 0 ? err : command_wrote(fputs(show_end(style), stdout) >= 0);
+	return err != 0 ? err : command_wrote(fputs(human_style_end(style), stdout) >= 0);
 }
 
-static enum show_style style_of(const struct fs_entry *entry)
+static enum human_style style_of(const struct fs_entry *entry)
 {
 	if (S_ISDIR(entry->stat.st_mode))
-		return SHOW_BLUE;
-	return S_ISLNK(entry->stat.st_mode) ? SHOW_CYAN : SHOW_PLAIN;
+		return HUMAN_BLUE;
+	return S_ISLNK(entry->stat.st_mode) ? HUMAN_CYAN : HUMAN_PLAIN;
 }
 
-static int print_json(const char *name, const struct fs_entry *entry, const char *target)
+static int ls_print_json(const char *name, const struct fs_entry *entry, const char *target)
 {
 	const struct stat *stat = &entry->stat;
 	char type = type_letter(stat->st_mode);
@@ -107,15 +107,15 @@ static int print_line(
 	int err = ls->form == LS_DETAILS ? print_details(&entry->stat) : 0;
 
 	if (!err)
-		err = print_name(ls, name, style_of(entry));
+		err = ls_print_name(ls, name, style_of(entry));
 	if (!err && target != NULL)
 		err = command_wrote(fputs(" -> ", stdout) >= 0);
 	if (!err && target != NULL)
-		err = print_name(ls, target, SHOW_PLAIN);
+		err = ls_print_name(ls, target, HUMAN_PLAIN);
 	return err != 0 ? err : command_wrote(putchar(ls->line_end) != EOF);
 }
 
-static int print_entry(const struct ls *ls, const char *name, const struct fs_entry *entry)
+static int ls_print_entry(const struct ls *ls, const char *name, const struct fs_entry *entry)
 {
 	char *target = NULL;
 	int err = 0;
@@ -123,7 +123,7 @@ static int print_entry(const struct ls *ls, const char *name, const struct fs_en
 	if (ls->form >= LS_DETAILS && S_ISLNK(entry->stat.st_mode))
 		err = fs_readlink(ls->fs, entry->node, &target);
 	if (!err)
-		err = ls->form == LS_JSON ? print_json(name, entry, target)
+		err = ls->form == LS_JSON ? ls_print_json(name, entry, target)
 					  : print_line(ls, name, entry, target);
 	free(target);
 	return err;
@@ -183,7 +183,7 @@ static int print_batch(const struct ls *ls, const struct batch *batch)
 
 	for (size_t i = 0; i < batch->count; i++) {
 		if (!err && ls->form != LS_COLUMNS)
-			err = print_entry(ls, batch->entries[i].name, &batch->entries[i].entry);
+			err = ls_print_entry(ls, batch->entries[i].name, &batch->entries[i].entry);
 		fs_forget(ls->fs, batch->entries[i].entry.node, 1);
 	}
 	return err;
@@ -218,7 +218,8 @@ static int list_directory(const struct ls *ls, uint64_t node)
 }
 
 /* Find the node of a path; its last name is what a file is listed as. */
-static int find_path(struct fs *fs, char *path, struct fs_entry *ret_entry, const char **ret_name)
+static int ls_find_path(
+	struct fs *fs, char *path, struct fs_entry *ret_entry, const char **ret_name)
 {
 	struct fs_entry entry = {.node = FS_ROOT};
 	char *rest = NULL;
@@ -238,12 +239,12 @@ static int list_path(const struct ls *ls, char *path)
 {
 	struct fs_entry entry;
 	const char *name;
-	int err = find_path(ls->fs, path, &entry, &name);
+	int err = ls_find_path(ls->fs, path, &entry, &name);
 
 	if (err != 0)
 		return err;
 	return S_ISDIR(entry.stat.st_mode) ? list_directory(ls, entry.node)
-					   : print_entry(ls, name, &entry);
+					   : ls_print_entry(ls, name, &entry);
 }
 
 static int list_store(struct ls *ls, const char *store_path, const char *path)
@@ -280,7 +281,7 @@ static int list_store(struct ls *ls, const char *store_path, const char *path)
 	return command_close(store_path, store, status);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int ls_run(const struct command *command, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -299,7 +300,7 @@ static int run(const struct command *command, int argc, char **argv)
 		else
 			ls.form = option == 'j' ? LS_JSON : LS_DETAILS;
 	}
-	if (ls.form == LS_NAMES && ls.line_end != '\0' && show_columns())
+	if (ls.form == LS_NAMES && ls.line_end != '\0' && human_is_reading())
 		ls.form = LS_COLUMNS;
 	count = command_operands(command, argc, argv, 1, 2, &operands);
 	if (count < 0)
@@ -318,5 +319,5 @@ const struct command cmd_ls = {
 		"  -0, --null   raw names, each ended by a NUL\n"
 		"  --json       one object on a line: name, type, mode, uid, gid, size, mtime_ns,\n"
 		"               and target of a symbolic link\n",
-	.run = run,
+	.run = ls_run,
 };

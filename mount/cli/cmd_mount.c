@@ -19,11 +19,11 @@
 struct mount {
 	const char *store_path; /* as the user named it */
 	const char *dir;
-	struct options options;
+	struct mount_options options;
 	bool foreground;
 	bool debug;
 	bool background; /* standard error is gone */
-	int ready_fd;	 /* of background_begin() */
+	int ready_fd;	 /* of daemonize_begin() */
 };
 
 /* Say what failed: where the user looks. */
@@ -42,12 +42,12 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
 		vfprintf(stderr, format, args);
 }
 
-static int serve(struct mount *mount, const struct attach_options *attach, struct snapdir *snapdir,
-	struct coherence *coherence)
+static int mount_serve(struct mount *mount, const struct attach_options *attach,
+	struct snapdir *snapdir, struct kernel_notify *notify)
 {
 	struct ops_context context = {
 		.snapdir = snapdir,
-		.coherence = coherence,
+		.kernel_notify = notify,
 		.read_only = mount->options.read_only,
 	};
 	struct session *session;
@@ -57,18 +57,18 @@ static int serve(struct mount *mount, const struct attach_options *attach, struc
 	fuse_set_log_func(log_fuse);
 	if (session_open(attach, &context, mount->debug, &session, &why) != 0)
 		return complain(mount, mount->dir, "mount", why.text);
-	err = coherence_start(coherence, session_fuse(session), &context);
+	err = kernel_notify_start(notify, session_fuse(session), &context);
 	if (err) { /* changes by other processes would never appear */
 		session_close(session);
 		return complain(mount, mount->dir, "mount", strerror(-err));
 	}
 	if (!mount->foreground) {
-		background_ready(mount->ready_fd);
+		daemonize_ready(mount->ready_fd);
 		mount->background = true;
 	}
-	notify_manager("READY=1");
-	session_wait(session, coherence);
-	notify_manager("STOPPING=1");
+	sd_notify_send("READY=1");
+	session_wait(session, notify);
+	sd_notify_send("STOPPING=1");
 	session_close(session);
 	return COMMAND_DONE;
 }
@@ -78,21 +78,21 @@ static int serve_coherently(struct mount *mount, const struct attach_options *at
 	struct kt_store *store, struct snapdir *snapdir)
 {
 	bool changes = mount->options.snapshot == NULL;
-	struct coherence *coherence;
+	struct kernel_notify *notify;
 	struct snapdir_node root;
 	int err = snapdir_resolve(snapdir, FS_ROOT, &root), status;
 
 	if (!err)
-		err = coherence_open(changes ? store : NULL, root.fs, &coherence);
+		err = kernel_notify_open(changes ? store : NULL, root.fs, &notify);
 	if (err != 0)
 		return complain(mount, mount->store_path, "mount", kt_strerror(store, err));
-	status = serve(mount, attach, snapdir, coherence);
-	coherence_close(coherence);
+	status = mount_serve(mount, attach, snapdir, notify);
+	kernel_notify_close(notify);
 	return status;
 }
 
 /* Why a store cannot be shown. */
-static const char *why_not(const struct options *options, int err)
+static const char *why_not(const struct mount_options *options, int err)
 {
 	if (err == -ENOENT && options->snapshot != NULL)
 		return "no such snapshot";
@@ -103,7 +103,7 @@ static const char *why_not(const struct options *options, int err)
 
 static int mount_store(struct mount *mount, struct kt_store *store, const char *dir)
 {
-	const struct options *options = &mount->options;
+	const struct mount_options *options = &mount->options;
 	const struct fs_options fs_options = {
 		.uid = options->uid,
 		.gid = options->gid,
@@ -167,7 +167,7 @@ static int run_mount(struct mount *mount)
 	char *path;
 
 	if (!mount->foreground) {
-		err = background_begin(&mount->ready_fd);
+		err = daemonize_begin(&mount->ready_fd);
 		if (err != 0)
 			return command_fail(mount->dir, "mount", strerror(-err));
 	}
@@ -179,18 +179,18 @@ static int run_mount(struct mount *mount)
 	return status;
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int mount_run(const struct command *command, int argc, char **argv)
 {
 	struct mount mount = {0};
 	const char *wrong;
 	char **operands;
 	int option;
 
-	options_init(&mount.options);
+	mount_options_init(&mount.options);
 	while ((option = command_option(command, argc, argv, "o:fd", NULL)) != -1) {
 		if (option == '?')
 			return COMMAND_USAGE;
-		if (option == 'o' && options_parse(&mount.options, optarg, &wrong) != 0)
+		if (option == 'o' && mount_options_parse(&mount.options, optarg, &wrong) != 0)
 			return command_usage(
 				command, "unknown option or wrong value '-o %s'", wrong);
 		mount.foreground |= option == 'f' || option == 'd';
@@ -233,5 +233,5 @@ const struct command cmd_mount = {
 		"         conflict=fail    saving fails if others have changed it meanwhile "
 		"(default: last)\n"
 		"Snapshots can be looked at in DIR/.snapshots/NAME.\n",
-	.run = run,
+	.run = mount_run,
 };

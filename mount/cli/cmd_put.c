@@ -23,7 +23,7 @@ struct put {
 };
 
 /* Read until the piece is full or the source ends. */
-static int read_piece(int source, char *piece, size_t *ret_size)
+static int put_read_piece(int source, char *piece, size_t *ret_size)
 {
 	size_t size = 0;
 
@@ -50,7 +50,7 @@ static int write_rest(const struct put *put, struct kt_txn *txn, char *piece)
 	int err;
 
 	do {
-		err = read_piece(put->source, piece, &size);
+		err = put_read_piece(put->source, piece, &size);
 		if (err != 0)
 			return command_fail(put->source_name, "read", strerror(-err));
 		err = kt_write(txn, put->key.bytes, put->key.size, offset, piece, size);
@@ -93,7 +93,7 @@ static int put_source(const struct put *put)
 
 	if (piece == NULL)
 		return command_fail_errno(put->path, "put", -ENOMEM);
-	err = read_piece(put->source, piece, &size);
+	err = put_read_piece(put->source, piece, &size);
 	if (err != 0)
 		status = command_fail(put->source_name, "read", strerror(-err));
 	else
@@ -115,7 +115,7 @@ static int put_file(struct put *put, const char *file)
 	return status;
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int put_run(const struct command *command, int argc, char **argv)
 {
 	static const struct option longs[] = {{"file", required_argument, NULL, 'f'}, {0}};
 	struct put put = {.source_name = "standard input", .source = STDIN_FILENO};
@@ -152,5 +152,5 @@ const struct command cmd_put = {
 		"one transaction; it is on the disk when the command returns.\n\n"
 		"  -f, --file FILE   take the value from FILE\n\n"
 		"A VALUE or KEY that begins with - goes behind --: keytree put STORE -- KEY -5\n",
-	.run = run,
+	.run = put_run,
 };

@@ -26,7 +26,7 @@ struct scan {
 	enum scan_format format;
 };
 
-static int print_json(struct kt_cursor *cursor)
+static int scan_print_json(struct kt_cursor *cursor)
 {
 	json_t *object;
 	struct kt_slice value;
@@ -49,10 +49,10 @@ static int print_json(struct kt_cursor *cursor)
 	return line_json_print(err, object);
 }
 
-static int print_entry(enum scan_format format, struct kt_cursor *cursor)
+static int scan_print_entry(enum scan_format format, struct kt_cursor *cursor)
 {
 	if (format == SCAN_JSON)
-		return print_json(cursor);
+		return scan_print_json(cursor);
 	return line_print_key(kt_cursor_key(cursor), format == SCAN_NUL ? '\0' : '\n');
 }
 
@@ -73,7 +73,7 @@ static int print_all(struct kt_cursor *cursor, const struct scan *scan)
 	for (uint64_t count = 0; !err && count < scan->limit; count++) {
 		err = kt_cursor_next(cursor);
 		if (!err)
-			err = print_entry(scan->format, cursor);
+			err = scan_print_entry(scan->format, cursor);
 	}
 	return err == -ENOENT ? 0 : err;
 }
@@ -99,7 +99,7 @@ static int scan_store(const char *path, const struct scan *scan)
 }
 
 /* Take one option. @return false if its value is wrong */
-static bool take_option(struct scan *scan, int option)
+static bool scan_take_option(struct scan *scan, int option)
 {
 	switch (option) {
 	case 'p':
@@ -128,7 +128,7 @@ static bool read_bound(const char *path, struct bound *bound)
 	return bound->text == NULL || line_read_key(path, bound->text, &bound->key) == COMMAND_DONE;
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int scan_run(const struct command *command, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"prefix", required_argument, NULL, 'p'},
@@ -146,7 +146,7 @@ static int run(const struct command *command, int argc, char **argv)
 	while ((option = command_option(command, argc, argv, "0", longs)) != -1) {
 		if (option == '?')
 			return COMMAND_USAGE;
-		if (!take_option(&scan, option))
+		if (!scan_take_option(&scan, option))
 			return command_usage(command, "'%s' is not a number", optarg);
 	}
 	if (command_operands(command, argc, argv, 1, 1, &operands) < 0)
@@ -171,5 +171,5 @@ const struct command cmd_scan = {
 		"  -0, --null   raw bytes, each key ended by a NUL\n"
 		"  --json       one object on a line: key, mtime_ns, version, value;\n"
 		"               key_base64 and value_base64 for bytes that are not UTF-8\n",
-	.run = run,
+	.run = scan_run,
 };

@@ -33,15 +33,15 @@ static int fail(const struct use *use, const char *what, int err)
 		err == -EEXIST ? "there is such a snapshot" : kt_strerror(NULL, err));
 }
 
-#define NAME_SIZE (SHOW_TIME_SIZE + 12)
+#define NAME_SIZE (HUMAN_TIME_SIZE + 12)
 
 /* Of several in one second the later ones have a number as well. @param name  NAME_SIZE bytes */
 static int create_named_by_time(struct kt_store *store, char *name)
 {
-	char at[SHOW_TIME_SIZE];
+	char at[HUMAN_TIME_SIZE];
 	int err;
 
-	show_utc((int64_t)time(NULL) * 1000000000, at);
+	human_utc_time((int64_t)time(NULL) * 1000000000, at);
 	snprintf(name, NAME_SIZE, "%s", at);
 	err = kt_snapshot_create(store, name);
 	for (unsigned number = 2; err == -EEXIST; number++) {
@@ -51,7 +51,7 @@ static int create_named_by_time(struct kt_store *store, char *name)
 	return err;
 }
 
-static int create(const struct use *use, struct kt_store *store)
+static int snapshot_create(const struct use *use, struct kt_store *store)
 {
 	struct use named = *use;
 	char name[NAME_SIZE] = "";
@@ -72,7 +72,7 @@ static int create(const struct use *use, struct kt_store *store)
 	return COMMAND_DONE;
 }
 
-static int forget(const struct use *use, struct kt_store *store)
+static int snapshot_forget(const struct use *use, struct kt_store *store)
 {
 	int err = kt_snapshot_delete(store, use->name);
 
@@ -81,7 +81,7 @@ static int forget(const struct use *use, struct kt_store *store)
 	return err != 0 ? fail(use, "delete", err) : COMMAND_DONE;
 }
 
-static int restore(const struct use *use, struct kt_store *store)
+static int snapshot_restore(const struct use *use, struct kt_store *store)
 {
 	struct kt_txn *point;
 	int err = kt_snapshot_open(store, use->name, &point);
@@ -95,7 +95,7 @@ static int restore(const struct use *use, struct kt_store *store)
 	return err != 0 ? fail(use, "restore", err) : COMMAND_DONE;
 }
 
-static int print_json(const struct kt_snapshot *snapshot)
+static int snapshot_print_json(const struct kt_snapshot *snapshot)
 {
 	json_t *object = json_object();
 	struct kt_slice name = {snapshot->name, strlen(snapshot->name)};
@@ -115,17 +115,17 @@ static int print_json(const struct kt_snapshot *snapshot)
 static int print_snapshot(void *arg, const struct kt_snapshot *snapshot)
 {
 	const struct use *use = arg;
-	char time[SHOW_TIME_SIZE], size[SHOW_SIZE_SIZE];
+	char time[HUMAN_TIME_SIZE], size[HUMAN_SIZE_SIZE];
 	int err;
 
 	if (use->json)
-		return print_json(snapshot);
-	if (show_columns()) {
-		show_local(snapshot->time_ns, time);
-		show_size(snapshot->kept_bytes, size);
+		return snapshot_print_json(snapshot);
+	if (human_is_reading()) {
+		human_local_time(snapshot->time_ns, time);
+		human_size(snapshot->kept_bytes, size);
 		printf("%s  %10s  %10" PRIu64 "  ", time, size, snapshot->entries);
 	} else {
-		show_utc(snapshot->time_ns, time);
+		human_utc_time(snapshot->time_ns, time);
 		printf("%s\t%" PRIu64 "\t%" PRIu64 "\t", time, snapshot->kept_bytes,
 			snapshot->entries);
 	}
@@ -133,11 +133,11 @@ static int print_snapshot(void *arg, const struct kt_snapshot *snapshot)
 	return err != 0 ? err : command_wrote(putchar('\n') != EOF);
 }
 
-static int list(const struct use *use, struct kt_store *store)
+static int snapshot_list(const struct use *use, struct kt_store *store)
 {
 	int err;
 
-	if (!use->json && show_columns())
+	if (!use->json && human_is_reading())
 		printf("%-19s  %10s  %10s  %s\n", "TIME", "KEPT", "ENTRIES", "NAME");
 	err = kt_snapshot_list(store, print_snapshot, (void *)use);
 	if (err != 0)
@@ -151,10 +151,10 @@ static const struct action {
 	unsigned open_flags;
 	int (*run)(const struct use *use, struct kt_store *store);
 } actions[] = {
-	{"create", 1, 2, 0, create},
-	{"list", 1, 1, KT_READONLY, list},
-	{"delete", 2, 2, 0, forget},
-	{"restore", 2, 2, 0, restore},
+	{"create", 1, 2, 0, snapshot_create},
+	{"list", 1, 1, KT_READONLY, snapshot_list},
+	{"delete", 2, 2, 0, snapshot_forget},
+	{"restore", 2, 2, 0, snapshot_restore},
 };
 
 static const struct action *find_action(const char *word)
@@ -176,7 +176,7 @@ static int run_action(const struct action *action, const struct use *use)
 	return command_close(use->path, store, action->run(use, store));
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int snapshot_run(const struct command *command, int argc, char **argv)
 {
 	static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {0}};
 	const struct action *action;
@@ -200,14 +200,15 @@ static int run(const struct command *command, int argc, char **argv)
 		return command_usage(command, "%s needs a name", action->word);
 	if (count - 1 > action->max)
 		return command_usage(command, "%s takes no name", action->word);
-	if (use.json && action->run != list)
+	if (use.json && action->run != snapshot_list)
 		return command_usage(command, "--json is for list");
 	use.path = operands[1];
 	if (count == 3) {
 		line_read_name(operands[2]);
 		use.name = operands[2];
 	}
-	if (use.name != NULL && action->run == create && strcmp(use.name, COMMAND_NOW) == 0)
+	if (use.name != NULL && action->run == snapshot_create &&
+		strcmp(use.name, COMMAND_NOW) == 0)
 		return command_usage(command, "'%s' means the present", COMMAND_NOW);
 	return run_action(action, &use);
 }
@@ -226,5 +227,5 @@ const struct command cmd_snapshot = {
 		"transaction;\n"
 		"                        snapshots stay, so one taken before undoes it\n\n"
 		"Exit status 1: there is no such snapshot.\n",
-	.run = run,
+	.run = snapshot_run,
 };

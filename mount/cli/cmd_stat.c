@@ -81,15 +81,15 @@ static void format_id(const struct kt_info *info, char *text)
 static int print_text(const struct facts *facts)
 {
 	struct fact list[FACT_COUNT];
-	char id[2 * sizeof(facts->info.id) + 1], size[SHOW_SIZE_SIZE];
+	char id[2 * sizeof(facts->info.id) + 1], size[HUMAN_SIZE_SIZE];
 
 	list_facts(facts, list);
 	format_id(&facts->info, id);
 	printf("%-20s %s\n", "id", id);
 	for (size_t i = 0; i < FACT_COUNT; i++) {
 		printf("%-20s %" PRIu64, list[i].name, list[i].number);
-		show_size(list[i].number, size);
-		if (list[i].unit == BYTES && list[i].number >= 1024 && show_columns())
+		human_size(list[i].number, size);
+		if (list[i].unit == BYTES && list[i].number >= 1024 && human_is_reading())
 			printf(" (%s)", size);
 		putchar('\n');
 	}
@@ -97,7 +97,7 @@ static int print_text(const struct facts *facts)
 	return stat_mounts_print(&facts->mounts);
 }
 
-static int print_json(const struct facts *facts)
+static int stat_print_json(const struct facts *facts)
 {
 	struct fact list[FACT_COUNT];
 	char id[2 * sizeof(facts->info.id) + 1];
@@ -153,7 +153,7 @@ static int print_facts(const char *path, const struct facts *facts, enum stat_fo
 {
 	switch (format) {
 	case STAT_JSON:
-		return print_json(facts);
+		return stat_print_json(facts);
 	case STAT_PROMETHEUS:
 		return print_prometheus(path, facts);
 	default:
@@ -203,7 +203,7 @@ static int stat_path(const char *path, enum stat_format format)
 	return status;
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int stat_run(const struct command *command, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -238,5 +238,5 @@ const struct command cmd_stat = {
 		"  --prometheus   the text format of Prometheus, for a file that its node "
 		"exporter\n"
 		"                 reads\n",
-	.run = run,
+	.run = stat_run,
 };

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-static int run(const struct command *command, int argc, char **argv)
+static int umount_run(const struct command *command, int argc, char **argv)
 {
 	struct attach_why why;
 	char **operands;
@@ -25,5 +25,5 @@ const struct command cmd_umount = {
 	.help = "Unmounts the store that is mounted on DIR. When the command returns, everything "
 		"is\n"
 		"on the disk and the store is free for other programs.\n",
-	.run = run,
+	.run = umount_run,
 };

@@ -17,7 +17,7 @@ struct watch {
 	const char *path;
 	struct kt_store *store;
 	struct line_key prefix;
-	struct changed changed; /* from: what was told last */
+	struct print_changes print; /* from: what was told last */
 };
 
 static int print_in_prefix(
@@ -28,20 +28,20 @@ static int print_in_prefix(
 
 	if (key->size < size || (size > 0 && memcmp(key->data, watch->prefix.bytes, size) != 0))
 		return 0;
-	return changed_print(&watch->changed, key, from, to);
+	return print_changes_print(&watch->print, key, from, to);
 }
 
 /* Print what changed since the last time. */
-static int tell(struct watch *watch)
+static int watch_print_commit(struct watch *watch)
 {
-	struct changed *changed = &watch->changed;
-	int err = kt_begin(watch->store, KT_READ, &changed->to);
+	struct print_changes *print = &watch->print;
+	int err = kt_begin(watch->store, KT_READ, &print->to);
 
 	if (err != 0)
 		return err;
-	err = kt_diff(changed->from, changed->to, print_in_prefix, watch);
-	kt_abort(changed->from);
-	changed->from = changed->to;
+	err = kt_diff(print->from, print->to, print_in_prefix, watch);
+	kt_abort(print->from);
+	print->from = print->to;
 	if (!err)
 		err = command_wrote(fflush(stdout) == 0);
 	return err;
@@ -64,7 +64,7 @@ static int watch_until_end(struct watch *watch, struct kt_waiter *waiter, int si
 			return COMMAND_NO;
 		err = kt_waiter_clear(waiter, NULL);
 		if (!err)
-			err = tell(watch);
+			err = watch_print_commit(watch);
 	}
 	return command_fail_output(watch->path, "watch", err);
 }
@@ -86,7 +86,7 @@ static int watch_store(struct watch *watch)
 		return status;
 	err = kt_waiter_open(watch->store, 0, &waiter);
 	if (!err)
-		err = kt_begin(watch->store, KT_READ, &watch->changed.from);
+		err = kt_begin(watch->store, KT_READ, &watch->print.from);
 	if (!err) {
 		signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
 		err = signal_fd < 0 ? -errno : 0;
@@ -95,18 +95,18 @@ static int watch_store(struct watch *watch)
 		      : command_fail_errno(watch->path, "watch", err);
 	if (signal_fd >= 0)
 		close(signal_fd);
-	kt_abort(watch->changed.from);
+	kt_abort(watch->print.from);
 	kt_waiter_close(waiter);
 	return command_close(watch->path, watch->store, status);
 }
 
-static int run(const struct command *command, int argc, char **argv)
+static int watch_run(const struct command *command, int argc, char **argv)
 {
 	static struct watch watch;
 	char **operands;
 	int count;
 
-	if (changed_parse(command, argc, argv, &watch.changed) != COMMAND_DONE)
+	if (print_changes_parse(command, argc, argv, &watch.print) != COMMAND_DONE)
 		return COMMAND_USAGE;
 	count = command_operands(command, argc, argv, 1, 2, &operands);
 	if (count < 0)
@@ -121,7 +121,7 @@ const struct command cmd_watch = {
 	.name = "watch",
 	.operands = "STORE [PREFIX] [-0 | --json]",
 	.summary = "print each key that anybody changes",
-	.help = "Prints a line for each key that begins with PREFIX when it was changed, by an\n"
+	.help = "Prints a line for each key that begins with PREFIX when it was print, by an\n"
 		"application, a command or a mount, until it is interrupted:\n\n"
 		"  + KEY        it was added\n"
 		"  - KEY        it was removed\n"
@@ -132,5 +132,5 @@ const struct command cmd_watch = {
 		"  -0, --null   raw bytes of the keys, each line ended by a NUL\n"
 		"  --json       one object on a line: change, key, from_size, to_size, ...\n\n"
 		"Exit status 1: it was told to end by a signal.\n",
-	.run = run,
+	.run = watch_run,
 };

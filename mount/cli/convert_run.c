@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 /* @return false if its value is wrong */
-static bool take_option(struct exchange_run *run, int option, const char **format)
+static bool convert_run_option(struct convert_run *run, int option, const char **format)
 {
-	struct exchange *exchange = &run->exchange;
+	struct convert *convert = &run->convert;
 
 	switch (option) {
 	case 'f':
@@ -21,16 +21,16 @@ static bool take_option(struct exchange_run *run, int option, const char **forma
 		run->replace = true;
 		return true;
 	case 't':
-		exchange->table = optarg;
+		convert->table = optarg;
 		return true;
 	case 'k':
-		exchange->key_column = optarg;
+		convert->key_column = optarg;
 		return true;
 	case 'v':
-		exchange->value_column = optarg;
+		convert->value_column = optarg;
 		return true;
 	default:
-		return command_number(optarg, &exchange->batch) && exchange->batch > 0;
+		return command_number(optarg, &convert->batch) && convert->batch > 0;
 	}
 }
 
@@ -53,28 +53,28 @@ static bool is_increment(const char *name, const char *path)
 	return is;
 }
 
-static int choose_format(const struct command *command, const char *name, enum exchange_way way,
-	struct exchange_run *run)
+static int choose_format(const struct command *command, const char *name,
+	enum convert_direction way, struct convert_run *run)
 {
-	const char *path = run->exchange.path;
+	const char *path = run->convert.path;
 
-	if (way == EXCHANGE_IMPORT && is_increment(name, path))
-		return run->exchange.batch == 0
+	if (way == CONVERT_IMPORT && is_increment(name, path))
+		return run->convert.batch == 0
 			       ? COMMAND_DONE
 			       : command_usage(command, "an increment is imported as a whole");
 	if (run->replace)
 		return command_usage(command, "only an increment replaces");
-	run->format = exchange_format(name, path);
+	run->format = convert_find_format(name, path);
 	if (run->format == NULL)
 		return command_usage(command, "which format is '%s'?", name != NULL ? name : path);
 	if (!run->format->streams && strcmp(path, "-") == 0)
 		return command_usage(command, "%s cannot be %s a pipe", run->format->name,
-			way == EXCHANGE_IMPORT ? "read from" : "written to");
+			way == CONVERT_IMPORT ? "read from" : "written to");
 	return COMMAND_DONE;
 }
 
-int exchange_parse(const struct command *command, int argc, char **argv, enum exchange_way way,
-	struct exchange_run *ret_run)
+int convert_run_parse(const struct command *command, int argc, char **argv,
+	enum convert_direction way, struct convert_run *ret_run)
 {
 	static const struct option longs[] = {
 		{"batch", required_argument, NULL, 'b'}, /* these two of an import only */
@@ -85,8 +85,8 @@ int exchange_parse(const struct command *command, int argc, char **argv, enum ex
 		{"value", required_argument, NULL, 'v'},
 		{0},
 	};
-	const struct option *mine = way == EXCHANGE_IMPORT ? longs : longs + 2;
-	struct exchange_run run = {0};
+	const struct option *mine = way == CONVERT_IMPORT ? longs : longs + 2;
+	struct convert_run run = {0};
 	const char *name = NULL;
 	char **operands;
 	int option;
@@ -94,13 +94,13 @@ int exchange_parse(const struct command *command, int argc, char **argv, enum ex
 	while ((option = command_option(command, argc, argv, "f:", mine)) != -1) {
 		if (option == '?')
 			return COMMAND_USAGE;
-		if (!take_option(&run, option, &name))
+		if (!convert_run_option(&run, option, &name))
 			return command_usage(command, "'%s' is not a number of records", optarg);
 	}
 	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
 		return COMMAND_USAGE;
 	run.store_path = operands[0];
-	run.exchange.path = operands[1];
+	run.convert.path = operands[1];
 	*ret_run = run;
 	return choose_format(command, name, way, ret_run);
 }

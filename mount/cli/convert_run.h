@@ -6,20 +6,20 @@
 
 struct command;
 
-enum exchange_way { EXCHANGE_IMPORT, EXCHANGE_EXPORT };
+enum convert_direction { CONVERT_IMPORT, CONVERT_EXPORT };
 
-struct exchange_run {
+struct convert_run {
 	const char *store_path;
 	const struct format *format; /* NULL: it is an increment (kt_apply()) */
 	bool replace;		     /* it drops what the store has changed since it begins */
-	struct exchange exchange;    /* with path, and what the options say */
+	struct convert convert;	     /* with path, and what the options say */
 };
 
 /** Take the options and operands of a command line, and choose the format.
  *  @param way      the direction; an import may come in batches
  *  @param ret_run  zeroed but for that
  *  @return COMMAND_DONE; or COMMAND_USAGE, and it has been printed */
-int exchange_parse(const struct command *command, int argc, char **argv, enum exchange_way way,
-	struct exchange_run *ret_run);
+int convert_run_parse(const struct command *command, int argc, char **argv,
+	enum convert_direction way, struct convert_run *ret_run);
 
 #endif

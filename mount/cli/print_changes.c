@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int changed_parse(const struct command *command, int argc, char **argv, struct changed *changed)
+int print_changes_parse(
+	const struct command *command, int argc, char **argv, struct print_changes *print)
 {
 	static const struct option longs[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -18,14 +19,14 @@ int changed_parse(const struct command *command, int argc, char **argv, struct c
 	};
 	int option;
 
-	changed->line_end = '\n';
+	print->line_end = '\n';
 	while ((option = command_option(command, argc, argv, "0", longs)) != -1) {
 		if (option == '?')
 			return COMMAND_USAGE;
 		if (option == 'j')
-			changed->json = true;
+			print->json = true;
 		else
-			changed->line_end = '\0';
+			print->line_end = '\0';
 	}
 	return COMMAND_DONE;
 }
@@ -34,13 +35,14 @@ int changed_parse(const struct command *command, int argc, char **argv, struct c
 
 #define PIECE_SIZE ((size_t)64 * 1024)
 
-static int read_piece(struct kt_txn *txn, const struct kt_slice *key, uint64_t offset, char *buf,
-	size_t *ret_size)
+static int print_changes_read(struct kt_txn *txn, const struct kt_slice *key, uint64_t offset,
+	char *buf, size_t *ret_size)
 {
 	return kt_read(txn, key->data, key->size, offset, buf, PIECE_SIZE, ret_size);
 }
 
-static int compare_values(const struct changed *changed, const struct kt_slice *key, bool *ret_same)
+static int compare_values(
+	const struct print_changes *print, const struct kt_slice *key, bool *ret_same)
 {
 	char *buf = malloc(2 * PIECE_SIZE);
 	size_t size = PIECE_SIZE, size_to;
@@ -49,9 +51,10 @@ static int compare_values(const struct changed *changed, const struct kt_slice *
 
 	*ret_same = true;
 	while (!err && *ret_same && size == PIECE_SIZE) {
-		err = read_piece(changed->from, key, offset, buf, &size);
+		err = print_changes_read(print->from, key, offset, buf, &size);
 		if (!err)
-			err = read_piece(changed->to, key, offset, buf + PIECE_SIZE, &size_to);
+			err = print_changes_read(
+				print->to, key, offset, buf + PIECE_SIZE, &size_to);
 		if (!err)
 			*ret_same = size == size_to && memcmp(buf, buf + PIECE_SIZE, size) == 0;
 		offset += size;
@@ -61,7 +64,7 @@ static int compare_values(const struct changed *changed, const struct kt_slice *
 }
 
 /* Was an entry written anew, and is as it was? So it is after going back to a snapshot. */
-static int is_same(const struct changed *changed, const struct kt_slice *key,
+static int is_same(const struct print_changes *print, const struct kt_slice *key,
 	const struct kt_stat *from, const struct kt_stat *to, bool *ret_same)
 {
 	*ret_same = false;
@@ -70,7 +73,7 @@ static int is_same(const struct changed *changed, const struct kt_slice *key,
 	if (from->attr.size != to->attr.size ||
 		(to->attr.size > 0 && memcmp(from->attr.data, to->attr.data, to->attr.size) != 0))
 		return 0;
-	return compare_values(changed, key, ret_same);
+	return compare_values(print, key, ret_same);
 }
 
 /* ---- output ---- */
@@ -91,8 +94,8 @@ static int add_stat(json_t *object, const char *prefix, const struct kt_stat *st
 	return err != 0 ? err : line_json_number(object, name, (int64_t)stat->version);
 }
 
-static int print_json(const char *sign, const struct kt_slice *key, const struct kt_stat *from,
-	const struct kt_stat *to)
+static int print_changes_json(const char *sign, const struct kt_slice *key,
+	const struct kt_stat *from, const struct kt_stat *to)
 {
 	json_t *object = json_object();
 	int err = line_json_bytes(object, "change", (struct kt_slice){sign, 1});
@@ -106,20 +109,21 @@ static int print_json(const char *sign, const struct kt_slice *key, const struct
 	return line_json_print(err, object);
 }
 
-int changed_print(
+int print_changes_print(
 	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
 {
-	const struct changed *changed = arg;
+	const struct print_changes *print = arg;
 	const char *sign = from == NULL ? "+" : to == NULL ? "-" : "~";
-	enum show_style style;
+	enum human_style style;
 	bool same;
-	int err = is_same(changed, key, from, to, &same);
+	int err = is_same(print, key, from, to, &same);
 
 	if (err != 0 || same)
 		return err;
-	if (changed->json)
-		return print_json(sign, key, from, to);
-	style = from == NULL ? SHOW_GREEN : to == NULL ? SHOW_RED : SHOW_YELLOW;
-	err = command_wrote(printf("%s%s%s ", show_style(style), sign, show_end(style)) > 0);
-	return err != 0 ? err : line_print_key(*key, changed->line_end);
+	if (print->json)
+		return print_changes_json(sign, key, from, to);
+	style = from == NULL ? HUMAN_GREEN : to == NULL ? HUMAN_RED : HUMAN_YELLOW;
+	err = command_wrote(
+		printf("%s%s%s ", human_style_begin(style), sign, human_style_end(style)) > 0);
+	return err != 0 ? err : line_print_key(*key, print->line_end);
 }

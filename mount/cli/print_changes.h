@@ -13,7 +13,7 @@
 struct command;
 
 /** How to print, and what is compared. */
-struct changed {
+struct print_changes {
 	bool json;
 	char line_end; /* newline; or NUL: raw keys */
 	struct kt_txn *from, *to;
@@ -21,12 +21,13 @@ struct changed {
 
 /** Take the options of a command that prints such lines: -0 and --json.
  *  @return COMMAND_DONE; or COMMAND_USAGE, and it has been printed */
-int changed_parse(const struct command *command, int argc, char **argv, struct changed *changed);
+int print_changes_parse(
+	const struct command *command, int argc, char **argv, struct print_changes *print);
 
 /** Print a key; for kt_diff(). One that was written anew and is as it was is left out.
- *  @param arg  struct changed
+ *  @param arg  struct print_changes
  *  @return 0; -ENOMEM; -errno the output could not be written; of the store */
-int changed_print(void *arg, const struct kt_slice *key, const struct kt_stat *from,
+int print_changes_print(void *arg, const struct kt_slice *key, const struct kt_stat *from,
 	const struct kt_stat *to);
 
 #endif

@@ -48,10 +48,10 @@ static void draw(struct progress *progress, uint64_t done, int64_t now)
 {
 	double seconds = (double)(now - progress->begin_ms) / 1000;
 	double rate = (double)done / seconds;
-	char done_text[SHOW_SIZE_SIZE], rate_text[SHOW_SIZE_SIZE];
+	char done_text[HUMAN_SIZE_SIZE], rate_text[HUMAN_SIZE_SIZE];
 
-	show_size(done, done_text);
-	show_size((uint64_t)rate, rate_text);
+	human_size(done, done_text);
+	human_size((uint64_t)rate, rate_text);
 	fprintf(stderr, "\r\033[K%s, %s/s", done_text, rate_text);
 	if (progress->total > done && done > 0) {
 		unsigned left = (unsigned)((double)(progress->total - done) / rate);

@@ -96,7 +96,7 @@ struct search {
 	struct stat_mounts found;
 };
 
-static bool is_known(const struct stat_mounts *mounts, dev_t dev)
+static bool stat_mounts_has(const struct stat_mounts *mounts, dev_t dev)
 {
 	for (size_t i = 0; i < mounts->count; i++) {
 		if (mounts->list[i].dev == dev)
@@ -113,7 +113,7 @@ static int add_mount(void *arg, const struct mountinfo *info)
 
 	/* a mount may be seen at several places */
 	if (strcmp(info->type, ATTACH_TYPE) != 0 || strcmp(info->source, search->source) != 0 ||
-		is_known(found, info->dev))
+		stat_mounts_has(found, info->dev))
 		return 0;
 	list = realloc(found->list, (found->count + 1) * sizeof(*list));
 	if (list == NULL)

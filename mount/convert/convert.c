@@ -36,7 +36,7 @@ static bool has_ending(const char *path, const char *endings)
 	return false;
 }
 
-const struct format *exchange_format(const char *name, const char *path)
+const struct format *convert_find_format(const char *name, const char *path)
 {
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		if (name != NULL ? strcmp(formats[i]->name, name) == 0
@@ -46,14 +46,14 @@ const struct format *exchange_format(const char *name, const char *path)
 	return NULL;
 }
 
-int exchange_bad(struct exchange *exchange, const char *text, ...)
+int convert_malformed(struct convert *convert, const char *text, ...)
 {
 	va_list args;
 
 	va_start(args, text);
-	vsnprintf(exchange->why, sizeof(exchange->why), text, args);
+	vsnprintf(convert->why, sizeof(convert->why), text, args);
 	va_end(args);
-	for (char *at = exchange->why; *at != '\0'; at++) { /* it is one line */
+	for (char *at = convert->why; *at != '\0'; at++) { /* it is one line */
 		if ((unsigned char)*at < ' ')
 			*at = '?';
 	}
@@ -62,7 +62,7 @@ int exchange_bad(struct exchange *exchange, const char *text, ...)
 
 /* Attributes without the number that means something in one store only. A blob that is not of the
  * file system stays as it is. */
-static int portable(const struct kt_slice *blob, struct attr_blob *ret_blob)
+static int portable_attr(const struct kt_slice *blob, struct attr_blob *ret_blob)
 {
 	struct attr attr;
 	int err = attr_decode(blob->data, blob->size, &attr);
@@ -76,7 +76,7 @@ static int portable(const struct kt_slice *blob, struct attr_blob *ret_blob)
 
 /* ---- export ---- */
 
-struct exchange_shared {
+struct convert_shared_entry {
 	uint64_t id; /* of the entry */
 	UT_hash_handle hh;
 	size_t size;
@@ -84,13 +84,13 @@ struct exchange_shared {
 };
 
 /* Find the first key of an entry that several share, or remember this one. */
-static int find_link(struct exchange *exchange, struct record *record)
+static int find_link(struct convert *convert, struct record *record)
 {
-	struct exchange_shared *shared;
+	struct convert_shared_entry *shared;
 
 	if (record->is_directory || record->stat.keys < 2)
 		return 0;
-	HASH_FIND(hh, exchange->shared, &record->stat.shared, sizeof(shared->id), shared);
+	HASH_FIND(hh, convert->shared, &record->stat.shared, sizeof(shared->id), shared);
 	if (shared != NULL) {
 		record->is_link = true;
 		record->link = (struct kt_slice){shared->key, shared->size};
@@ -103,26 +103,26 @@ static int find_link(struct exchange *exchange, struct record *record)
 	shared->size = record->key.size;
 	if (shared->size > 0)
 		memcpy(shared->key, record->key.data, shared->size);
-	HASH_ADD(hh, exchange->shared, id, sizeof(shared->id), shared);
+	HASH_ADD(hh, convert->shared, id, sizeof(shared->id), shared);
 	if (shared->hh.tbl != NULL)
 		return 0;
 	free(shared);
 	return -ENOMEM;
 }
 
-static void forget_links(struct exchange *exchange)
+static void forget_links(struct convert *convert)
 {
-	struct exchange_shared *shared = exchange->shared, *next;
+	struct convert_shared_entry *shared = convert->shared, *next;
 
-	HASH_CLEAR(hh, exchange->shared);
+	HASH_CLEAR(hh, convert->shared);
 	for (; shared != NULL; shared = next) {
 		next = shared->hh.next;
 		free(shared);
 	}
 }
 
-static int visit(struct exchange *exchange, struct kt_cursor *cursor, bool is_directory,
-	exchange_fn *each, void *arg)
+static int visit(struct convert *convert, struct kt_cursor *cursor, bool is_directory,
+	convert_record_fn *each, void *arg)
 {
 	struct record record = {
 		.is_directory = is_directory,
@@ -133,16 +133,16 @@ static int visit(struct exchange *exchange, struct kt_cursor *cursor, bool is_di
 	int err = kt_cursor_stat(cursor, &record.stat);
 
 	if (!err)
-		err = find_link(exchange, &record);
+		err = find_link(convert, &record);
 	if (!err)
-		err = portable(&record.stat.attr, &blob);
+		err = portable_attr(&record.stat.attr, &blob);
 	if (err != 0)
 		return err;
 	record.stat.attr = (struct kt_slice){blob.bytes, blob.size};
-	err = each(arg, exchange, &record);
+	err = each(arg, convert, &record);
 	attr_blob_fini(&blob);
-	exchange->records++;
-	exchange->done += record.key.size + record.stat.size;
+	convert->records++;
+	convert->done += record.key.size + record.stat.size;
 	return err;
 }
 
@@ -152,7 +152,7 @@ struct merge {
 	bool on[2]; /* it stands on a key */
 };
 
-static int step(struct merge *merge, int tree)
+static int merge_step(struct merge *merge, int tree)
 {
 	int err = kt_cursor_next(merge->cursors[tree]);
 
@@ -160,15 +160,15 @@ static int step(struct merge *merge, int tree)
 	return err == -ENOENT ? 0 : err;
 }
 
-static int merge_open(struct exchange *exchange, struct merge *merge)
+static int merge_open(struct convert *convert, struct merge *merge)
 {
 	static const enum kt_tree_id trees[] = {KT_DIRECTORIES, KT_ENTRIES};
 	int err = 0;
 
 	for (int i = 0; i < 2 && !err; i++) {
-		err = kt_cursor_open(kt_tree(exchange->txn, trees[i]), &merge->cursors[i]);
+		err = kt_cursor_open(kt_tree(convert->txn, trees[i]), &merge->cursors[i]);
 		if (!err)
-			err = step(merge, i);
+			err = merge_step(merge, i);
 	}
 	return err;
 }
@@ -189,57 +189,58 @@ static int first_tree(const struct merge *merge)
 	return order < 0 || (order == 0 && a.size <= b.size) ? 0 : 1;
 }
 
-int exchange_each(struct exchange *exchange, exchange_fn *each, void *arg)
+int convert_each_record(struct convert *convert, convert_record_fn *each, void *arg)
 {
 	struct merge merge = {0};
-	int err = merge_open(exchange, &merge);
+	int err = merge_open(convert, &merge);
 
 	while (!err && (merge.on[0] || merge.on[1])) {
 		int tree = first_tree(&merge);
 
-		err = visit(exchange, merge.cursors[tree], tree == 0, each, arg);
+		err = visit(convert, merge.cursors[tree], tree == 0, each, arg);
 		if (!err)
-			err = progress_step(&exchange->progress, exchange->done);
+			err = progress_step(&convert->progress, convert->done);
 		if (!err)
-			err = step(&merge, tree);
+			err = merge_step(&merge, tree);
 	}
 	for (int i = 0; i < 2; i++)
 		kt_cursor_close(merge.cursors[i]);
-	forget_links(exchange);
+	forget_links(convert);
 	return err;
 }
 
 /* Visit the pieces of one stored range. */
-static int each_in_range(struct exchange *exchange, const struct kt_slice *key, uint64_t begin,
-	uint64_t end, char *buf, exchange_piece_fn *each, void *arg)
+static int each_in_range(struct convert *convert, const struct kt_slice *key, uint64_t begin,
+	uint64_t end, char *buf, convert_piece_fn *each, void *arg)
 {
 	int err = 0;
 
 	while (!err && begin < end) {
-		size_t size = end - begin < EXCHANGE_PIECE ? (size_t)(end - begin) : EXCHANGE_PIECE;
+		size_t size = end - begin < CONVERT_PIECE_SIZE ? (size_t)(end - begin)
+							       : CONVERT_PIECE_SIZE;
 
-		err = kt_read(exchange->txn, key->data, key->size, begin, buf, size, &size);
+		err = kt_read(convert->txn, key->data, key->size, begin, buf, size, &size);
 		if (!err)
 			err = each(arg, begin, buf, size);
 		begin += size;
 		if (!err) /* one value may take long */
-			err = progress_step(&exchange->progress, exchange->done + begin);
+			err = progress_step(&convert->progress, convert->done + begin);
 	}
 	return err;
 }
 
-int exchange_each_piece(
-	struct exchange *exchange, const struct record *record, exchange_piece_fn *each, void *arg)
+int convert_each_piece(
+	struct convert *convert, const struct record *record, convert_piece_fn *each, void *arg)
 {
 	const struct kt_slice *key = &record->key;
-	char *buf = malloc(EXCHANGE_PIECE);
+	char *buf = malloc(CONVERT_PIECE_SIZE);
 	uint64_t begin, end = 0;
 	int err = buf != NULL ? 0 : -ENOMEM;
 
 	while (!err) {
-		err = kt_next_data(exchange->txn, key->data, key->size, end, &begin, &end);
+		err = kt_next_data(convert->txn, key->data, key->size, end, &begin, &end);
 		if (!err)
-			err = each_in_range(exchange, key, begin, end, buf, each, arg);
+			err = each_in_range(convert, key, begin, end, buf, each, arg);
 	}
 	free(buf);
 	return err == -ENXIO ? 0 : err;
@@ -247,13 +248,12 @@ int exchange_each_piece(
 
 /* ---- import ---- */
 
-int exchange_put(
-	struct exchange *exchange, const struct record *record, const struct kt_slice *value)
+int convert_put(struct convert *convert, const struct record *record, const struct kt_slice *value)
 {
 	struct kt_txn *tree =
-		kt_tree(exchange->txn, record->is_directory ? KT_DIRECTORIES : KT_ENTRIES);
+		kt_tree(convert->txn, record->is_directory ? KT_DIRECTORIES : KT_ENTRIES);
 	struct attr_blob blob;
-	int err = portable(&record->stat.attr, &blob);
+	int err = portable_attr(&record->stat.attr, &blob);
 
 	if (err != 0)
 		return err;
@@ -263,24 +263,24 @@ int exchange_put(
 	return err;
 }
 
-int exchange_put_value(
-	struct exchange *exchange, const struct kt_slice *key, const struct kt_slice *value)
+int convert_put_value(
+	struct convert *convert, const struct kt_slice *key, const struct kt_slice *value)
 {
-	return kt_put(exchange->txn, key->data, key->size, value->data, value->size);
+	return kt_put(convert->txn, key->data, key->size, value->data, value->size);
 }
 
-int exchange_put_piece(struct exchange *exchange, const struct kt_slice *key, uint64_t offset,
+int convert_put_piece(struct convert *convert, const struct kt_slice *key, uint64_t offset,
 	const struct kt_slice *piece, int64_t mtime_ns)
 {
-	int err = kt_write(exchange->txn, key->data, key->size, offset, piece->data, piece->size);
+	int err = kt_write(convert->txn, key->data, key->size, offset, piece->data, piece->size);
 
-	return err != 0 ? err : kt_set_mtime(exchange->txn, key->data, key->size, mtime_ns);
+	return err != 0 ? err : kt_set_mtime(convert->txn, key->data, key->size, mtime_ns);
 }
 
-int exchange_put_link(
-	struct exchange *exchange, const struct kt_slice *from, const struct kt_slice *to)
+int convert_put_link(
+	struct convert *convert, const struct kt_slice *from, const struct kt_slice *to)
 {
-	struct kt_txn *txn = exchange->txn;
+	struct kt_txn *txn = convert->txn;
 	int err;
 
 	if (from->size == to->size && (to->size == 0 || !memcmp(from->data, to->data, to->size)))
@@ -289,17 +289,17 @@ int exchange_put_link(
 	return err != 0 ? err : kt_link(txn, from->data, from->size, txn, to->data, to->size);
 }
 
-int exchange_next(struct exchange *exchange, uint64_t done)
+int convert_record_done(struct convert *convert, uint64_t done)
 {
-	struct kt_txn *txn = exchange->txn;
+	struct kt_txn *txn = convert->txn;
 	int err = 0;
 
-	exchange->records++;
-	if (exchange->batch != 0 && exchange->records % exchange->batch == 0) {
-		exchange->txn = NULL;
+	convert->records++;
+	if (convert->batch != 0 && convert->records % convert->batch == 0) {
+		convert->txn = NULL;
 		err = kt_commit(txn, 0);
 		if (!err)
-			err = kt_begin(exchange->store, KT_WRITE, &exchange->txn);
+			err = kt_begin(convert->store, KT_WRITE, &convert->txn);
 	}
-	return err != 0 ? err : progress_step(&exchange->progress, done);
+	return err != 0 ? err : progress_step(&convert->progress, done);
 }

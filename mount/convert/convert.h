@@ -17,10 +17,10 @@
 
 /** Values up to this size are handled at once, larger ones in pieces of it. A multiple of 3, so
  * that pieces of base64 need no padding. */
-#define EXCHANGE_PIECE ((size_t)3 * 256 * 1024)
+#define CONVERT_PIECE_SIZE ((size_t)3 * 256 * 1024)
 
 /** One run of a command. */
-struct exchange {
+struct convert {
 	const char *path; /* of the file as the user named it, or "-" */
 	int fd;		  /* the file; of a format that streams */
 	const char *file; /* path to open; of a format that does not */
@@ -31,8 +31,8 @@ struct exchange {
 	uint64_t records; /* so far */
 	uint64_t done;	  /* export: bytes of these */
 	struct progress progress;
-	struct exchange_shared *shared; /* export: entries seen that have several keys */
-	char why[512];			/* what is wrong with the file, if not empty */
+	struct convert_shared_entry *shared; /* export: entries seen that have several keys */
+	char why[512];			     /* what is wrong with the file, if not empty */
 };
 
 /** A record to be written. */
@@ -46,7 +46,7 @@ struct record {
 };
 
 /** A key by the entry that others share. */
-struct exchange_shared;
+struct convert_shared_entry;
 
 struct format {
 	const char *name;
@@ -54,60 +54,59 @@ struct format {
 	bool streams;	     /* it can be read from a pipe and written to one */
 
 	/** Write all records. @return 0 or -errno */
-	int (*write)(struct exchange *exchange);
+	int (*write)(struct convert *convert);
 
 	/** Read all records. @return 0 or -errno */
-	int (*read)(struct exchange *exchange);
+	int (*read)(struct convert *convert);
 };
 
 /** Find a format.
  *  @param name  of the format; NULL: find it by the ending of path
  *  @return NULL there is none */
-const struct format *exchange_format(const char *name, const char *path);
+const struct format *convert_find_format(const char *name, const char *path);
 
 /** Remember what is wrong with the file. @return -EILSEQ */
-int exchange_bad(struct exchange *exchange, const char *text, ...)
+int convert_malformed(struct convert *convert, const char *text, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* ---- export: what a format calls ---- */
 
 /** Receives one record. @return 0 to go on */
-typedef int exchange_fn(void *arg, struct exchange *exchange, const struct record *record);
+typedef int convert_record_fn(void *arg, struct convert *convert, const struct record *record);
 
 /** Visit all made directories and all entries, in the order of their keys: a directory comes right
  *  before what is in it. */
-int exchange_each(struct exchange *exchange, exchange_fn *each, void *arg);
+int convert_each_record(struct convert *convert, convert_record_fn *each, void *arg);
 
 /** Receives a piece of a value that is stored, not a hole. @return 0 to go on */
-typedef int exchange_piece_fn(void *arg, uint64_t offset, const void *data, size_t size);
+typedef int convert_piece_fn(void *arg, uint64_t offset, const void *data, size_t size);
 
 /** Visit the pieces of an entry's value. Holes are left out. */
-int exchange_each_piece(
-	struct exchange *exchange, const struct record *record, exchange_piece_fn *each, void *arg);
+int convert_each_piece(
+	struct convert *convert, const struct record *record, convert_piece_fn *each, void *arg);
 
 /* ---- import: what a format calls ---- */
 
 /** Put an entry or a made directory, replacing what is there.
  *  @param record  its stat has size 0, attr and mtime
  *  @param value   of an entry; borrowed */
-int exchange_put(
-	struct exchange *exchange, const struct record *record, const struct kt_slice *value);
+int convert_put(struct convert *convert, const struct record *record, const struct kt_slice *value);
 
 /** Put a value alone: attributes stay, the time is now. */
-int exchange_put_value(
-	struct exchange *exchange, const struct kt_slice *key, const struct kt_slice *value);
+int convert_put_value(
+	struct convert *convert, const struct kt_slice *key, const struct kt_slice *value);
 
 /** Write a piece into the value of an entry that was put; the time is set to what it is to be. */
-int exchange_put_piece(struct exchange *exchange, const struct kt_slice *key, uint64_t offset,
+int convert_put_piece(struct convert *convert, const struct kt_slice *key, uint64_t offset,
 	const struct kt_slice *piece, int64_t mtime_ns);
 
 /** Make another key for an entry that was put, replacing what is there.
  *  @return 0; -ENOENT there is no entry at from */
-int exchange_put_link(
-	struct exchange *exchange, const struct kt_slice *from, const struct kt_slice *to);
+int convert_put_link(
+	struct convert *convert, const struct kt_slice *from, const struct kt_slice *to);
 
 /** A record has been dealt with; commits a batch when it is full.
  *  @param done  bytes of the file so far */
-int exchange_next(struct exchange *exchange, uint64_t done);
+int convert_record_done(struct convert *convert, uint64_t done);
 
 #endif

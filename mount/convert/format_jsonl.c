@@ -27,84 +27,84 @@
 
 struct writer {
 	FILE *file;
-	struct jsonline line;
+	struct json_line line;
 	const struct record *record; /* whose pieces are written */
 };
 
 static void begin_line(struct writer *writer, const struct record *record)
 {
-	jsonline_begin(&writer->line);
-	jsonline_bytes(&writer->line, record->is_directory ? "directory" : "key", record->key);
+	json_line_begin(&writer->line);
+	json_line_bytes(&writer->line, record->is_directory ? "directory" : "key", record->key);
 }
 
-static int write_piece(void *arg, uint64_t offset, const void *data, size_t size)
+static int jsonl_write_piece(void *arg, uint64_t offset, const void *data, size_t size)
 {
 	struct writer *writer = arg;
 
 	begin_line(writer, writer->record);
-	jsonline_number(&writer->line, "offset", (int64_t)offset);
-	jsonline_number(&writer->line, "mtime_ns", writer->record->stat.mtime_ns);
-	jsonline_base64(&writer->line, "value", (struct kt_slice){data, size});
-	return jsonline_end(&writer->line, writer->file);
+	json_line_number(&writer->line, "offset", (int64_t)offset);
+	json_line_number(&writer->line, "mtime_ns", writer->record->stat.mtime_ns);
+	json_line_base64(&writer->line, "value", (struct kt_slice){data, size});
+	return json_line_end(&writer->line, writer->file);
 }
 
-static int write_record(void *arg, struct exchange *exchange, const struct record *record)
+static int jsonl_write_record(void *arg, struct convert *convert, const struct record *record)
 {
 	struct writer *writer = arg;
-	struct jsonline *line = &writer->line;
-	bool large = record->stat.size > EXCHANGE_PIECE;
+	struct json_line *line = &writer->line;
+	bool large = record->stat.size > CONVERT_PIECE_SIZE;
 	struct kt_slice value;
 	int err = 0;
 
 	begin_line(writer, record);
 	if (record->is_link) {
-		jsonline_bytes(line, "link", record->link);
-		return jsonline_end(line, writer->file);
+		json_line_bytes(line, "link", record->link);
+		return json_line_end(line, writer->file);
 	}
 	if (large) {
-		jsonline_number(line, "size", (int64_t)record->stat.size);
+		json_line_number(line, "size", (int64_t)record->stat.size);
 	} else if (!record->is_directory) {
 		err = kt_cursor_value(record->cursor, &value);
 		if (!err)
-			jsonline_bytes(line, "value", value);
+			json_line_bytes(line, "value", value);
 	}
-	jsonline_number(line, "mtime_ns", record->stat.mtime_ns);
+	json_line_number(line, "mtime_ns", record->stat.mtime_ns);
 	if (record->stat.attr.size > 0)
-		jsonline_base64(line, "attr", record->stat.attr);
+		json_line_base64(line, "attr", record->stat.attr);
 	if (!err)
-		err = jsonline_end(line, writer->file);
+		err = json_line_end(line, writer->file);
 	writer->record = record;
-	return !err && large ? exchange_each_piece(exchange, record, write_piece, writer) : err;
+	return !err && large ? convert_each_piece(convert, record, jsonl_write_piece, writer) : err;
 }
 
-static int write_jsonl(struct exchange *exchange)
+static int write_jsonl(struct convert *convert)
 {
-	struct writer writer = {.file = fdopen(dup(exchange->fd), "w")};
+	struct writer writer = {.file = fdopen(dup(convert->fd), "w")};
 	int err;
 
 	if (writer.file == NULL)
 		return -errno;
-	err = exchange_each(exchange, write_record, &writer);
+	err = convert_each_record(convert, jsonl_write_record, &writer);
 	if (fclose(writer.file) != 0 && !err)
 		err = -errno;
-	jsonline_fini(&writer.line);
+	json_line_fini(&writer.line);
 	return err;
 }
 
 /* ---- read ---- */
 
 struct reader {
-	struct exchange *exchange;
+	struct convert *convert;
 	uint64_t line; /* number */
 	json_t *object;
 	unsigned char *decoded[4]; /* bytes that were base64; owned */
 	unsigned decoded_count;
 };
 
-static int bad(const struct reader *reader, const char *why)
+static int jsonl_malformed(const struct reader *reader, const char *why)
 {
-	return exchange_bad(
-		reader->exchange, "line %llu: %s", (unsigned long long)reader->line, why);
+	return convert_malformed(
+		reader->convert, "line %llu: %s", (unsigned long long)reader->line, why);
 }
 
 static int decode(struct reader *reader, json_t *text, struct kt_slice *ret_bytes)
@@ -113,13 +113,13 @@ static int decode(struct reader *reader, json_t *text, struct kt_slice *ret_byte
 	size_t size;
 
 	if (!json_is_string(text))
-		return bad(reader, "base64 that is no string");
+		return jsonl_malformed(reader, "base64 that is no string");
 	bytes = malloc(json_string_length(text) + 1);
 	if (bytes == NULL)
 		return -ENOMEM;
 	reader->decoded[reader->decoded_count++] = bytes;
 	if (base64_decode(json_string_value(text), json_string_length(text), bytes, &size) != 0)
-		return bad(reader, "not base64");
+		return jsonl_malformed(reader, "not base64");
 	*ret_bytes = (struct kt_slice){bytes, size};
 	return 0;
 }
@@ -132,13 +132,13 @@ static int read_bytes(struct reader *reader, const char *text_name, const char *
 	json_t *base64 = json_object_get(reader->object, base64_name);
 
 	if (text != NULL && base64 != NULL)
-		return bad(reader, "both text and base64");
+		return jsonl_malformed(reader, "both text and base64");
 	if (base64 != NULL)
 		return decode(reader, base64, ret_bytes);
 	if (text == NULL)
 		return -ENOENT;
 	if (!json_is_string(text))
-		return bad(reader, "a key or value that is no string");
+		return jsonl_malformed(reader, "a key or value that is no string");
 	*ret_bytes = (struct kt_slice){json_string_value(text), json_string_length(text)};
 	return 0;
 }
@@ -151,7 +151,7 @@ static int read_number(struct reader *reader, const char *name, int64_t *ret_num
 	if (number == NULL)
 		return -ENOENT;
 	if (!json_is_integer(number))
-		return bad(reader, "a time, size or offset that is no whole number");
+		return jsonl_malformed(reader, "a time, size or offset that is no whole number");
 	*ret_number = json_integer_value(number);
 	return 0;
 }
@@ -181,7 +181,7 @@ static int read_said(struct reader *reader, struct said *said)
 		record->is_directory = true;
 	}
 	if (err == -ENOENT)
-		return bad(reader, "neither a key nor a directory");
+		return jsonl_malformed(reader, "neither a key nor a directory");
 	if (!err)
 		err = optional(read_bytes(reader, "value", "value_base64", &said->value),
 			&said->has_value);
@@ -201,44 +201,45 @@ static int read_said(struct reader *reader, struct said *said)
 	if (!err && !said->has_mtime)
 		record->stat.mtime_ns = (int64_t)time(NULL) * 1000000000;
 	if (!err && (said->size < 0 || said->offset < 0))
-		return bad(reader, "a size or offset below zero");
+		return jsonl_malformed(reader, "a size or offset below zero");
 	if (!err && record->key.size > KT_KEY_MAX)
-		return bad(reader, "the key is longer than 4096 bytes");
+		return jsonl_malformed(reader, "the key is longer than 4096 bytes");
 	return err;
 }
 
 static int put_said(struct reader *reader, const struct said *said)
 {
-	struct exchange *exchange = reader->exchange;
+	struct convert *convert = reader->convert;
 	const struct record *record = &said->record;
 	int err;
 
 	if (record->is_directory)
 		return said->has_value || said->has_size || said->has_offset || said->has_link
-			       ? bad(reader, "a directory with a value")
-			       : exchange_put(exchange, record, &said->value);
+			       ? jsonl_malformed(reader, "a directory with a value")
+			       : convert_put(convert, record, &said->value);
 	if (said->has_link) {
 		if (said->has_value || said->has_size || said->has_offset)
-			return bad(reader, "a link with a value");
-		err = exchange_put_link(exchange, &said->link, &record->key);
-		return err == -ENOENT ? bad(reader, "a link to a key that is not there") : err;
+			return jsonl_malformed(reader, "a link with a value");
+		err = convert_put_link(convert, &said->link, &record->key);
+		return err == -ENOENT ? jsonl_malformed(reader, "a link to a key that is not there")
+				      : err;
 	}
 	if (said->has_size == said->has_value || (said->has_offset && said->has_size))
-		return bad(reader, "no value, or two");
+		return jsonl_malformed(reader, "no value, or two");
 	if (said->has_offset) {
-		err = exchange_put_piece(exchange, &record->key, (uint64_t)said->offset,
-			&said->value, record->stat.mtime_ns);
-		return err == -EFBIG ? bad(reader, "an offset that is too large") : err;
+		err = convert_put_piece(convert, &record->key, (uint64_t)said->offset, &said->value,
+			record->stat.mtime_ns);
+		return err == -EFBIG ? jsonl_malformed(reader, "an offset that is too large") : err;
 	}
 	if (!said->has_mtime && !said->has_size)
-		return exchange_put_value(exchange, &record->key, &said->value);
-	err = exchange_put(exchange, record, &said->value);
+		return convert_put_value(convert, &record->key, &said->value);
+	err = convert_put(convert, record, &said->value);
 	if (!err && said->has_size)
 		err = kt_truncate(
-			exchange->txn, record->key.data, record->key.size, (uint64_t)said->size);
+			convert->txn, record->key.data, record->key.size, (uint64_t)said->size);
 	if (!err && said->has_size)
 		err = kt_set_mtime(
-			exchange->txn, record->key.data, record->key.size, record->stat.mtime_ns);
+			convert->txn, record->key.data, record->key.size, record->stat.mtime_ns);
 	return err;
 }
 
@@ -252,9 +253,9 @@ static int read_line(struct reader *reader, const char *line, size_t size)
 		return 0;
 	reader->object = json_loadb(line, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
 	if (reader->object == NULL)
-		return bad(reader, why.text);
+		return jsonl_malformed(reader, why.text);
 	if (!json_is_object(reader->object))
-		err = bad(reader, "not a JSON object");
+		err = jsonl_malformed(reader, "not a JSON object");
 	else
 		err = read_said(reader, &said);
 	if (!err)
@@ -265,10 +266,10 @@ static int read_line(struct reader *reader, const char *line, size_t size)
 	return err;
 }
 
-static int read_jsonl(struct exchange *exchange)
+static int read_jsonl(struct convert *convert)
 {
-	struct reader reader = {.exchange = exchange};
-	FILE *file = fdopen(dup(exchange->fd), "r");
+	struct reader reader = {.convert = convert};
+	FILE *file = fdopen(dup(convert->fd), "r");
 	size_t capacity = 0;
 	uint64_t done = 0;
 	char *line = NULL;
@@ -283,7 +284,7 @@ static int read_jsonl(struct exchange *exchange)
 		done += (uint64_t)size;
 		err = read_line(&reader, line, (size_t)size);
 		if (!err)
-			err = exchange_next(exchange, done);
+			err = convert_record_done(convert, done);
 		errno = 0;
 	}
 	if (!err && !feof(file))

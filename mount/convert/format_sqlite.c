@@ -25,7 +25,7 @@ static const char *or_default(const char *given, const char *usual)
 }
 
 /* The error of the last call, as the reason. */
-static int fail(struct exchange *exchange, sqlite3 *db)
+static int sqlite_fail(struct convert *convert, sqlite3 *db)
 {
 	int code = sqlite3_errcode(db);
 
@@ -33,34 +33,35 @@ static int fail(struct exchange *exchange, sqlite3 *db)
 		return -ENOMEM;
 	if (code == SQLITE_FULL)
 		return -ENOSPC;
-	return exchange_bad(exchange, "%s", sqlite3_errmsg(db));
+	return convert_malformed(convert, "%s", sqlite3_errmsg(db));
 }
 
-static int open_db(struct exchange *exchange, int flags, sqlite3 **ret_db)
+static int open_db(struct convert *convert, int flags, sqlite3 **ret_db)
 {
-	if (sqlite3_open_v2(exchange->file, ret_db, flags, NULL) == SQLITE_OK)
+	if (sqlite3_open_v2(convert->file, ret_db, flags, NULL) == SQLITE_OK)
 		return 0;
-	return *ret_db != NULL ? fail(exchange, *ret_db) : -ENOMEM;
+	return *ret_db != NULL ? sqlite_fail(convert, *ret_db) : -ENOMEM;
 }
 
 /* Run a statement made of a format of sqlite3_mprintf(): %w is a quoted name. */
-static int run(struct exchange *exchange, sqlite3 *db, char *sql)
+static int sqlite_run(struct convert *convert, sqlite3 *db, char *sql)
 {
 	int err = sql == NULL ? -ENOMEM : 0;
 
 	if (!err && sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		err = fail(exchange, db);
+		err = sqlite_fail(convert, db);
 	sqlite3_free(sql);
 	return err;
 }
 
-static int prepare(struct exchange *exchange, sqlite3 *db, char *sql, sqlite3_stmt **ret_statement)
+static int sqlite_prepare(
+	struct convert *convert, sqlite3 *db, char *sql, sqlite3_stmt **ret_statement)
 {
 	int err = sql == NULL ? -ENOMEM : 0;
 
 	*ret_statement = NULL;
 	if (!err && sqlite3_prepare_v2(db, sql, -1, ret_statement, NULL) != SQLITE_OK)
-		err = fail(exchange, db);
+		err = sqlite_fail(convert, db);
 	sqlite3_free(sql);
 	return err;
 }
@@ -74,7 +75,7 @@ struct writer {
 	sqlite3_blob *blob; /* of a large value */
 };
 
-static int bind(sqlite3_stmt *statement, int column, struct kt_slice bytes)
+static int sqlite_bind(sqlite3_stmt *statement, int column, struct kt_slice bytes)
 {
 	const char *data = bytes.size > 0 ? bytes.data : "";
 
@@ -84,7 +85,7 @@ static int bind(sqlite3_stmt *statement, int column, struct kt_slice bytes)
 	return sqlite3_bind_blob64(statement, column, data, bytes.size, SQLITE_STATIC);
 }
 
-static int write_piece(void *arg, uint64_t offset, const void *data, size_t size)
+static int sqlite_write_piece(void *arg, uint64_t offset, const void *data, size_t size)
 {
 	struct writer *writer = arg;
 
@@ -93,76 +94,75 @@ static int write_piece(void *arg, uint64_t offset, const void *data, size_t size
 }
 
 /* Write the pieces of a value whose row has zeros so far. */
-static int write_large(
-	struct writer *writer, struct exchange *exchange, const struct record *record)
+static int write_large(struct writer *writer, struct convert *convert, const struct record *record)
 {
 	int err;
 
 	if (sqlite3_blob_open(writer->db, "main", writer->table, writer->value_column,
 		    sqlite3_last_insert_rowid(writer->db), 1, &writer->blob) != SQLITE_OK)
-		return fail(exchange, writer->db);
-	err = exchange_each_piece(exchange, record, write_piece, writer);
+		return sqlite_fail(convert, writer->db);
+	err = convert_each_piece(convert, record, sqlite_write_piece, writer);
 	if (sqlite3_blob_close(writer->blob) != SQLITE_OK && !err)
-		err = fail(exchange, writer->db);
+		err = sqlite_fail(convert, writer->db);
 	return err;
 }
 
-static int write_record(void *arg, struct exchange *exchange, const struct record *record)
+static int sqlite_write_record(void *arg, struct convert *convert, const struct record *record)
 {
 	struct writer *writer = arg;
-	bool large = record->stat.size > EXCHANGE_PIECE;
+	bool large = record->stat.size > CONVERT_PIECE_SIZE;
 	struct kt_slice value = {NULL, 0};
 	int code, err = 0;
 
 	if (record->is_directory)
 		return 0;
 	if (record->stat.size > INT32_MAX)
-		return exchange_bad(exchange, "a value is too large for SQLite");
+		return convert_malformed(convert, "a value is too large for SQLite");
 	if (!large)
 		err = kt_cursor_value(record->cursor, &value);
 	if (err != 0)
 		return err;
-	code = bind(writer->insert, 1, record->key);
+	code = sqlite_bind(writer->insert, 1, record->key);
 	if (code == SQLITE_OK)
 		code = large ? sqlite3_bind_zeroblob64(writer->insert, 2, record->stat.size)
-			     : bind(writer->insert, 2, value);
+			     : sqlite_bind(writer->insert, 2, value);
 	if (code != SQLITE_OK || sqlite3_step(writer->insert) != SQLITE_DONE)
-		err = fail(exchange, writer->db);
+		err = sqlite_fail(convert, writer->db);
 	sqlite3_reset(writer->insert);
-	return !err && large ? write_large(writer, exchange, record) : err;
+	return !err && large ? write_large(writer, convert, record) : err;
 }
 
 /* A new file needs no journal: it is thrown away unless it becomes complete. */
-static int write_table(struct exchange *exchange, struct writer *writer)
+static int write_table(struct convert *convert, struct writer *writer)
 {
-	const char *key = or_default(exchange->key_column, DEFAULT_KEY);
-	int err = run(exchange, writer->db,
+	const char *key = or_default(convert->key_column, DEFAULT_KEY);
+	int err = sqlite_run(convert, writer->db,
 		sqlite3_mprintf("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
 				"CREATE TABLE \"%w\" (\"%w\" TEXT NOT NULL PRIMARY KEY, \"%w\" "
 				"BLOB NOT NULL)",
 			writer->table, key, writer->value_column));
 
 	if (!err)
-		err = prepare(exchange, writer->db,
+		err = sqlite_prepare(convert, writer->db,
 			sqlite3_mprintf("INSERT INTO \"%w\" (\"%w\", \"%w\") VALUES (?, ?)",
 				writer->table, key, writer->value_column),
 			&writer->insert);
 	if (!err)
-		err = exchange_each(exchange, write_record, writer);
+		err = convert_each_record(convert, sqlite_write_record, writer);
 	sqlite3_finalize(writer->insert);
-	return err != 0 ? err : run(exchange, writer->db, sqlite3_mprintf("COMMIT"));
+	return err != 0 ? err : sqlite_run(convert, writer->db, sqlite3_mprintf("COMMIT"));
 }
 
-static int write_sqlite(struct exchange *exchange)
+static int write_sqlite(struct convert *convert)
 {
 	struct writer writer = {
-		.table = or_default(exchange->table, DEFAULT_TABLE),
-		.value_column = or_default(exchange->value_column, DEFAULT_VALUE),
+		.table = or_default(convert->table, DEFAULT_TABLE),
+		.value_column = or_default(convert->value_column, DEFAULT_VALUE),
 	};
-	int err = open_db(exchange, SQLITE_OPEN_READWRITE, &writer.db);
+	int err = open_db(convert, SQLITE_OPEN_READWRITE, &writer.db);
 
 	if (!err)
-		err = write_table(exchange, &writer);
+		err = write_table(convert, &writer);
 	if (sqlite3_close(writer.db) != SQLITE_OK && !err)
 		err = -EIO;
 	return err;
@@ -177,10 +177,10 @@ struct names {
 
 /* Run a query for names and take the first column of its only row. @param sql  taken */
 static int query_name(
-	struct exchange *exchange, sqlite3 *db, char *sql, const char *what, char **ret_name)
+	struct convert *convert, sqlite3 *db, char *sql, const char *what, char **ret_name)
 {
 	sqlite3_stmt *statement;
-	int err = prepare(exchange, db, sql, &statement), code;
+	int err = sqlite_prepare(convert, db, sql, &statement), code;
 
 	if (err != 0)
 		return err;
@@ -188,33 +188,33 @@ static int query_name(
 	if (code == SQLITE_ROW)
 		*ret_name = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
 	if (code == SQLITE_DONE)
-		err = exchange_bad(exchange, "%s", what);
+		err = convert_malformed(convert, "%s", what);
 	else if (code != SQLITE_ROW)
-		err = fail(exchange, db);
+		err = sqlite_fail(convert, db);
 	else if (*ret_name == NULL)
 		err = -ENOMEM;
 	if (!err && sqlite3_step(statement) == SQLITE_ROW)
-		err = exchange_bad(exchange, "%s", what);
+		err = convert_malformed(convert, "%s", what);
 	sqlite3_finalize(statement);
 	return err;
 }
 
-static int find_table(struct exchange *exchange, sqlite3 *db, char **ret_name)
+static int find_table(struct convert *convert, sqlite3 *db, char **ret_name)
 {
-	if (exchange->table == NULL)
-		return query_name(exchange, db,
+	if (convert->table == NULL)
+		return query_name(convert, db,
 			sqlite3_mprintf("SELECT name FROM sqlite_schema WHERE type = 'table' "
 					"AND name NOT LIKE 'sqlite_%%'"),
 			"there is not one table: which is it? (--table)", ret_name);
-	*ret_name = sqlite3_mprintf("%s", exchange->table);
+	*ret_name = sqlite3_mprintf("%s", convert->table);
 	return *ret_name != NULL ? 0 : -ENOMEM;
 }
 
-static int find_column(struct exchange *exchange, sqlite3 *db, const char *table, const char *given,
+static int find_column(struct convert *convert, sqlite3 *db, const char *table, const char *given,
 	const char *usual, const char *what, char **ret_name)
 {
 	if (given == NULL)
-		return query_name(exchange, db,
+		return query_name(convert, db,
 			sqlite3_mprintf("SELECT name FROM pragma_table_info(%Q) "
 					"WHERE instr(%Q, ' ' || lower(name) || ' ') "
 					"ORDER BY instr(%Q, ' ' || lower(name) || ' ') LIMIT 1",
@@ -224,16 +224,16 @@ static int find_column(struct exchange *exchange, sqlite3 *db, const char *table
 	return *ret_name != NULL ? 0 : -ENOMEM;
 }
 
-static int find_names(struct exchange *exchange, sqlite3 *db, struct names *names)
+static int find_names(struct convert *convert, sqlite3 *db, struct names *names)
 {
-	int err = find_table(exchange, db, &names->table);
+	int err = find_table(convert, db, &names->table);
 
 	if (!err)
-		err = find_column(exchange, db, names->table, exchange->key_column,
+		err = find_column(convert, db, names->table, convert->key_column,
 			" key k name path id ",
 			"no column is called like a key: which is it? (--key)", &names->key);
 	if (!err)
-		err = find_column(exchange, db, names->table, exchange->value_column,
+		err = find_column(convert, db, names->table, convert->value_column,
 			" value val v data content ",
 			"no column is called like a value: which is it? "
 			"(--value)",
@@ -258,58 +258,59 @@ static int read_column(sqlite3_stmt *statement, int column, struct kt_slice *ret
 	return ret_bytes->data == NULL && ret_bytes->size > 0 ? -ENOMEM : 0;
 }
 
-static int read_row(struct exchange *exchange, sqlite3_stmt *select)
+static int read_row(struct convert *convert, sqlite3_stmt *select)
 {
 	struct kt_slice key, value;
 	int err = read_column(select, 0, &key);
 
 	if (err == -ENOENT)
-		return exchange_bad(
-			exchange, "row %" PRIu64 ": the key is NULL", exchange->records + 1);
+		return convert_malformed(
+			convert, "row %" PRIu64 ": the key is NULL", convert->records + 1);
 	if (!err && key.size > KT_KEY_MAX)
-		return exchange_bad(exchange, "row %" PRIu64 ": the key is longer than %d bytes",
-			exchange->records + 1, KT_KEY_MAX);
+		return convert_malformed(convert,
+			"row %" PRIu64 ": the key is longer than %d bytes", convert->records + 1,
+			KT_KEY_MAX);
 	if (!err)
 		err = read_column(select, 1, &value);
 	if (err == -ENOENT)
-		return exchange_bad(
-			exchange, "row %" PRIu64 ": the value is NULL", exchange->records + 1);
-	return err != 0 ? err : exchange_put_value(exchange, &key, &value);
+		return convert_malformed(
+			convert, "row %" PRIu64 ": the value is NULL", convert->records + 1);
+	return err != 0 ? err : convert_put_value(convert, &key, &value);
 }
 
-static int read_rows(struct exchange *exchange, sqlite3 *db, const struct names *names)
+static int read_rows(struct convert *convert, sqlite3 *db, const struct names *names)
 {
 	sqlite3_stmt *select;
 	uint64_t done = 0;
 	int code = SQLITE_DONE;
-	int err = prepare(exchange, db,
+	int err = sqlite_prepare(convert, db,
 		sqlite3_mprintf("SELECT t.\"%w\", t.\"%w\" FROM \"%w\" AS t", names->key,
 			names->value, names->table),
 		&select);
 
 	while (!err && (code = sqlite3_step(select)) == SQLITE_ROW) {
-		err = read_row(exchange, select);
+		err = read_row(convert, select);
 		done += (uint64_t)sqlite3_column_bytes(select, 0);
 		done += (uint64_t)sqlite3_column_bytes(select, 1);
 		if (!err)
-			err = exchange_next(exchange, done);
+			err = convert_record_done(convert, done);
 	}
 	if (!err && code != SQLITE_DONE)
-		err = fail(exchange, db);
+		err = sqlite_fail(convert, db);
 	sqlite3_finalize(select);
 	return err;
 }
 
-static int read_sqlite(struct exchange *exchange)
+static int read_sqlite(struct convert *convert)
 {
 	struct names names = {0};
 	sqlite3 *db = NULL;
-	int err = open_db(exchange, SQLITE_OPEN_READONLY, &db);
+	int err = open_db(convert, SQLITE_OPEN_READONLY, &db);
 
 	if (!err)
-		err = find_names(exchange, db, &names);
+		err = find_names(convert, db, &names);
 	if (!err)
-		err = read_rows(exchange, db, &names);
+		err = read_rows(convert, db, &names);
 	sqlite3_free(names.table);
 	sqlite3_free(names.key);
 	sqlite3_free(names.value);

@@ -7,22 +7,22 @@
 #include <errno.h>
 #include <locale.h>
 
-int tar_fail(struct exchange *exchange, struct archive *archive)
+int tar_fail(struct convert *convert, struct archive *archive)
 {
 	const char *why = archive_error_string(archive);
 	int err = archive_errno(archive);
 
 	if (err == ENOSPC || err == ENOMEM || err == EDQUOT || err == EIO || err == EFBIG)
 		return -err;
-	return exchange_bad(exchange, "%s", why != NULL ? why : "not to be understood");
+	return convert_malformed(convert, "%s", why != NULL ? why : "not to be understood");
 }
 
 /* Names are UTF-8 where they can be; the program's own locale stays "C". */
-static int with_utf8(struct exchange *exchange, int (*work)(struct exchange *exchange))
+static int with_utf8(struct convert *convert, int (*work)(struct convert *convert))
 {
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	locale_t old = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
-	int err = work(exchange);
+	int err = work(convert);
 
 	if (utf8 != (locale_t)0) {
 		uselocale(old);
@@ -31,14 +31,14 @@ static int with_utf8(struct exchange *exchange, int (*work)(struct exchange *exc
 	return err;
 }
 
-static int write_tar(struct exchange *exchange)
+static int write_tar(struct convert *convert)
 {
-	return with_utf8(exchange, tar_write);
+	return with_utf8(convert, tar_write);
 }
 
-static int read_tar(struct exchange *exchange)
+static int read_tar(struct convert *convert)
 {
-	return with_utf8(exchange, tar_read);
+	return with_utf8(convert, tar_read);
 }
 
 const struct format format_tar = {

@@ -16,13 +16,13 @@
 
 struct archive;
 
-/** The error of the last call of libarchive. @return -errno, or as exchange_bad() */
-int tar_fail(struct exchange *exchange, struct archive *archive);
+/** The error of the last call of libarchive. @return -errno, or as convert_malformed() */
+int tar_fail(struct convert *convert, struct archive *archive);
 
 /** Write all records. @return 0 or -errno */
-int tar_write(struct exchange *exchange);
+int tar_write(struct convert *convert);
 
 /** Read all records. @return 0 or -errno */
-int tar_read(struct exchange *exchange);
+int tar_read(struct convert *convert);
 
 #endif

@@ -15,7 +15,7 @@
 #include <string.h>
 
 struct reader {
-	struct exchange *exchange;
+	struct convert *convert;
 	struct archive *archive;
 	struct archive_entry *entry;
 	struct record record;
@@ -26,15 +26,15 @@ struct reader {
 	char path[TAR_PATH_SIZE];
 	size_t gathered; /* bytes in piece, of the value from offset on */
 	uint64_t offset;
-	unsigned char piece[EXCHANGE_PIECE];
+	unsigned char piece[CONVERT_PIECE_SIZE];
 };
 
-static int bad(struct reader *reader, const char *why)
+static int tar_malformed(struct reader *reader, const char *why)
 {
 	const char *path = archive_entry_pathname(reader->entry);
 
-	return exchange_bad(reader->exchange, "entry %llu (%s): %s",
-		(unsigned long long)reader->exchange->records + 1, path != NULL ? path : "?", why);
+	return convert_malformed(reader->convert, "entry %llu (%s): %s",
+		(unsigned long long)reader->convert->records + 1, path != NULL ? path : "?", why);
 }
 
 /* Make a path plain: without "." and empty names. @return 0; -EINVAL */
@@ -102,7 +102,7 @@ static int get_xattrs(struct reader *reader)
 		archive_entry_xattr_next(reader->entry, &name, &data, &value.size) == ARCHIVE_OK) {
 		value.data = data;
 		if (strlen(name) == 0 || strlen(name) > 255)
-			return bad(reader, "an extended attribute with such a name");
+			return tar_malformed(reader, "an extended attribute with such a name");
 		err = xattr_list_set(reader->xattrs, name, &value, &list);
 		if (!err) {
 			free((void *)reader->xattrs.data);
@@ -142,7 +142,7 @@ static int get_attributes(struct reader *reader)
 }
 
 /* Put the record, with a value or none. */
-static int put(struct reader *reader, const void *value, size_t size)
+static int tar_put(struct reader *reader, const void *value, size_t size)
 {
 	struct kt_slice bytes = {value, size};
 	struct attr_blob blob;
@@ -152,7 +152,7 @@ static int put(struct reader *reader, const void *value, size_t size)
 		return err;
 	reader->record.key = (struct kt_slice){reader->key, reader->key_size};
 	reader->record.stat.attr = (struct kt_slice){blob.bytes, blob.size};
-	err = exchange_put(reader->exchange, &reader->record, &bytes);
+	err = convert_put(reader->convert, &reader->record, &bytes);
 	attr_blob_fini(&blob);
 	return err;
 }
@@ -161,8 +161,8 @@ static int flush_piece(struct reader *reader)
 {
 	const struct kt_slice key = {reader->key, reader->key_size};
 	const struct kt_slice piece = {reader->piece, reader->gathered};
-	int err = piece.size > 0 ? exchange_put_piece(reader->exchange, &key, reader->offset,
-					   &piece, reader->record.stat.mtime_ns)
+	int err = piece.size > 0 ? convert_put_piece(reader->convert, &key, reader->offset, &piece,
+					   reader->record.stat.mtime_ns)
 				 : 0;
 
 	reader->offset += reader->gathered;
@@ -171,7 +171,8 @@ static int flush_piece(struct reader *reader)
 }
 
 /* Gather what follows on what was gathered; else write that first. */
-static int gather(struct reader *reader, const unsigned char *data, size_t size, uint64_t offset)
+static int tar_read_piece(
+	struct reader *reader, const unsigned char *data, size_t size, uint64_t offset)
 {
 	int err = 0;
 
@@ -193,7 +194,7 @@ static int gather(struct reader *reader, const unsigned char *data, size_t size,
 	return err;
 }
 
-static int read_blocks(struct reader *reader)
+static int tar_read_blocks(struct reader *reader)
 {
 	const void *data;
 	la_int64_t offset;
@@ -203,25 +204,25 @@ static int read_blocks(struct reader *reader)
 	while (!err && (code = archive_read_data_block(reader->archive, &data, &size, &offset)) !=
 			       ARCHIVE_EOF) {
 		if (code != ARCHIVE_OK)
-			return bad(reader, archive_error_string(reader->archive));
-		err = gather(reader, data, size, (uint64_t)offset);
+			return tar_malformed(reader, archive_error_string(reader->archive));
+		err = tar_read_piece(reader, data, size, (uint64_t)offset);
 	}
 	return err;
 }
 
 /* A small value is put at once; of a large one, or one with holes, the entry first. */
-static int read_file(struct reader *reader)
+static int tar_read_file(struct reader *reader)
 {
 	uint64_t size = (uint64_t)archive_entry_size(reader->entry);
-	struct kt_txn *txn = reader->exchange->txn;
+	struct kt_txn *txn = reader->convert->txn;
 	bool whole = size < sizeof(reader->piece) && archive_entry_sparse_count(reader->entry) == 0;
-	int err = whole ? 0 : put(reader, NULL, 0);
+	int err = whole ? 0 : tar_put(reader, NULL, 0);
 
 	reader->offset = reader->gathered = 0;
 	if (!err)
-		err = read_blocks(reader);
+		err = tar_read_blocks(reader);
 	if (!err && whole)
-		return put(reader, reader->piece, reader->gathered);
+		return tar_put(reader, reader->piece, reader->gathered);
 	if (!err)
 		err = flush_piece(reader);
 	if (!err)
@@ -240,9 +241,9 @@ static int read_link(struct reader *reader, const char *path)
 	int err = find_key(reader, path, key, &from.size);
 
 	if (!err)
-		err = exchange_put_link(reader->exchange, &from, &to);
+		err = convert_put_link(reader->convert, &from, &to);
 	if (err == -ENOENT || err == -EINVAL || err == -EISDIR || err == -ENAMETOOLONG)
-		return bad(reader, "a link to a file that is not there");
+		return tar_malformed(reader, "a link to a file that is not there");
 	return err;
 }
 
@@ -252,8 +253,8 @@ static int read_directory(struct reader *reader)
 		reader->key[reader->key_size++] = TAR_SEPARATOR;
 	else
 		reader->key_size = 0;
-	return reader->key_size > KT_KEY_MAX ? bad(reader, "the key would be too long")
-					     : put(reader, NULL, 0);
+	return reader->key_size > KT_KEY_MAX ? tar_malformed(reader, "the key would be too long")
+					     : tar_put(reader, NULL, 0);
 }
 
 static int read_by_type(struct reader *reader)
@@ -267,17 +268,17 @@ static int read_by_type(struct reader *reader)
 	case S_IFDIR:
 		return read_directory(reader);
 	case S_IFREG:
-		return read_file(reader);
+		return tar_read_file(reader);
 	case S_IFLNK:
-		return target != NULL ? put(reader, target, strlen(target))
-				      : bad(reader, "a link to nowhere");
+		return target != NULL ? tar_put(reader, target, strlen(target))
+				      : tar_malformed(reader, "a link to nowhere");
 	case S_IFIFO:
 	case S_IFSOCK:
 	case S_IFCHR:
 	case S_IFBLK:
-		return put(reader, NULL, 0);
+		return tar_put(reader, NULL, 0);
 	default:
-		return bad(reader, "a file of an unknown type");
+		return tar_malformed(reader, "a file of an unknown type");
 	}
 }
 
@@ -292,9 +293,9 @@ static int read_entry(struct reader *reader)
 	if (is_directory && err == -EINVAL && is_piece(reader->path))
 		return 0;
 	if (err == -ENAMETOOLONG)
-		return bad(reader, "the name or the key would be too long");
+		return tar_malformed(reader, "the name or the key would be too long");
 	if (err == -EINVAL || err == -EISDIR)
-		return bad(reader, "no key has such a path");
+		return tar_malformed(reader, "no key has such a path");
 	reader->record = (struct record){.is_directory = is_directory};
 	if (!err)
 		err = get_attributes(reader);
@@ -313,27 +314,27 @@ static int read_archive(struct reader *reader)
 	archive_read_support_filter_all(archive);
 	archive_read_support_format_tar(archive);
 	archive_read_support_format_empty(archive);
-	if (archive_read_open_fd(archive, reader->exchange->fd, 256 * 1024) != ARCHIVE_OK)
-		return tar_fail(reader->exchange, archive);
+	if (archive_read_open_fd(archive, reader->convert->fd, 256 * 1024) != ARCHIVE_OK)
+		return tar_fail(reader->convert, archive);
 	while (!err && (code = archive_read_next_header(archive, &reader->entry)) != ARCHIVE_EOF) {
 		if (code < ARCHIVE_WARN)
-			return tar_fail(reader->exchange, archive);
+			return tar_fail(reader->convert, archive);
 		err = read_entry(reader);
 		if (!err)
-			err = exchange_next(
-				reader->exchange, (uint64_t)archive_filter_bytes(archive, -1));
+			err = convert_record_done(
+				reader->convert, (uint64_t)archive_filter_bytes(archive, -1));
 	}
 	return err;
 }
 
-int tar_read(struct exchange *exchange)
+int tar_read(struct convert *convert)
 {
 	struct reader *reader = calloc(1, sizeof(*reader));
 	int err = -ENOMEM;
 
 	if (reader == NULL)
 		return err;
-	reader->exchange = exchange;
+	reader->convert = convert;
 	reader->archive = archive_read_new();
 	if (reader->archive != NULL)
 		err = read_archive(reader);

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 struct writer {
-	struct exchange *exchange;
+	struct convert *convert;
 	struct archive *archive;
 	struct archive_entry *entry;
 	struct kt_cursor *below[2]; /* of entries and directories */
@@ -28,7 +28,7 @@ struct writer {
 };
 
 /* Does a key of a tree begin with this one and a separator? */
-static int has_below(struct kt_cursor *cursor, const struct kt_slice *key, bool *ret_has)
+static int tar_has_below(struct kt_cursor *cursor, const struct kt_slice *key, bool *ret_has)
 {
 	unsigned char dir[KT_KEY_MAX + 1];
 	struct kt_slice found;
@@ -46,7 +46,7 @@ static int has_below(struct kt_cursor *cursor, const struct kt_slice *key, bool 
 }
 
 /* The path of a key. @return 0; -ENOENT it has none */
-static int find_path(struct writer *writer, bool is_directory, const struct kt_slice *key)
+static int tar_find_path(struct writer *writer, bool is_directory, const struct kt_slice *key)
 {
 	bool has = false;
 	int err = 0;
@@ -64,7 +64,7 @@ static int find_path(struct writer *writer, bool is_directory, const struct kt_s
 		return err;
 	}
 	for (int i = 0; i < 2 && !err && !has; i++)
-		err = has_below(writer->below[i], key, &has);
+		err = tar_has_below(writer->below[i], key, &has);
 	return err != 0 ? err
 			: names_path_of_key(TAR_SEPARATOR, key->data, key->size, has, writer->path);
 }
@@ -77,7 +77,7 @@ static int add_ranges(struct writer *writer, const struct record *record)
 	int err = 0;
 
 	while (!err) {
-		err = kt_next_data(writer->exchange->txn, key->data, key->size, end, &begin, &end);
+		err = kt_next_data(writer->convert->txn, key->data, key->size, end, &begin, &end);
 		if (!err && begin == 0 && end == record->stat.size)
 			return 0;
 		if (!err)
@@ -182,7 +182,7 @@ static int write_bytes(struct writer *writer, const void *data, size_t size)
 		la_ssize_t written = archive_write_data(writer->archive, at, size);
 
 		if (written <= 0)
-			return tar_fail(writer->exchange, writer->archive);
+			return tar_fail(writer->convert, writer->archive);
 		at += written;
 		size -= (size_t)written;
 		writer->written += (uint64_t)written;
@@ -202,13 +202,13 @@ static int write_hole(struct writer *writer, uint64_t end)
 		err = write_bytes(
 			writer, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros));
 		if (!err)
-			err = progress_step(&writer->exchange->progress,
-				writer->exchange->done + writer->written);
+			err = progress_step(&writer->convert->progress,
+				writer->convert->done + writer->written);
 	}
 	return err;
 }
 
-static int write_piece(void *arg, uint64_t offset, const void *data, size_t size)
+static int tar_write_piece(void *arg, uint64_t offset, const void *data, size_t size)
 {
 	struct writer *writer = arg;
 	int err = write_hole(writer, offset);
@@ -216,7 +216,7 @@ static int write_piece(void *arg, uint64_t offset, const void *data, size_t size
 	return err != 0 ? err : write_bytes(writer, data, size);
 }
 
-static int write_record(void *arg, struct exchange *exchange, const struct record *record)
+static int tar_write_record(void *arg, struct convert *convert, const struct record *record)
 {
 	struct writer *writer = arg;
 	int err;
@@ -224,22 +224,22 @@ static int write_record(void *arg, struct exchange *exchange, const struct recor
 	archive_entry_clear(writer->entry);
 	err = set_attributes(writer, record);
 	if (!err && record->is_link) {
-		err = find_path(writer, false, &record->link);
+		err = tar_find_path(writer, false, &record->link);
 		archive_entry_set_hardlink(writer->entry, writer->path);
 	} else if (!err && !record->is_directory) {
 		err = set_value(writer, record);
 	}
 	if (!err)
-		err = find_path(writer, record->is_directory, &record->key);
+		err = tar_find_path(writer, record->is_directory, &record->key);
 	if (err != 0)
 		return err == -ENOENT ? 0 : err;
 	archive_entry_set_pathname(writer->entry, writer->path);
 	if (!err && archive_write_header(writer->archive, writer->entry) < ARCHIVE_WARN)
-		err = tar_fail(exchange, writer->archive);
+		err = tar_fail(convert, writer->archive);
 	if (err != 0 || record->is_link || archive_entry_filetype(writer->entry) != S_IFREG)
 		return err;
 	writer->written = 0;
-	err = exchange_each_piece(exchange, record, write_piece, writer);
+	err = convert_each_piece(convert, record, tar_write_piece, writer);
 	return err != 0 ? err : write_hole(writer, record->stat.size);
 }
 
@@ -272,7 +272,7 @@ static la_ssize_t write_out(struct archive *archive, void *arg, const void *data
 	ssize_t written;
 
 	do {
-		written = writer->stopped ? 0 : write(writer->exchange->fd, data, size);
+		written = writer->stopped ? 0 : write(writer->convert->fd, data, size);
 	} while (written < 0 && errno == EINTR);
 	if (written <= 0)
 		archive_set_error(archive, errno, "%s", strerror(errno));
@@ -281,38 +281,38 @@ static la_ssize_t write_out(struct archive *archive, void *arg, const void *data
 
 static int write_archive(struct writer *writer)
 {
-	struct exchange *exchange = writer->exchange;
+	struct convert *convert = writer->convert;
 	struct archive *archive = writer->archive;
 	int err = 0;
 
 	if (archive_write_set_format_pax(archive) != ARCHIVE_OK ||
 		archive_write_set_options(archive, "pax:xattrheader=SCHILY") != ARCHIVE_OK ||
-		add_filter(archive, exchange->path) < ARCHIVE_WARN ||
+		add_filter(archive, convert->path) < ARCHIVE_WARN ||
 		archive_write_set_bytes_in_last_block(archive, 1) != ARCHIVE_OK || /* no padding */
 		archive_write_open2(archive, writer, NULL, write_out, NULL, NULL) != ARCHIVE_OK)
-		return tar_fail(exchange, archive);
-	err = exchange_each(exchange, write_record, writer);
+		return tar_fail(convert, archive);
+	err = convert_each_record(convert, tar_write_record, writer);
 	if (err != 0) {
 		writer->stopped = true;
 		return err;
 	}
-	return archive_write_close(archive) != ARCHIVE_OK ? tar_fail(exchange, archive) : 0;
+	return archive_write_close(archive) != ARCHIVE_OK ? tar_fail(convert, archive) : 0;
 }
 
-int tar_write(struct exchange *exchange)
+int tar_write(struct convert *convert)
 {
 	struct writer *writer = calloc(1, sizeof(*writer));
 	int err = -ENOMEM;
 
 	if (writer == NULL)
 		return err;
-	writer->exchange = exchange;
+	writer->convert = convert;
 	writer->archive = archive_write_new();
 	writer->entry = archive_entry_new();
 	if (writer->archive != NULL && writer->entry != NULL)
-		err = kt_cursor_open(exchange->txn, &writer->below[0]);
+		err = kt_cursor_open(convert->txn, &writer->below[0]);
 	if (!err)
-		err = kt_cursor_open(kt_tree(exchange->txn, KT_DIRECTORIES), &writer->below[1]);
+		err = kt_cursor_open(kt_tree(convert->txn, KT_DIRECTORIES), &writer->below[1]);
 	if (!err)
 		err = write_archive(writer);
 	kt_cursor_close(writer->below[0]);

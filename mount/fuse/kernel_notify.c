@@ -18,7 +18,7 @@
 /* After a failure: how long to wait before what others change is looked at again. */
 #define AGAIN_MS 100
 
-struct coherence {
+struct kernel_notify {
 	struct fs *fs;
 	struct kt_waiter *waiter; /* NULL: nobody changes anything */
 	struct fuse_session *fuse;
@@ -39,76 +39,76 @@ static void wake(int event_fd)
 
 /* Drop attributes, and pages if it is more than these.
  * @return 0; -ENOENT the kernel does not know the node */
-static int drop(const struct coherence *coherence, const struct fs_invalidation *notice)
+static int notify_drop(const struct kernel_notify *notify, const struct fs_invalidation *notice)
 {
 	off_t offset = notice->kind == FS_INVALIDATE_ATTR ? -1 : 0;
 
-	return fuse_lowlevel_notify_inval_inode(coherence->fuse, notice->node, offset, 0);
+	return fuse_lowlevel_notify_inval_inode(notify->fuse, notice->node, offset, 0);
 }
 
 /* A directory that somebody works in must not lose its name: it is to be asked for again. Any other
  * name is dropped. The kernel, when it asks again, waits for nobody, and an answer with what was
  * true before, which is on its way just now, would make the name good once more. */
-static void notify_name(const struct coherence *coherence, const struct fs_invalidation *notice)
+static void notify_name(const struct kernel_notify *notify, const struct fs_invalidation *notice)
 {
 	if (notice->stays)
-		wire_expire(fuse_session_fd(coherence->fuse), notice->node, notice->name);
+		wire_expire(fuse_session_fd(notify->fuse), notice->node, notice->name);
 	else
 		fuse_lowlevel_notify_inval_entry(
-			coherence->fuse, notice->node, notice->name, strlen(notice->name));
+			notify->fuse, notice->node, notice->name, strlen(notice->name));
 }
 
 /* A name or a node that the kernel does not know is no error. But the lookup of the node may be on
  * its way, with what was true before: to wait for its directory is to wait for that. */
-static void tell_kernel(void *arg, const struct fs_invalidation *notice)
+static void notify_one(void *arg, const struct fs_invalidation *notice)
 {
-	const struct coherence *coherence = arg;
+	const struct kernel_notify *notify = arg;
 
-	counts_add(&coherence->context->counts.told[notice->kind]);
+	counts_add(&notify->context->counts.told[notice->kind]);
 	if (notice->kind == FS_INVALIDATE_NAME) {
-		notify_name(coherence, notice);
-	} else if (drop(coherence, notice) == -ENOENT && notice->parent != 0) {
-		wire_expire(fuse_session_fd(coherence->fuse), notice->parent, notice->name);
-		drop(coherence, notice);
+		notify_name(notify, notice);
+	} else if (notify_drop(notify, notice) == -ENOENT && notice->parent != 0) {
+		wire_expire(fuse_session_fd(notify->fuse), notice->parent, notice->name);
+		notify_drop(notify, notice);
 	}
 }
 
-static void send_value(void *arg, uint64_t node, const void *value, size_t size)
+static void notify_store_value(void *arg, uint64_t node, const void *value, size_t size)
 {
-	const struct coherence *coherence = arg;
+	const struct kernel_notify *notify = arg;
 
-	counts_add(&coherence->context->counts.sent);
-	wire_store(&coherence->context->wire, node, value, size);
+	counts_add(&notify->context->counts.sent);
+	wire_store(&notify->context->wire, node, value, size);
 }
 
-static void notify_prefetch(const struct coherence *coherence)
+static void notify_prefetch(const struct kernel_notify *notify)
 {
 	uint64_t count;
 
-	while (read(coherence->due_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+	while (read(notify->due_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
-	if (fs_prefetch(coherence->fs, send_value, (void *)coherence))
-		wake(coherence->due_fd); /* there may be more, when all has been told again */
+	if (fs_prefetch(notify->fs, notify_store_value, (void *)notify))
+		wake(notify->due_fd); /* there may be more, when all has been told again */
 }
 
 /* @return 0 or an error: not all was told */
-static int tell(const struct coherence *coherence)
+static int notify_foreign(const struct kernel_notify *notify)
 {
-	if (coherence->waiter == NULL)
+	if (notify->waiter == NULL)
 		return 0;
-	kt_waiter_clear(coherence->waiter, NULL);
-	return fs_invalidate(coherence->fs, tell_kernel, (void *)coherence);
+	kt_waiter_clear(notify->waiter, NULL);
+	return fs_invalidate(notify->fs, notify_one, (void *)notify);
 }
 
-static void *run(void *arg)
+static void *notify_run(void *arg)
 {
-	struct coherence *coherence = arg;
+	struct kernel_notify *notify = arg;
 	struct pollfd fds[] = {
-		{.fd = coherence->waiter != NULL ? kt_waiter_fd(coherence->waiter) : -1,
+		{.fd = notify->waiter != NULL ? kt_waiter_fd(notify->waiter) : -1,
 			.events = POLLIN},
-		{.fd = coherence->stop_fd, .events = POLLIN},
-		{.fd = coherence->revived_fd, .events = POLLIN},
-		{.fd = coherence->due_fd, .events = POLLIN},
+		{.fd = notify->stop_fd, .events = POLLIN},
+		{.fd = notify->revived_fd, .events = POLLIN},
+		{.fd = notify->due_fd, .events = POLLIN},
 	};
 	bool failed = false;
 
@@ -117,76 +117,76 @@ static void *run(void *arg)
 
 		if (fds[1].revents != 0)
 			break;
-		err = tell(coherence);
+		err = notify_foreign(notify);
 		if (err != 0 && !failed)
 			syslog(LOG_ERR, "what others change may not be seen in the mount: %s",
 				kt_strerror(NULL, err));
 		failed = err != 0;
 		if (fds[3].revents != 0)
-			notify_prefetch(coherence);
+			notify_prefetch(notify);
 	}
 	return NULL;
 }
 
-int coherence_open(struct kt_store *store, struct fs *fs, struct coherence **ret_coherence)
+int kernel_notify_open(struct kt_store *store, struct fs *fs, struct kernel_notify **ret_notify)
 {
-	struct coherence *coherence = calloc(1, sizeof(*coherence));
+	struct kernel_notify *notify = calloc(1, sizeof(*notify));
 	int err;
 
-	if (coherence == NULL)
+	if (notify == NULL)
 		return -ENOMEM;
-	coherence->fs = fs;
-	coherence->revived_fd = -1;
-	coherence->stop_fd = eventfd(0, EFD_CLOEXEC);
-	coherence->due_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = coherence->stop_fd < 0 || coherence->due_fd < 0 ? -errno : 0;
+	notify->fs = fs;
+	notify->revived_fd = -1;
+	notify->stop_fd = eventfd(0, EFD_CLOEXEC);
+	notify->due_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = notify->stop_fd < 0 || notify->due_fd < 0 ? -errno : 0;
 	if (!err && store != NULL)
-		err = kt_waiter_open(store, KT_OTHERS, &coherence->waiter);
+		err = kt_waiter_open(store, KT_OTHERS, &notify->waiter);
 	if (!err && store != NULL)
-		err = fs_watch(fs, &coherence->revived_fd);
+		err = fs_watch(fs, &notify->revived_fd);
 	if (err != 0) {
-		coherence_close(coherence);
+		kernel_notify_close(notify);
 		return err;
 	}
-	*ret_coherence = coherence;
+	*ret_notify = notify;
 	return 0;
 }
 
-int coherence_start(
-	struct coherence *coherence, struct fuse_session *fuse, struct ops_context *context)
+int kernel_notify_start(
+	struct kernel_notify *notify, struct fuse_session *fuse, struct ops_context *context)
 {
 	int err;
 
-	coherence->fuse = fuse;
-	coherence->context = context;
-	err = pthread_create(&coherence->thread, NULL, run, coherence);
-	coherence->started = !err;
+	notify->fuse = fuse;
+	notify->context = context;
+	err = pthread_create(&notify->thread, NULL, notify_run, notify);
+	notify->started = !err;
 	return -err;
 }
 
-void coherence_send(struct coherence *coherence)
+void kernel_notify_prefetch(struct kernel_notify *notify)
 {
-	wake(coherence->due_fd);
+	wake(notify->due_fd);
 }
 
-void coherence_stop(struct coherence *coherence)
+void kernel_notify_stop(struct kernel_notify *notify)
 {
-	if (!coherence->started)
+	if (!notify->started)
 		return;
-	wake(coherence->stop_fd);
-	pthread_join(coherence->thread, NULL);
-	coherence->started = false;
+	wake(notify->stop_fd);
+	pthread_join(notify->thread, NULL);
+	notify->started = false;
 }
 
-void coherence_close(struct coherence *coherence)
+void kernel_notify_close(struct kernel_notify *notify)
 {
-	if (coherence == NULL)
+	if (notify == NULL)
 		return;
-	coherence_stop(coherence);
-	kt_waiter_close(coherence->waiter);
-	if (coherence->stop_fd >= 0)
-		close(coherence->stop_fd);
-	if (coherence->due_fd >= 0)
-		close(coherence->due_fd);
-	free(coherence);
+	kernel_notify_stop(notify);
+	kt_waiter_close(notify->waiter);
+	if (notify->stop_fd >= 0)
+		close(notify->stop_fd);
+	if (notify->due_fd >= 0)
+		close(notify->due_fd);
+	free(notify);
 }

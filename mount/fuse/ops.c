@@ -126,7 +126,7 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 }
 
-static void forget(fuse_req_t req, fuse_ino_t node, uint64_t count)
+static void ops_forget(fuse_req_t req, fuse_ino_t node, uint64_t count)
 {
 	snapdir_forget(ops_context(req)->snapdir, node, count);
 	fuse_reply_none(req);
@@ -298,7 +298,7 @@ static void statfs_(fuse_req_t req, fuse_ino_t node)
 static const struct fuse_lowlevel_ops table = {
 	.init = init,
 	.lookup = lookup,
-	.forget = forget,
+	.forget = ops_forget,
 	.forget_multi = forget_multi,
 	.getattr = getattr,
 	.setattr = setattr,

@@ -20,7 +20,7 @@
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 
-struct coherence;
+struct kernel_notify;
 struct snapdir;
 
 /** Largest write the kernel sends in one request, and largest read it asks for. */
@@ -30,7 +30,7 @@ struct snapdir;
 struct ops_context {
 	struct snapdir *snapdir;
 	bool read_only; /* the kernel then opens files and directories without asking */
-	struct coherence *coherence;
+	struct kernel_notify *kernel_notify;
 	struct wire wire;
 	struct counts counts;
 };

@@ -76,7 +76,7 @@ static int list_unopened(struct listing *listing, off_t offset)
 	return err;
 }
 
-static int list(struct listing *listing, off_t offset, struct fs_dir *dir)
+static int ops_list(struct listing *listing, off_t offset, struct fs_dir *dir)
 {
 	int err = listing->at.is_list && offset == 0
 			  ? snapdir_refresh(ops_context(listing->req)->snapdir)
@@ -97,7 +97,7 @@ static void reply_listing(
 		.size = size,
 		.buf = malloc(size),
 	};
-	int err = listing.buf != NULL ? list(&listing, offset, dir) : -ENOMEM;
+	int err = listing.buf != NULL ? ops_list(&listing, offset, dir) : -ENOMEM;
 
 	if (err != 0 && listing.used == 0)
 		ops_reply(req, err);

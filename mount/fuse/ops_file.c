@@ -50,7 +50,7 @@ struct ahead {
 	fuse_ino_t node;
 };
 
-static void send_ahead(void *arg, const void *value, size_t size)
+static void ops_prefetch(void *arg, const void *value, size_t size)
 {
 	const struct ahead *ahead = arg;
 
@@ -68,7 +68,7 @@ void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	int err = -ENOSYS;
 
 	if (!ops_context(req)->read_only)
-		err = fs_open_prefetch(at.fs, at.node, fi->flags, send_ahead, &ahead, &file);
+		err = fs_open_prefetch(at.fs, at.node, fi->flags, ops_prefetch, &ahead, &file);
 	if (!err && (fi->flags & O_TRUNC))
 		fs_drop_privileges(at.fs, at.node, wire_now()->drop_suid);
 	if (err != 0) {
@@ -92,7 +92,7 @@ void ops_end_thread(void)
 /* Values are sent ahead in what is mounted, not in the snapshots that are looked at beside it. */
 void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	struct coherence *coherence = ops_context(req)->coherence;
+	struct kernel_notify *notify = ops_context(req)->kernel_notify;
 	struct snapdir_node at = ops_at(req, node);
 	struct fs_file *file = file_of(fi);
 	bool due = false;
@@ -113,7 +113,7 @@ void ops_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct
 	else
 		fuse_reply_buf(req, read_buffer, got);
 	if (due && at.node_bits == 0)
-		coherence_send(coherence);
+		kernel_notify_prefetch(notify);
 }
 
 /* The flags are those of the descriptor now. But pages of a map come with any descriptor of the

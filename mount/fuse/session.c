@@ -116,7 +116,7 @@ static bool has_request(const struct session *session)
 
 /* Wait until every request that is waiting now has been answered: until no request waits, and then
  * each thread has found none. */
-static void drain(struct session *session)
+static void session_drain(struct session *session)
 {
 	struct pollfd idle = {.fd = session->idle_fd, .events = POLLIN};
 	uint64_t count;
@@ -148,7 +148,7 @@ static bool serve_one(struct session *session, char *mem)
 	return size < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOENT);
 }
 
-static void *serve(void *arg)
+static void *session_serve(void *arg)
 {
 	struct worker worker = *(struct worker *)arg;
 
@@ -199,7 +199,7 @@ static int open_epoll(const struct session *session)
 }
 
 /* Start one thread. @param cpu  to pin it to; -1: any */
-static int start_thread(struct session *session, int cpu)
+static int session_start_thread(struct session *session, int cpu)
 {
 	int index = session->threads, err;
 	struct worker *worker = malloc(sizeof(*worker));
@@ -218,7 +218,7 @@ static int start_thread(struct session *session, int cpu)
 		return err;
 	}
 	atomic_fetch_add(&session->busy, 1);
-	err = pthread_create(&session->thread[index], NULL, serve, worker);
+	err = pthread_create(&session->thread[index], NULL, session_serve, worker);
 	if (err != 0) {
 		atomic_fetch_sub(&session->busy, 1);
 		close(worker->epoll_fd);
@@ -234,7 +234,7 @@ static int start_thread(struct session *session, int cpu)
 	return 0;
 }
 
-static int start_threads(struct session *session)
+static int session_start_threads(struct session *session)
 {
 	int cpus[THREADS_MAX];
 	int cpu_count = list_cpus(cpus, THREADS_MAX);
@@ -242,7 +242,7 @@ static int start_threads(struct session *session)
 	int err = 0;
 
 	for (int i = 0; i < count && !err; i++)
-		err = start_thread(session, cpu_count > 0 ? cpus[i % cpu_count] : -1);
+		err = session_start_thread(session, cpu_count > 0 ? cpus[i % cpu_count] : -1);
 	return err;
 }
 
@@ -307,7 +307,7 @@ static bool is_mounted(const struct session *session)
 /* Unmount while requests are still served, so that pages a program has changed through a shared
  * map arrive: the plain way, or if files are open, written back first and then lazily. syncfs()
  * only makes the kernel send its writes; it does not wait for the answers. */
-static void unmount(struct session *session)
+static void session_unmount(struct session *session)
 {
 	const char *dir = session->attach->dir;
 	struct attach_why why;
@@ -319,7 +319,7 @@ static void unmount(struct session *session)
 	if (fd >= 0) {
 		syncfs(fd);
 		close(fd);
-		drain(session);
+		session_drain(session);
 	}
 	attach_unmount(dir, true, &why);
 }
@@ -338,7 +338,7 @@ static ssize_t read_request(int fd, void *buf, size_t size, void *userdata)
 	return read(fd, buf, size);
 }
 
-static int begin(struct session *session, struct attach_why *ret_why)
+static int session_begin(struct session *session, struct attach_why *ret_why)
 {
 	static const struct fuse_custom_io io = {.writev = write_reply, .read = read_request};
 	int err;
@@ -357,7 +357,7 @@ static int begin(struct session *session, struct attach_why *ret_why)
 	if (!err)
 		raise_readahead(session);
 	if (!err)
-		err = start_threads(session);
+		err = session_start_threads(session);
 	if (err != 0) {
 		snprintf(ret_why->text, sizeof(ret_why->text), "cannot serve the mount: %s",
 			strerror(-err));
@@ -390,7 +390,7 @@ int session_open(const struct attach_options *attach, struct ops_context *contex
 	}
 	fuse_opt_free_args(&args);
 	if (session->fuse != NULL)
-		err = begin(session, ret_why);
+		err = session_begin(session, ret_why);
 	if (err != 0) {
 		session_close(session);
 		return err;
@@ -423,7 +423,7 @@ struct fuse_session *session_fuse(const struct session *session)
 	return session->fuse;
 }
 
-void session_wait(struct session *session, struct coherence *coherence)
+void session_wait(struct session *session, struct kernel_notify *notify)
 {
 	sigset_t set;
 	int signal_fd;
@@ -433,8 +433,8 @@ void session_wait(struct session *session, struct coherence *coherence)
 	wait_for_end(session, signal_fd);
 	if (signal_fd >= 0)
 		close(signal_fd);
-	unmount(session);
-	coherence_stop(coherence);
+	session_unmount(session);
+	kernel_notify_stop(notify);
 	stop_threads(session);
 	join_threads(session);
 }

@@ -18,7 +18,7 @@
 #include "mount/system/attach.h"
 #include "mount/fuse/ops.h"
 
-struct coherence;
+struct kernel_notify;
 struct session;
 
 /** Hold back the signals that end a mount, for session_wait(). Call it while the process has one
@@ -40,8 +40,8 @@ struct fuse_session *session_fuse(const struct session *session);
 
 /** Serve until the directory is unmounted, or until SIGTERM, SIGINT or SIGHUP: then unmount it,
  *  if need be while files in it are open. When it returns, no request is being served.
- *  @param coherence  stopped while requests are still served */
-void session_wait(struct session *session, struct coherence *coherence);
+ *  @param notify  stopped while requests are still served */
+void session_wait(struct session *session, struct kernel_notify *notify);
 
 /** End. @param session  taken; NULL is allowed */
 void session_close(struct session *session);

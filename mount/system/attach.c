@@ -19,10 +19,10 @@
 
 extern char **environ;
 
-static int fail(struct attach_why *ret_why, int err, const char *format, ...)
+static int attach_fail(struct attach_why *ret_why, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static int fail(struct attach_why *ret_why, int err, const char *format, ...)
+static int attach_fail(struct attach_why *ret_why, int err, const char *format, ...)
 {
 	va_list args;
 
@@ -81,7 +81,7 @@ static int run_fusermount(char **argv, struct attach_why *ret_why)
 	pid_t pid;
 
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
-		return fail(ret_why, -errno, "%s", strerror(errno));
+		return attach_fail(ret_why, -errno, "%s", strerror(errno));
 	err = spawn(argv, pipe_fds[1], &pid);
 	close(pipe_fds[1]);
 	if (!err) {
@@ -91,12 +91,12 @@ static int run_fusermount(char **argv, struct attach_why *ret_why)
 	}
 	close(pipe_fds[0]);
 	if (err != 0)
-		return fail(ret_why, err, "cannot run " FUSERMOUNT " (package fuse3): %s",
+		return attach_fail(ret_why, err, "cannot run " FUSERMOUNT " (package fuse3): %s",
 			strerror(-err));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (ret_why->text[0] == '\0')
-		return fail(ret_why, -EIO, FUSERMOUNT " failed");
+		return attach_fail(ret_why, -EIO, FUSERMOUNT " failed");
 	return strstr(ret_why->text, strerror(EBUSY)) != NULL ? -EBUSY : -EPERM;
 }
 
@@ -152,7 +152,7 @@ static int mount_by_fusermount(
 		options->no_exec ? ",noexec" : "");
 	append_escaped(words, sizeof(words), options->source);
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0)
-		return fail(ret_why, -errno, "%s", strerror(errno));
+		return attach_fail(ret_why, -errno, "%s", strerror(errno));
 	fcntl(sockets[0], F_SETFD, FD_CLOEXEC);
 	snprintf(number, sizeof(number), "%d", sockets[1]);
 	setenv("_FUSE_COMMFD", number, 1);
@@ -162,7 +162,7 @@ static int mount_by_fusermount(
 	close(sockets[0]);
 	close(sockets[1]);
 	if (fd < 0)
-		return err != 0 ? err : fail(ret_why, fd, FUSERMOUNT " sent no descriptor");
+		return err != 0 ? err : attach_fail(ret_why, fd, FUSERMOUNT " sent no descriptor");
 	*ret_fd = fd;
 	return 0;
 }
@@ -179,14 +179,14 @@ static int mount_directly(
 	int err;
 
 	if (fd < 0)
-		return fail(ret_why, -errno, "cannot open /dev/fuse: %s", strerror(errno));
+		return attach_fail(ret_why, -errno, "cannot open /dev/fuse: %s", strerror(errno));
 	snprintf(data, sizeof(data),
 		"fd=%d,rootmode=40000,user_id=%u,group_id=%u,default_permissions%s", fd, getuid(),
 		getgid(), options->allow_other ? ",allow_other" : "");
 	if (mount(options->source, options->dir, ATTACH_TYPE, flags, data) != 0) {
 		err = -errno;
 		close(fd);
-		return fail(ret_why, err, "cannot mount: %s", strerror(-err));
+		return attach_fail(ret_why, err, "cannot mount: %s", strerror(-err));
 	}
 	*ret_fd = fd;
 	return 0;
@@ -199,7 +199,7 @@ int attach_mount(const struct attach_options *options, int *ret_fd, struct attac
 	if (err == -EPERM)
 		err = mount_by_fusermount(options, ret_fd, ret_why);
 	if (!err && fcntl(*ret_fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
-		err = fail(ret_why, -errno, "%s", strerror(errno));
+		err = attach_fail(ret_why, -errno, "%s", strerror(errno));
 	return err;
 }
 
@@ -213,8 +213,8 @@ int attach_unmount(const char *dir, bool lazy, struct attach_why *ret_why)
 	if (err == -EPERM)
 		err = run_fusermount(argv, ret_why);
 	else if (err != 0)
-		fail(ret_why, err, "%s", strerror(-err));
+		attach_fail(ret_why, err, "%s", strerror(-err));
 	if (err == -EBUSY)
-		fail(ret_why, err, "in use: files in it are open");
+		attach_fail(ret_why, err, "in use: files in it are open");
 	return err;
 }

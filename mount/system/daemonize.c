@@ -27,7 +27,7 @@ static _Noreturn void wait_for(pid_t pid, int ready_fd)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_KILLED);
 }
 
-int background_begin(int *ret_ready_fd)
+int daemonize_begin(int *ret_ready_fd)
 {
 	int fds[2];
 	pid_t pid;
@@ -52,7 +52,7 @@ int background_begin(int *ret_ready_fd)
 	return 0;
 }
 
-void background_ready(int ready_fd)
+void daemonize_ready(int ready_fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 

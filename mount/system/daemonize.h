@@ -5,12 +5,12 @@
 
 /** Fork a process that goes on in the background. The caller's process waits in here until that
  *  one is ready, and exits with status 0, or has ended, and exits with its status.
- *  @param ret_ready_fd  in the background process: for background_ready()
+ *  @param ret_ready_fd  in the background process: for daemonize_ready()
  *  @return 0 in the background process; -errno if there is none */
-int background_begin(int *ret_ready_fd);
+int daemonize_begin(int *ret_ready_fd);
 
 /** Let the parent exit; leave its directory and its standard streams.
  *  @param ready_fd  taken */
-void background_ready(int ready_fd);
+void daemonize_ready(int ready_fd);
 
 #endif

@@ -8,9 +8,9 @@
 #include <string.h>
 
 /* Exit status of mount(8): one for everything but wrong use. */
-enum { HELPER_USAGE = 1, HELPER_FAILED = 32 };
+enum { MOUNT_HELPER_USAGE = 1, MOUNT_HELPER_FAILED = 32 };
 
-bool helper_is(const char *program)
+bool mount_helper_is(const char *program)
 {
 	const char *name = strrchr(program, '/');
 
@@ -50,7 +50,7 @@ static void filter(const char *list, bool sloppy, char *ret_list)
 		memcpy(word, list, length);
 		word[length] = '\0';
 		list += length + (list[length] == ',');
-		if (is_of_mount(word) || (sloppy && !options_has(word))) {
+		if (is_of_mount(word) || (sloppy && !mount_options_has(word))) {
 			*used = '\0';
 			continue;
 		}
@@ -71,7 +71,7 @@ static int take_options(struct request *request, int argc, char **argv)
 
 	while ((option = command_option(&cmd_mount, argc, argv, "sfnvo:t:N:", NULL)) != -1) {
 		if (option == '?')
-			return HELPER_USAGE;
+			return MOUNT_HELPER_USAGE;
 		if (option == 'o')
 			request->options = optarg;
 		request->sloppy |= option == 's';
@@ -80,25 +80,25 @@ static int take_options(struct request *request, int argc, char **argv)
 	return 0;
 }
 
-int helper_run(int argc, char **argv)
+int mount_helper_run(int argc, char **argv)
 {
 	struct request request = {.options = ""};
 	char **operands, *list;
 	int status = take_options(&request, argc, argv);
 
 	if (status != 0 || command_operands(&cmd_mount, argc, argv, 2, 2, &operands) < 0)
-		return HELPER_USAGE;
+		return MOUNT_HELPER_USAGE;
 	if (request.fake)
 		return COMMAND_DONE;
 	list = malloc(strlen(request.options) + 2);
 	if (list == NULL)
-		return HELPER_FAILED;
+		return MOUNT_HELPER_FAILED;
 	filter(request.options, request.sloppy, list);
 	optind = 0; /* begin anew */
 	status = cmd_mount.run(&cmd_mount, 6,
 		(char *[]){"mount", "-o", list, "--", operands[0], operands[1], NULL});
 	free(list);
 	if (status == COMMAND_USAGE)
-		return HELPER_USAGE;
-	return status == COMMAND_DONE ? COMMAND_DONE : HELPER_FAILED;
+		return MOUNT_HELPER_USAGE;
+	return status == COMMAND_DONE ? COMMAND_DONE : MOUNT_HELPER_FAILED;
 }

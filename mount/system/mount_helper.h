@@ -10,9 +10,9 @@
 #include <stdbool.h>
 
 /** Is the program called as such a helper? */
-bool helper_is(const char *program);
+bool mount_helper_is(const char *program);
 
 /** Mount. @return exit status, as mount(8) wants it */
-int helper_run(int argc, char **argv);
+int mount_helper_run(int argc, char **argv);
 
 #endif

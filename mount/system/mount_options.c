@@ -48,9 +48,9 @@ static const char *const words[] = {
 	[WORD_CONFLICT] = "conflict",
 };
 
-void options_init(struct options *options)
+void mount_options_init(struct mount_options *options)
 {
-	*options = (struct options){
+	*options = (struct mount_options){
 		.uid = getuid(),
 		.gid = getgid(),
 		.umask = 022,
@@ -100,7 +100,7 @@ static int parse_size(const char *text, uint64_t *ret_size)
 	return 0;
 }
 
-static int take_flag(struct options *options, int word)
+static int take_flag(struct mount_options *options, int word)
 {
 	switch (word) {
 	case WORD_RO:
@@ -152,7 +152,7 @@ static int parse_conflict(const char *text, bool *ret_fail)
 	return *ret_fail || strcmp(text, "last") == 0 ? 0 : -EINVAL;
 }
 
-static int take_value(struct options *options, int word, char *value)
+static int take_value(struct mount_options *options, int word, char *value)
 {
 	unsigned long number = 0;
 	int err;
@@ -220,13 +220,13 @@ static int find_word(const char *text, size_t length)
 	return word;
 }
 
-bool options_has(const char *word)
+bool mount_options_has(const char *word)
 {
 	return find_word(word, strcspn(word, "=")) != WORD_COUNT;
 }
 
 /* Take one word. @return 0; -EINVAL */
-static int take_word(struct options *options, char *word)
+static int take_word(struct mount_options *options, char *word)
 {
 	size_t length = strcspn(word, "=");
 	int found = find_word(word, length);
@@ -235,7 +235,7 @@ static int take_word(struct options *options, char *word)
 				   : take_flag(options, found);
 }
 
-int options_parse(struct options *options, char *list, const char **ret_wrong)
+int mount_options_parse(struct mount_options *options, char *list, const char **ret_wrong)
 {
 	while (*list != '\0') {
 		char *word = cut_word(&list);

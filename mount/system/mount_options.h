@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct options {
+struct mount_options {
 	bool read_only;
 	bool allow_other;
 	bool no_exec; /* programs in it cannot be run */
@@ -23,16 +23,16 @@ struct options {
 };
 
 /** The options of a mount that names none. */
-void options_init(struct options *options);
+void mount_options_init(struct mount_options *options);
 
 /** Does a list have such a word? @param word  with its value, if it has one */
-bool options_has(const char *word);
+bool mount_options_has(const char *word);
 
 /** Take a list like "ro,uid=1000". Later words win. A backslash makes the comma behind it one of
  *  the word.
  *  @param list       cut up; borrowed as long as options are used
  *  @param ret_wrong  on failure the word that is wrong; points into list
  *  @return 0; -EINVAL */
-int options_parse(struct options *options, char *list, const char **ret_wrong);
+int mount_options_parse(struct mount_options *options, char *list, const char **ret_wrong);
 
 #endif

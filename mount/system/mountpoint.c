@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int fail(struct attach_why *ret_why, int err, const char *why)
+static int mountpoint_fail(struct attach_why *ret_why, int err, const char *why)
 {
 	snprintf(ret_why->text, sizeof(ret_why->text), "%s", why);
 	return err;
@@ -58,7 +58,7 @@ static int clear_dead(const char *dir, struct attach_why *ret_why)
 	if (!err && is_ours(&info))
 		err = attach_unmount(path, true, ret_why);
 	else
-		err = fail(ret_why, -ENOTCONN, "a dead mount of another kind is there");
+		err = mountpoint_fail(ret_why, -ENOTCONN, "a dead mount of another kind is there");
 	mountinfo_fini(&info);
 	free(path);
 	return err;
@@ -87,9 +87,10 @@ static int check_directory(const char *dir, struct attach_why *ret_why)
 		err = ask_mode(dir, &mode);
 	}
 	if (err != 0)
-		return fail(ret_why, err, err == -ENOENT ? "no such directory" : strerror(-err));
+		return mountpoint_fail(
+			ret_why, err, err == -ENOENT ? "no such directory" : strerror(-err));
 	if (!S_ISDIR(mode))
-		return fail(ret_why, -ENOTDIR, "not a directory");
+		return mountpoint_fail(ret_why, -ENOTDIR, "not a directory");
 	return 0;
 }
 
@@ -99,7 +100,7 @@ static int check_unused(const char *path, struct attach_why *ret_why)
 	int err = mountinfo_find(path, &info);
 
 	if (err != 0)
-		return err == -ENOENT ? 0 : fail(ret_why, err, strerror(-err));
+		return err == -ENOENT ? 0 : mountpoint_fail(ret_why, err, strerror(-err));
 	snprintf(ret_why->text, sizeof(ret_why->text), "in use: %s is mounted there", info.source);
 	mountinfo_fini(&info);
 	return -EBUSY;
@@ -114,7 +115,7 @@ int mountpoint_take(const char *dir, char **ret_path, struct attach_why *ret_why
 		return err;
 	path = realpath(dir, NULL);
 	if (path == NULL)
-		return fail(ret_why, -errno, strerror(errno));
+		return mountpoint_fail(ret_why, -errno, strerror(errno));
 	err = check_unused(path, ret_why);
 	if (err != 0) {
 		free(path);
@@ -147,13 +148,13 @@ static int unmount_path(const char *path, struct attach_why *ret_why)
 	int err = mountinfo_find(path, &info);
 
 	if (err == -ENOENT)
-		return fail(ret_why, -EINVAL, "nothing is mounted there");
+		return mountpoint_fail(ret_why, -EINVAL, "nothing is mounted there");
 	if (err != 0)
-		return fail(ret_why, err, strerror(-err));
+		return mountpoint_fail(ret_why, err, strerror(-err));
 	if (is_ours(&info))
 		err = attach_unmount(path, false, ret_why);
 	else
-		err = fail(ret_why, -EINVAL, "not a keytree mount");
+		err = mountpoint_fail(ret_why, -EINVAL, "not a keytree mount");
 	mountinfo_fini(&info);
 	if (!err)
 		wait_until_unlocked(path);
@@ -166,7 +167,7 @@ int mountpoint_unmount(const char *dir, struct attach_why *ret_why)
 	int err;
 
 	if (path == NULL)
-		return fail(
+		return mountpoint_fail(
 			ret_why, -errno, errno == ENOENT ? "no such directory" : strerror(errno));
 	err = unmount_path(path, ret_why);
 	free(path);

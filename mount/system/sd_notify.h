@@ -4,6 +4,6 @@
 
 /** Send a state like "READY=1" to the socket that the environment names. Without one, or if it
  *  cannot be reached, nothing happens. */
-void notify_manager(const char *state);
+void sd_notify_send(const char *state);
 
 #endif

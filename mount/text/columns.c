@@ -39,7 +39,7 @@ static size_t widest(const struct column_name *names, size_t count)
 	return width;
 }
 
-static size_t rest(size_t first, size_t count, size_t rows)
+static size_t columns_rest(size_t first, size_t count, size_t rows)
 {
 	return count - first < rows ? count - first : rows;
 }
@@ -49,7 +49,7 @@ static bool fits(const struct column_name *names, size_t count, size_t rows, siz
 	size_t used = 0;
 
 	for (size_t i = 0; i < count && used <= width; i += rows)
-		used += widest(names + i, rest(i, count, rows)) + (i > 0 ? GAP : 0);
+		used += widest(names + i, columns_rest(i, count, rows)) + (i > 0 ? GAP : 0);
 	return used <= width;
 }
 
@@ -59,11 +59,12 @@ static int print_row(const struct column_name *names, size_t count, size_t rows,
 	int err = 0;
 
 	for (size_t i = row; !err && i < count; i += rows) {
-		size_t width = widest(names + i - row, rest(i - row, count, rows)) + GAP;
+		size_t width = widest(names + i - row, columns_rest(i - row, count, rows)) + GAP;
 		size_t blank = i + rows < count ? width - width_of(names[i].text) : 0;
 
-		err = command_wrote(printf("%s%s%s%*s", show_style(names[i].style), names[i].text,
-					    show_end(names[i].style), (int)blank, "") >= 0);
+		err = command_wrote(
+			printf("%s%s%s%*s", human_style_begin(names[i].style), names[i].text,
+				human_style_end(names[i].style), (int)blank, "") >= 0);
 	}
 	return err != 0 ? err : command_wrote(putchar('\n') != EOF);
 }

@@ -13,7 +13,7 @@
 /** A name as it is printed. */
 struct column_name {
 	const char *text; /* borrowed */
-	enum show_style style;
+	enum human_style style;
 };
 
 /** Print names on standard output, which is a terminal.

@@ -7,29 +7,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SHOW_TIME_SIZE 32
-#define SHOW_SIZE_SIZE 32
+#define HUMAN_TIME_SIZE 32
+#define HUMAN_SIZE_SIZE 32
 
 /** Is standard output read by a person: a terminal? */
-bool show_columns(void);
+bool human_is_reading(void);
 
 /** How a word looks. */
-enum show_style { SHOW_PLAIN, SHOW_GREEN, SHOW_RED, SHOW_YELLOW, SHOW_BLUE, SHOW_CYAN };
+enum human_style { HUMAN_PLAIN, HUMAN_GREEN, HUMAN_RED, HUMAN_YELLOW, HUMAN_BLUE, HUMAN_CYAN };
 
 /** What begins a style on standard output; empty where there are no colours: elsewhere than on a
  *  terminal, on one that is dumb, and if the user has set NO_COLOR. */
-const char *show_style(enum show_style style);
+const char *human_style_begin(enum human_style style);
 
 /** What ends it. */
-const char *show_end(enum show_style style);
+const char *human_style_end(enum human_style style);
 
 /** A size with its unit, like "1.5 MiB". */
-void show_size(uint64_t bytes, char ret_text[SHOW_SIZE_SIZE]);
+void human_size(uint64_t bytes, char ret_text[HUMAN_SIZE_SIZE]);
 
 /** A time in the user's zone, like "2026-11-20 12:00:00". @param time_ns  since 1970 UTC */
-void show_local(int64_t time_ns, char ret_text[SHOW_TIME_SIZE]);
+void human_local_time(int64_t time_ns, char ret_text[HUMAN_TIME_SIZE]);
 
 /** A time in UTC, like "2026-11-20T12:00:00Z". @param time_ns  since 1970 UTC */
-void show_utc(int64_t time_ns, char ret_text[SHOW_TIME_SIZE]);
+void human_utc_time(int64_t time_ns, char ret_text[HUMAN_TIME_SIZE]);
 
 #endif

@@ -12,7 +12,7 @@
 #define ESCAPE_MAX 6
 
 /* Make room for more. @return where it is; NULL: no memory */
-static char *reserve(struct jsonline *line, size_t size)
+static char *json_line_reserve(struct json_line *line, size_t size)
 {
 	size_t capacity = line->capacity + line->capacity / 2;
 	char *text;
@@ -30,9 +30,9 @@ static char *reserve(struct jsonline *line, size_t size)
 	return text + line->size;
 }
 
-static void add(struct jsonline *line, const char *text, size_t size)
+static void json_line_add(struct json_line *line, const char *text, size_t size)
 {
-	char *to = reserve(line, size);
+	char *to = json_line_reserve(line, size);
 
 	if (to == NULL)
 		return;
@@ -41,18 +41,18 @@ static void add(struct jsonline *line, const char *text, size_t size)
 }
 
 /* Begin a member; the name needs no escapes. */
-static void add_name(struct jsonline *line, const char *name, const char *ending)
+static void json_line_add_name(struct json_line *line, const char *name, const char *ending)
 {
-	add(line, ",\"", line->size > 1 ? 2 : 0);
+	json_line_add(line, ",\"", line->size > 1 ? 2 : 0);
 	if (line->size <= 1)
-		add(line, "\"", 1);
-	add(line, name, strlen(name));
-	add(line, ending, strlen(ending));
-	add(line, "\":", 2);
+		json_line_add(line, "\"", 1);
+	json_line_add(line, name, strlen(name));
+	json_line_add(line, ending, strlen(ending));
+	json_line_add(line, "\":", 2);
 }
 
 /* @return how many bytes a byte of a string has become */
-static size_t escape(unsigned char byte, char *to)
+static size_t json_line_escape(unsigned char byte, char *to)
 {
 	static const char hex[] = "0123456789abcdef";
 	const char *letter = memchr("\bb\ff\nn\rr\tt", byte, 10);
@@ -68,10 +68,10 @@ static size_t escape(unsigned char byte, char *to)
 	return ESCAPE_MAX;
 }
 
-static void add_string(struct jsonline *line, struct kt_slice bytes)
+static void json_line_add_string(struct json_line *line, struct kt_slice bytes)
 {
 	const char *from = bytes.data;
-	char *to = reserve(line, ESCAPE_MAX * bytes.size + 2);
+	char *to = json_line_reserve(line, ESCAPE_MAX * bytes.size + 2);
 
 	if (to == NULL)
 		return;
@@ -80,7 +80,7 @@ static void add_string(struct jsonline *line, struct kt_slice bytes)
 		unsigned char byte = (unsigned char)from[i];
 
 		if (byte < ' ' || byte == '"' || byte == '\\')
-			to += escape(byte, to);
+			to += json_line_escape(byte, to);
 		else
 			*to++ = (char)byte;
 	}
@@ -88,48 +88,48 @@ static void add_string(struct jsonline *line, struct kt_slice bytes)
 	line->size = (size_t)(to - line->text);
 }
 
-void jsonline_begin(struct jsonline *line)
+void json_line_begin(struct json_line *line)
 {
 	line->size = 0;
 	line->err = 0;
-	add(line, "{", 1);
+	json_line_add(line, "{", 1);
 }
 
-void jsonline_bytes(struct jsonline *line, const char *name, struct kt_slice bytes)
+void json_line_bytes(struct json_line *line, const char *name, struct kt_slice bytes)
 {
 	if (!utf8_is_valid(bytes.data, bytes.size)) {
-		jsonline_base64(line, name, bytes);
+		json_line_base64(line, name, bytes);
 		return;
 	}
-	add_name(line, name, "");
-	add_string(line, bytes);
+	json_line_add_name(line, name, "");
+	json_line_add_string(line, bytes);
 }
 
-void jsonline_base64(struct jsonline *line, const char *name, struct kt_slice bytes)
+void json_line_base64(struct json_line *line, const char *name, struct kt_slice bytes)
 {
 	char *to;
 
-	add_name(line, name, "_base64");
-	add(line, "\"", 1);
-	to = reserve(line, BASE64_TEXT_SIZE(bytes.size));
+	json_line_add_name(line, name, "_base64");
+	json_line_add(line, "\"", 1);
+	to = json_line_reserve(line, BASE64_TEXT_SIZE(bytes.size));
 	if (to == NULL)
 		return;
 	base64_encode(bytes.data, bytes.size, to);
 	line->size += BASE64_TEXT_SIZE(bytes.size) - 1;
-	add(line, "\"", 1);
+	json_line_add(line, "\"", 1);
 }
 
-void jsonline_number(struct jsonline *line, const char *name, int64_t number)
+void json_line_number(struct json_line *line, const char *name, int64_t number)
 {
 	char text[32];
 
-	add_name(line, name, "");
-	add(line, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, number));
+	json_line_add_name(line, name, "");
+	json_line_add(line, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, number));
 }
 
-int jsonline_end(struct jsonline *line, FILE *file)
+int json_line_end(struct json_line *line, FILE *file)
 {
-	add(line, "}\n", 2);
+	json_line_add(line, "}\n", 2);
 	if (line->err != 0)
 		return line->err;
 	errno = 0;
@@ -138,7 +138,7 @@ int jsonline_end(struct jsonline *line, FILE *file)
 	return 0;
 }
 
-void jsonline_fini(struct jsonline *line)
+void json_line_fini(struct json_line *line)
 {
 	free(line->text);
 }

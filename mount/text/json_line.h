@@ -9,25 +9,25 @@
 #include <stdio.h>
 
 /** A line being made. Zeroed at first; its memory is used again by the next one. */
-struct jsonline {
+struct json_line {
 	char *text;
 	size_t size, capacity;
-	int err; /* the first one; told by jsonline_end() */
+	int err; /* the first one; told by json_line_end() */
 };
 
-void jsonline_begin(struct jsonline *line);
+void json_line_begin(struct json_line *line);
 
 /** Add bytes: a string NAME if they are UTF-8, else NAME_base64. */
-void jsonline_bytes(struct jsonline *line, const char *name, struct kt_slice bytes);
+void json_line_bytes(struct json_line *line, const char *name, struct kt_slice bytes);
 
 /** Add bytes as NAME_base64, whatever they are. */
-void jsonline_base64(struct jsonline *line, const char *name, struct kt_slice bytes);
+void json_line_base64(struct json_line *line, const char *name, struct kt_slice bytes);
 
-void jsonline_number(struct jsonline *line, const char *name, int64_t number);
+void json_line_number(struct json_line *line, const char *name, int64_t number);
 
 /** End the object and write it. @return 0; -ENOMEM; -errno it could not be written */
-int jsonline_end(struct jsonline *line, FILE *file);
+int json_line_end(struct json_line *line, FILE *file);
 
-void jsonline_fini(struct jsonline *line);
+void json_line_fini(struct json_line *line);
 
 #endif

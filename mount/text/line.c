@@ -42,7 +42,7 @@ static char *make_text(struct escape_set set, const char *bytes, size_t size, si
 	for (size_t i = 0; i < size; i++)
 		escape_add(&escape, (unsigned char)bytes[i]);
 	text[escape.size] = '\0';
-	for (size_t i = 0; i < escape.size && show_columns(); i++) {
+	for (size_t i = 0; i < escape.size && human_is_reading(); i++) {
 		if ((unsigned char)text[i] < ' ' || text[i] == '\177')
 			text[i] = '?';
 	}

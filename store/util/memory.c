@@ -45,8 +45,7 @@ static void memory_walk_groups(
 		char path[PATH_MAX];
 
 		for (size_t i = 0; files[i] != NULL; i++) {
-			int size =
-				snprintf(path, sizeof(path), "%s%s/%s", root, group, files[i]);
+			int size = snprintf(path, sizeof(path), "%s%s/%s", root, group, files[i]);
 
 			if (size > 0 && (size_t)size < sizeof(path))
 				memory_lower(limit, memory_read(path));
