@@ -1,5 +1,5 @@
-/* Memory runs out: at the first allocation of a scenario, at the second, and so on. An operation
- * that fails with -ENOMEM has done nothing, so doing it again leads where it would have led. */
+/* Memory runs out at the first allocation of a scenario, at the second, and so on. An operation
+ * that fails with -ENOMEM has changed nothing, so it has the same result when it is repeated. */
 #include "tests/unit/world.h"
 
 #include <errno.h>
@@ -237,7 +237,7 @@ static int sync_all(struct scene *s)
 	return fs_fsync(s->world.fs, NULL);
 }
 
-/* Do something until there is memory for it. */
+/* Repeat an operation until there is memory for it. */
 static void insist(struct scene *s, int (*step)(struct scene *s))
 {
 	int err = step(s);
@@ -303,7 +303,7 @@ static void play(struct scene *s)
 	insist(s, sync_all);
 }
 
-/* Wherever memory runs out once, the end is the same, and the store is sound. */
+/* Wherever memory runs out, the result is the same, and the store is sound. */
 static void test_each_allocation(void **state)
 {
 	struct scene *scene = malloc(sizeof(*scene));

@@ -1,4 +1,4 @@
-/* Many threads at once, each with files of its own and all in the same directories, beside an
+/* Many threads work at once in the same directories, each with its own files, beside an
  * application that writes and a listing that never stops. */
 #include "tests/unit/rng.h"
 #include "tests/unit/world.h"
@@ -18,7 +18,7 @@
 #define WORKERS 3
 #define STEPS 400
 
-/* cmocka's assertions are for one thread: a worker counts what went wrong. */
+/* The assertions of cmocka are for one thread only: a worker counts its failures. */
 struct worker {
 	struct world *world;
 	pthread_t thread;
@@ -39,7 +39,7 @@ static atomic_bool stop;
 
 static const struct fs_caller caller = {.uid = 1, .gid = 1};
 
-/* Read a file of one's own back. */
+/* Read one of the worker's own files. */
 static void check_file(struct worker *w, const struct fs_entry *entry, const char *text)
 {
 	struct fs *fs = w->world->fs;
@@ -121,7 +121,7 @@ static void *list(void *arg)
 	return NULL;
 }
 
-/* The application writes its keys, and sees whole values of the others' files only. */
+/* The application writes its keys. Of the files of others it sees whole values only. */
 static void *apply(void *arg)
 {
 	struct worker *w = arg;
@@ -167,7 +167,7 @@ static void finish(struct worker *worker)
 	assert_int_equal(worker->failures, 0);
 }
 
-/* Operations of several threads do not get in each other's way. */
+/* Operations of several threads do not disturb each other. */
 static void test_threads(void **state)
 {
 	struct worker workers[WORKERS + 2];

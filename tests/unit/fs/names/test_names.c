@@ -182,7 +182,7 @@ static int decode(char separator, const char *piece, const char *name)
 	return names_decode(separator, false, piece, piece ? strlen(piece) : 0, name, &part);
 }
 
-/* What stands for no key is refused, not taken for another key. */
+/* Names and paths that mean no key are refused, and not taken for another key. */
 static void test_refused(void **state)
 {
 	char piece[NAMES_PIECE_MAX + 1], name[NAMES_MAX + 2], key[KT_KEY_MAX];
@@ -227,7 +227,7 @@ static void test_refused(void **state)
 	assert_int_equal(names_key_of_path('/', long_path, key, &size, &value), -ENAMETOOLONG);
 }
 
-/* What the rules look at, and more. */
+/* Bytes that the rules look at, and others. */
 static const char separators[] = {
 	'/', '/', '/', ':', '.', '2', 'e', '+', '%', '\n', '\0', '\x7f', '\xff'};
 
@@ -246,7 +246,7 @@ static void test_random_keys(void **state)
 	}
 }
 
-/* Any path that means a key is the path of that key, with each separator. */
+/* A path that means a key is the path of that key, with each separator. */
 static void test_random_paths(void **state)
 {
 	struct rng rng = rng_seed("names: paths");
@@ -275,8 +275,8 @@ static void test_random_paths(void **state)
 	assert_true(good_others > 5000);
 }
 
-/* In a directory any name of up to 255 bytes means something; and naming what it means gives the
- * name. In the root that is so but for %value and .snapshots. */
+/* In a directory any name of up to 255 bytes means a part of a key, and the name of that part
+ * is the same name. In the root %value and .snapshots are exceptions. */
 static void test_every_name_means_something(void **state)
 {
 	struct rng rng = rng_seed("names: names");

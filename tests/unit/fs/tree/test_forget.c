@@ -1,4 +1,4 @@
-/* What is known of files goes when the kernel forgets them. */
+/* Nodes are freed when the kernel forgets them. */
 #include "tests/unit/world.h"
 
 #include <errno.h>
@@ -57,7 +57,7 @@ static bool take_node(void *arg, const char *name, const struct fs_entry *entry,
 	return true;
 }
 
-/* List everything below the root, with attributes: a reference to each. */
+/* List everything below the root, with attributes. The listing refers to each node. */
 static struct walked *walk(struct world *w)
 {
 	struct walked *walked = calloc(1, sizeof(*walked));
@@ -82,8 +82,8 @@ static void forget(struct world *w, struct walked *walked)
 	free(walked);
 }
 
-/* Of a walk through everything nothing is left in memory when the nodes are forgotten, those of
- * directories before what is in them too. */
+/* After a walk through everything, no node is left when all are forgotten, even if directories
+ * are forgotten before what is in them. */
 static void test_walk_and_forget(void **state)
 {
 	struct world *w = *state;
@@ -99,7 +99,7 @@ static void test_walk_and_forget(void **state)
 	assert_true(fs_is_idle(w->fs));
 }
 
-/* The memory that many nodes had taken goes back to the system, also below one that stays. */
+/* The memory of many nodes goes back to the system, even if one node stays. */
 static void test_memory(void **state)
 {
 	struct world *w = *state;
@@ -118,8 +118,8 @@ static void test_memory(void **state)
 	assert_true(resident_kib() < before + (most - before) / 2);
 }
 
-/* Whether an entry is of a file that was referred to before: somebody may have been told of it
- * since it was answered. */
+/* An entry says whether its file was referred to before: the client cache may have been told of
+ * the file since the entry was returned. */
 static void test_known(void **state)
 {
 	const struct fs_caller caller = {.uid = 1};
@@ -142,8 +142,8 @@ static void test_known(void **state)
 	fs_forget(w->fs, opened.node, 1);
 }
 
-/* A node is one for all its lookups, is forgotten when all are given back, and its number is not
- * taken for that of another then. */
+/* All lookups of a file give the same node. It is freed when all of them are forgotten, and its
+ * number is not used for another file then. */
 static void test_nodes(void **state)
 {
 	struct world *w = *state;
