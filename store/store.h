@@ -16,7 +16,7 @@
 #include "keytree.h"
 #include "store/share/lockarea.h"
 #include "store/tree/pager.h"
-#include "store/commit/slot.h"
+#include "store/slot/slot.h"
 
 #include <pthread.h>
 

@@ -13,7 +13,7 @@
 #include "store/io/io.h"
 #include "store/io/io_stream.h"
 #include "store/copy/reachable.h"
-#include "store/commit/slot.h"
+#include "store/slot/slot.h"
 #include "store/space/space.h"
 #include "store/space/space_log.h"
 #include "store/store.h"

@@ -49,8 +49,8 @@
 
 #include "store/format.h"
 #include "store/io/io.h"
-#include "store/commit/slot.h"
-#include "store/commit/digest.h"
+#include "store/slot/slot.h"
+#include "store/slot/digest.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>

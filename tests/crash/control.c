@@ -2,10 +2,10 @@
 
 #include "store/io/io.h"
 #include "store/tree/page.h"
-#include "store/commit/slot.h"
+#include "store/slot/slot.h"
 #include "store/space/space.h"
 #include "store/store.h"
-#include "store/commit/digest.h"
+#include "store/slot/digest.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -18,7 +18,7 @@
 #include "store/error.h"
 #include "store/tree/node.h"
 #include "store/tree/page.h"
-#include "store/commit/digest.h"
+#include "store/slot/digest.h"
 #include "tests/unit/ordeal.h"
 
 #include <assert.h>

@@ -1,9 +1,9 @@
-#include "store/commit/slot.h"
+#include "store/slot/slot.h"
 
 #include "store/error.h"
 #include "store/io/io.h"
 #include "store/tree/page.h"
-#include "store/commit/digest.h"
+#include "store/slot/digest.h"
 #include "store/util/fd.h"
 
 #include <errno.h>

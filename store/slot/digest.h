@@ -5,8 +5,8 @@
  * written again while the slot still counts. Past a bound the list is given up, and the next
  * flush writes pages and slot in two steps.
  */
-#ifndef STORE_COMMIT_DIGEST_H
-#define STORE_COMMIT_DIGEST_H
+#ifndef STORE_SLOT_DIGEST_H
+#define STORE_SLOT_DIGEST_H
 
 #include "store/tree/page.h"
 

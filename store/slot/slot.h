@@ -9,8 +9,8 @@
  * cut off. The damage is then found where it is met; going back to an older commit would be to
  * show other data. A store that is closed gets a weak slot for that alone.
  */
-#ifndef STORE_COMMIT_SLOT_H
-#define STORE_COMMIT_SLOT_H
+#ifndef STORE_SLOT_SLOT_H
+#define STORE_SLOT_SLOT_H
 
 #include "store/format.h"
 

@@ -1,4 +1,4 @@
-#include "store/commit/digest.h"
+#include "store/slot/digest.h"
 
 #include <stdlib.h>
 #include <string.h>
