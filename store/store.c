@@ -1,10 +1,16 @@
 /* Opening and closing stores. */
 #include "store/store.h"
 
-#include "store/share/current.h"
-#include "store/error.h"
-#include "store/io/io.h"
+#include "store/commit/commit.h"
+#include "store/compact/compact.h"
 #include "store/entry/nameless.h"
+#include "store/error.h"
+#include "store/history/reclaim.h"
+#include "store/history/snapshot.h"
+#include "store/io/io.h"
+#include "store/share/current.h"
+#include "store/share/pins.h"
+#include "store/share/writer_lock.h"
 #include "store/space/space.h"
 #include "store/util/memory.h"
 
@@ -15,6 +21,13 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+/* Snapshots and dropped trees are layers above commits. */
+static const struct commit_hooks hooks = {
+	.newest_snapshot = snapshot_newest,
+	.free_dropped = reclaim_step,
+	.record_dead = snapshot_store_dead,
+};
 
 static uint64_t spill_pages(void)
 {
@@ -31,6 +44,7 @@ static int new_store(const char *kind, const char *name, struct kt_store **ret_s
 		return -ENOMEM;
 	atomic_store(&store->max_pages, PAGE_MAX);
 	atomic_store(&store->max_with_reserve, PAGE_MAX);
+	store->hooks = &hooks;
 	store->spill_pages = spill_pages();
 	pthread_mutex_init(&store->writer_mutex, NULL);
 	pthread_cond_init(&store->writer_free, NULL);

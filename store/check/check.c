@@ -7,7 +7,12 @@
  * dead one must be of the snapshot that keeps it.
  */
 #include "store/check/check_tree.h"
+#include "store/commit/commit.h"
+#include "store/history/reclaim.h"
+#include "store/history/snapshot.h"
 #include "store/share/current.h"
+#include "store/share/pins.h"
+#include "store/share/writer_lock.h"
 #include "store/error.h"
 #include "store/entry/shared_entry.h"
 #include "store/space/space.h"

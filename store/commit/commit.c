@@ -6,14 +6,17 @@
  * state before. Pages and slot of a flushed commit need one sync, because the slot's digest proves
  * the pages; only when there are too many of them they are synced before.
  */
-#include "store/share/current.h"
+#include "store/commit/commit.h"
 
+#include "store/commit/placement.h"
 #include "store/error.h"
 #include "store/io/io.h"
-#include "store/commit/placement.h"
+#include "store/share/current.h"
+#include "store/share/pins.h"
+#include "store/share/step.h"
+#include "store/slot/digest.h"
 #include "store/space/space.h"
 #include "store/space/space_log.h"
-#include "store/share/step.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -111,7 +114,7 @@ int commit_prepare_store(struct kt_store *store)
 	if (!err && (wiped || !current_is_synced(store)))
 		err = commit_sync(store);
 	if (!err && store->space_stale) {
-		err = snapshot_newest(store, &store->snapshot);
+		err = store->hooks->newest_snapshot(store, &store->snapshot);
 		if (!err)
 			err = commit_prepare_space(store);
 	}
@@ -426,9 +429,9 @@ int commit_txn(struct txn *txn, bool flush)
 		err = commit_fill_reserve(txn);
 	}
 	if (!err && (uses_reserve || !txn->cleared))
-		err = reclaim_step(txn);
+		err = store->hooks->free_dropped(txn);
 	if (!err)
-		err = snapshot_store_dead(txn);
+		err = store->hooks->record_dead(txn);
 	if (!err)
 		err = placement_assign(&txn->pager, txn->own->trees, &placed, &count);
 	STEP("commit-placed");

@@ -1,5 +1,8 @@
 /* Transactions: beginning and ending them. */
-#include "store/store.h"
+#include "store/commit/txn.h"
+#include "store/share/pins.h"
+#include "store/share/writer_lock.h"
+#include "store/commit/commit.h"
 
 #include "store/share/current.h"
 #include "store/error.h"

@@ -15,7 +15,10 @@
 #include "store/compact/pack.h"
 #include "store/space/space.h"
 #include "store/space/space_log.h"
-#include "store/store.h"
+#include "store/compact/compact.h"
+#include "store/share/writer_lock.h"
+#include "store/commit/commit.h"
+#include "store/history/reclaim.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "store/io/io.h"
 #include "store/tree/node.h"
 #include "store/space/space.h"
-#include "store/slot/digest.h"
+#include "store/tree/unsynced.h"
 
 #include <errno.h>
 #include <string.h>

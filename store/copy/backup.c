@@ -16,7 +16,7 @@
 #include "store/slot/slot.h"
 #include "store/space/space.h"
 #include "store/space/space_log.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -12,7 +12,7 @@
 #include "store/copy/frame_stream.h"
 #include "store/io/io.h"
 #include "store/io/io_stream.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 
 #include <errno.h>
 #include <string.h>

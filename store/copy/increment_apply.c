@@ -10,7 +10,8 @@
 #include "store/error.h"
 #include "store/copy/link_map.h"
 #include "store/copy/frame_stream.h"
-#include "store/store.h"
+#include "store/history/snapshot.h"
+#include "store/history/restore.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "store/tree/cell.h"
 #include "store/error.h"
-#include "store/store.h"
+#include "store/history/snapshot.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,7 +4,8 @@
 #include "store/value/extent.h"
 #include "store/tree/node.h"
 #include "store/tree/overflow.h"
-#include "store/store.h"
+#include "store/history/snapshot.h"
+#include "store/history/reclaim.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * KT_DIRECTORIES under its prefix, as every made directory has, and so is there while it is empty.
  */
 #include "store/error.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 
 #include <errno.h>
 #include <stdlib.h>

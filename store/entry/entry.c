@@ -5,7 +5,7 @@
 #include "store/tree/node.h"
 #include "store/tree/overflow.h"
 #include "store/entry/shared_entry.h"
-#include "store/store.h"
+#include "store/commit/commit.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "store/entry/shared_entry.h"
 
 #include "store/error.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 
 #include <errno.h>
 #include <string.h>

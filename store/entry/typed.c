@@ -2,7 +2,7 @@
  * is built on the calls of entry.c. */
 #include "store/tree/cell.h"
 #include "store/error.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 
 #include <errno.h>
 #include <string.h>

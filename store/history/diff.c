@@ -14,7 +14,7 @@
 #include "store/entry/entry.h"
 #include "store/error.h"
 #include "store/tree/node.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 #include "store/tree/tree.h"
 
 #include <errno.h>

@@ -13,7 +13,8 @@
 #include "store/error.h"
 #include "store/tree/node.h"
 #include "store/tree/overflow.h"
-#include "store/store.h"
+#include "store/history/reclaim.h"
+#include "store/history/snapshot.h"
 #include "store/tree/tree_edit.h"
 #include "store/value/value.h"
 

@@ -1,7 +1,7 @@
 /* Going back to a point in time (kt_restore): the difference is applied, in one transaction. */
 #include "store/entry/entry.h"
 #include "store/copy/link_map.h"
-#include "store/store.h"
+#include "store/history/restore.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "store/error.h"
 #include "store/copy/lineage.h"
 #include "store/space/space.h"
-#include "store/store.h"
+#include "store/history/snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>

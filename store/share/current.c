@@ -2,7 +2,9 @@
 
 #include "store/error.h"
 #include "store/io/io.h"
+#include "store/share/pins.h"
 #include "store/share/step.h"
+#include "store/tree/pager.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #ifndef STORE_SHARE_CURRENT_H
 #define STORE_SHARE_CURRENT_H
 
-#include "store/store.h"
+#include "store/share/handle.h"
 
 /** Take up the newest state when the store is opened; and enter the lock area.
  *  @param alone  as KT_ALONE */

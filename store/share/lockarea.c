@@ -2,7 +2,7 @@
 
 #include "store/error.h"
 #include "store/share/step.h"
-#include "store/store.h"
+#include "store/share/handle.h"
 
 #include <errno.h>
 #include <limits.h>

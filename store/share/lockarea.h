@@ -49,8 +49,7 @@
 
 #include "store/format.h"
 #include "store/io/io.h"
-#include "store/slot/slot.h"
-#include "store/slot/digest.h"
+#include "store/tree/unsynced.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -141,6 +140,7 @@ struct lockarea {
 _Static_assert(sizeof(struct pin_block) == PAGE_SIZE, "a block of pins is a page");
 
 struct kt_store;
+struct slot_state;
 
 /** How a store was entered. */
 enum lockarea_entry {

@@ -12,7 +12,7 @@
 #include "store/share/current.h"
 #include "store/error.h"
 #include "store/share/step.h"
-#include "store/store.h"
+#include "store/share/pins.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static int pin_add_block(struct kt_store *store, _Atomic uint32_t *slot)
 
 static int pin_claim_slowly(struct kt_store *store, uint64_t txn, struct pin **ret_pin)
 {
-	for (unsigned i = 0; i < STORE_BLOCKS; i++) {
+	for (unsigned i = 0; i < HANDLE_PIN_BLOCKS; i++) {
 		uint32_t block = atomic_load_explicit(&store->blocks[i], memory_order_acquire);
 
 		if (block == 0) {
@@ -91,7 +91,7 @@ static inline bool pins_forked(const struct kt_store *store)
 
 static bool pin_is_here(struct kt_store *store, uint64_t txn)
 {
-	for (unsigned i = 0; i < STORE_BLOCKS && store->blocks[i] != 0; i++)
+	for (unsigned i = 0; i < HANDLE_PIN_BLOCKS && store->blocks[i] != 0; i++)
 		for (unsigned n = 0; n < LOCKAREA_PINS; n++)
 			if (atomic_load(&store->area->blocks[store->blocks[i] - 1].pins[n].txn) ==
 				txn)
@@ -240,7 +240,7 @@ static void pins_collect_block(struct pin_block *block, uint32_t pid, struct rea
 void pins_readers_here(struct kt_store *store, struct readers *readers)
 {
 	*readers = (struct readers){.oldest = UINT64_MAX};
-	for (unsigned i = 0; i < STORE_BLOCKS; i++) {
+	for (unsigned i = 0; i < HANDLE_PIN_BLOCKS; i++) {
 		uint32_t block = atomic_load(&store->blocks[i]);
 
 		if (block == 0)

@@ -7,7 +7,6 @@
 #include "store/share/current.h"
 #include "store/error.h"
 #include "store/io/io.h"
-#include "store/store.h"
 #include "store/util/fd.h"
 
 #include <errno.h>

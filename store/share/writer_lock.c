@@ -12,7 +12,7 @@
 #include "store/share/current.h"
 #include "store/error.h"
 #include "store/share/step.h"
-#include "store/store.h"
+#include "store/share/writer_lock.h"
 
 #include <errno.h>
 

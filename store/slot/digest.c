@@ -1,90 +1,26 @@
 #include "store/slot/digest.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <xxhash.h>
-
-#define NOTE_BLOCKS (UINT64_C(1) << 63) /* a block of a value */
-#define NOTE_GONE (UINT64_C(1) << 62)	/* not in use any more */
-
-static uint64_t note_page(const struct unsynced_page *note)
-{
-	return ref_page(note->page);
-}
-
-void unsynced_clear(struct unsynced *unsynced)
-{
-	if (unsynced->count > 0)
-		memset(unsynced->notes, 0, sizeof(unsynced->notes));
-	unsynced->overflow = false;
-	unsynced->count = 0;
-}
-
-/* The note of a page, or the empty place where it belongs. */
-static struct unsynced_page *unsynced_find(struct unsynced *unsynced, uint64_t page)
-{
-	size_t at = (size_t)(page * UINT64_C(0x9E3779B97F4A7C15) >> 32) % UNSYNCED_CAPACITY;
-
-	while (unsynced->notes[at].page != 0 && note_page(&unsynced->notes[at]) != page)
-		at = (at + 1) % UNSYNCED_CAPACITY;
-	return &unsynced->notes[at];
-}
-
-void unsynced_add(struct unsynced *unsynced, uint64_t page, bool blocks, uint64_t sum)
-{
-	struct unsynced_page *note;
-
-	if (unsynced->overflow)
-		return;
-	note = unsynced_find(unsynced, page);
-	if (note->page == 0 && unsynced->count++ == UNSYNCED_MAX) {
-		unsynced->overflow = true;
-		return;
-	}
-	note->page = page | (blocks ? NOTE_BLOCKS : 0);
-	note->sum = sum;
-}
-
-void unsynced_remove(struct unsynced *unsynced, const struct run *run)
-{
-	if (unsynced->overflow || unsynced->count == 0)
-		return;
-	if (run->count > UNSYNCED_CAPACITY) {
-		for (size_t i = 0; i < UNSYNCED_CAPACITY; i++) {
-			struct unsynced_page *note = &unsynced->notes[i];
-
-			if (note->page != 0 && note_page(note) - run->start < run->count)
-				note->page |= NOTE_GONE;
-		}
-		return;
-	}
-	for (uint64_t i = 0; i < run->count; i++) {
-		struct unsynced_page *note = unsynced_find(unsynced, run->start + i);
-
-		if (note->page != 0)
-			note->page |= NOTE_GONE;
-	}
-}
-
-/* ---- the digest ------------------------------------------------------------------------------ */
 
 static int digest_compare(const void *a, const void *b)
 {
-	uint64_t x = note_page(a), y = note_page(b);
+	uint64_t x = ref_page(((const struct unsynced_page *)a)->page);
+	uint64_t y = ref_page(((const struct unsynced_page *)b)->page);
 
 	return (x > y) - (x < y);
 }
 
-/* Is a note's page none of the commit any more? */
-static bool digest_is_gone(const struct unsynced_page *note, const uint8_t *map, uint64_t tail_seq)
+/* Does a page not belong to the commit any more? */
+static bool digest_is_gone(const struct unsynced_page *page, const uint8_t *map, uint64_t tail_seq)
 {
 	const struct format_log *log;
 
-	if (note->page & NOTE_GONE)
+	if (page->page & UNSYNCED_GONE)
 		return true;
-	if (note->page & NOTE_BLOCKS)
+	if (page->page & UNSYNCED_BLOCK)
 		return false;
-	log = (const struct format_log *)(const void *)(map + note_page(note) * PAGE_SIZE);
+	log = (const struct format_log *)(const void *)(map + ref_page(page->page) * PAGE_SIZE);
 	return log->header.kind == PAGE_LOG && log->seq < tail_seq;
 }
 
@@ -106,8 +42,8 @@ static bool digest_add_run(struct format_slot *slot, uint64_t page, uint64_t blo
 	return true;
 }
 
-bool digest_make(struct unsynced *unsynced, const uint8_t *map, uint64_t tail_seq, uint64_t seed,
-	struct format_slot *slot)
+bool digest_make(const struct unsynced *unsynced, const uint8_t *map, uint64_t tail_seq,
+	uint64_t seed, struct format_slot *slot)
 {
 	struct unsynced_page live[UNSYNCED_MAX + 1];
 	uint64_t sums[UNSYNCED_MAX + 1];
@@ -118,13 +54,13 @@ bool digest_make(struct unsynced *unsynced, const uint8_t *map, uint64_t tail_se
 	if (unsynced->overflow)
 		return false;
 	for (size_t i = 0; i < UNSYNCED_CAPACITY && unsynced->count > 0; i++)
-		if (unsynced->notes[i].page != 0 &&
-			!digest_is_gone(&unsynced->notes[i], map, tail_seq))
-			live[count++] = unsynced->notes[i];
+		if (unsynced->pages[i].page != 0 &&
+			!digest_is_gone(&unsynced->pages[i], map, tail_seq))
+			live[count++] = unsynced->pages[i];
 	qsort(live, count, sizeof(live[0]), digest_compare);
 	for (size_t i = 0; i < count; i++) {
 		sums[i] = live[i].sum;
-		if (!digest_add_run(slot, note_page(&live[i]), live[i].page & NOTE_BLOCKS)) {
+		if (!digest_add_run(slot, ref_page(live[i].page), live[i].page & UNSYNCED_BLOCK)) {
 			slot->run_count = 0;
 			return false;
 		}
@@ -134,7 +70,7 @@ bool digest_make(struct unsynced *unsynced, const uint8_t *map, uint64_t tail_se
 	return true;
 }
 
-/* Sum of a page as it is in the file. @return false: it is not whole */
+/* Compute the checksum of a page in the file. @return false: its header does not agree */
 static bool digest_page_sum(
 	const uint8_t *map, uint64_t page, bool blocks, uint64_t seed, uint64_t *sum)
 {

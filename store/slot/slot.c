@@ -68,7 +68,7 @@ int slot_read_header(struct io *io, uint8_t *ret_id, bool *ret_readonly)
 	if (err != 0)
 		return err;
 	if (memcmp(first.header.magic, FORMAT_MAGIC, sizeof(first.header.magic)) != 0)
-		return error_set(-EMEDIUMTYPE, "it does not begin like one");
+		return error_set(-EMEDIUMTYPE, "wrong magic number");
 	if (size < PAGE_FIRST * PAGE_SIZE)
 		return error_set(-EUCLEAN, "the file is cut off");
 	if (first.header.checksum != XXH3_64bits(first.bytes + 8, PAGE_SIZE - 8))
@@ -117,7 +117,7 @@ int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t 
 	return io_write(io, page * PAGE_SIZE, &part, 1);
 }
 
-/* Can a tree's root be what a slot says? */
+/* Are root and depth of a tree possible? */
 static bool slot_tree_is_plausible(const struct format_tree *tree, uint64_t page_count)
 {
 	if (tree->root == 0 || tree->depth == 0)
@@ -126,7 +126,7 @@ static bool slot_tree_is_plausible(const struct format_tree *tree, uint64_t page
 	       ref_page(tree->root) < page_count;
 }
 
-/* Is a slot whole, and can the file be what it describes? */
+/* Is the checksum of a slot right, and can the file hold what it describes? */
 static bool slot_is_plausible(
 	const struct format_slot *slot, uint64_t page, uint64_t file_pages, uint64_t seed)
 {
@@ -164,7 +164,7 @@ int slot_wipe_newer(struct io *io, const uint8_t *map, uint64_t txn, uint64_t se
 	return err;
 }
 
-/* Write pages for a store that takes no more writes in any case: a failure changes nothing. */
+/* Write a page after a failed sync. The store takes no more writes, so an error changes nothing. */
 static void slot_last_write(struct io *io, uint64_t page, const void *data)
 {
 	struct iovec part = {(void *)data, PAGE_SIZE};
@@ -172,7 +172,8 @@ static void slot_last_write(struct io *io, uint64_t page, const void *data)
 	(void)io_write(io, page * PAGE_SIZE, &part, 1);
 }
 
-/* The older one first: alone it would count, and pages that it reaches have been used again. */
+/* Erase the older slot first: left alone it would be valid, although some of its pages were used
+ * again. */
 static void slot_wipe_weak(struct io *io)
 {
 	struct format_slot slots[2];
@@ -211,11 +212,11 @@ void slot_renew(struct io *io, const uint8_t *map, unsigned durable_page, uint64
 	for (uint32_t i = 0; i < slot.run_count; i++)
 		for (uint64_t n = 0; n < run_size(slot.runs[i]); n++)
 			slot_renew_page(io, map, ref_page(slot.runs[i]) + n);
-	slot_renew_page(io, map, slot.page_count - 1); /* the file's size may be lost too */
+	slot_renew_page(io, map, slot.page_count - 1); /* the file's size may be lost as well */
 	slot_last_write(io, durable_page, &slot);
 }
 
-/* The newest commit of which a weak slot says that it is on the disk, or 0. */
+/* Find the newest durable commit that a weak slot names, or 0. */
 static uint64_t slot_confirmed(const struct format_slot slots[2], uint64_t seed)
 {
 	uint64_t txn = 0;
@@ -239,12 +240,12 @@ bool slot_read(struct io *io, const uint8_t *map, uint64_t seed, uint64_t page, 
 	       slot_is_plausible(ret_slot, page, size / PAGE_SIZE, seed);
 }
 
-void slot_checksums(const uint8_t *map, uint64_t ret_marks[SLOT_COUNT])
+void slot_checksums(const uint8_t *map, uint64_t ret_sums[SLOT_COUNT])
 {
 	for (unsigned i = 0; i < SLOT_COUNT; i++) {
 		const void *at = map + (PAGE_DURABLE + i) * PAGE_SIZE;
 
-		ret_marks[i] = atomic_load((const _Atomic uint64_t *)at);
+		ret_sums[i] = atomic_load((const _Atomic uint64_t *)at);
 	}
 }
 
@@ -304,8 +305,8 @@ int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t
 		judged = slot_judge(slots, map, seed, boot_id, sound, file_size / PAGE_SIZE, state);
 		if (!moving)
 			break;
-		/* If a slot was written, it was perhaps read in part, or what it lists was not
-		 * there any more. */
+		/* A writer may have overwritten a slot while it was read, or the pages that it
+		 * lists. */
 		err = io_read(io, PAGE_DURABLE * PAGE_SIZE, again, size);
 		if (!err && memcmp(slots, again, size) == 0)
 			break;

@@ -9,7 +9,7 @@
 #include "store/error.h"
 #include "store/tree/node.h"
 #include "store/tree/readahead.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 #include "store/tree/tree.h"
 
 #include <assert.h>

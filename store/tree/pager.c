@@ -5,7 +5,7 @@
 #include "store/tree/node.h"
 #include "store/tree/overflow.h"
 #include "store/space/space.h"
-#include "store/slot/digest.h"
+#include "store/tree/unsynced.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "store/io/io.h"
 #include "store/tree/pager.h"
 #include "store/value/value.h"
-#include "store/slot/digest.h"
+#include "store/tree/unsynced.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "store/tree/page.h"
 #include "store/slot/slot.h"
 #include "store/space/space.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 #include "store/slot/digest.h"
 
 #include <stdio.h>

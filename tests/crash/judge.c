@@ -1,6 +1,5 @@
-#include "judge.h"
-
 #include "store/store.h"
+#include "judge.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "state.h"
 
-#include "store/store.h"
+#include "store/commit/txn.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -18,7 +18,6 @@
 #include "store/share/current.h"
 #include "store/io/io_fd.h"
 #include "store/share/step.h"
-#include "store/store.h"
 
 #include <assert.h>
 #include <errno.h>

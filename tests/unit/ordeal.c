@@ -1,5 +1,6 @@
 #include "ordeal.h"
 
+#include "store/share/handle.h"
 #include "store/store.h"
 
 #include <errno.h>

@@ -11,6 +11,7 @@
 #include "store/tree/cell.h"
 #include "store/tree/node.h"
 #include "store/store.h"
+#include "store/tree/page.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
  * is committed, where nobody sees it. */
 #include "tests/unit/fixture.h"
 
-#include "store/store.h"
+#include "store/commit/txn.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
 #include "keytree.h"
 
 #include "store/entry/nameless.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 
 #include <errno.h>
 #include <setjmp.h>

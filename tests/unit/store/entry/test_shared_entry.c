@@ -5,7 +5,7 @@
 #include "keytree.h"
 
 #include "store/entry/shared_entry.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 
 #include <errno.h>
 #include <setjmp.h>

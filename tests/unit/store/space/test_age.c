@@ -8,7 +8,7 @@
  */
 #include "tests/unit/rng.h"
 #include "store/space/space_internal.h"
-#include "store/store.h"
+#include "store/share/handle.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

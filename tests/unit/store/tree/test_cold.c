@@ -3,7 +3,7 @@
 
 #include "keytree.h"
 #include "store/tree/node.h"
-#include "store/store.h"
+#include "store/commit/txn.h"
 #include "store/tree/tree.h"
 
 #include <errno.h>
