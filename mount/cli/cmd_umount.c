@@ -3,6 +3,12 @@
 #include "mount/system/mountpoint.h"
 
 #include <stddef.h>
+#include <stdio.h>
+
+static void umount_slow(const char *dir, const char *why)
+{
+	fprintf(stderr, "keytree: %s: umount: %s\n", dir, why);
+}
 
 static int umount_run(const struct command *command, int argc, char **argv)
 {
@@ -13,7 +19,7 @@ static int umount_run(const struct command *command, int argc, char **argv)
 		return COMMAND_USAGE;
 	if (command_operands(command, argc, argv, 1, 1, &operands) < 0)
 		return COMMAND_USAGE;
-	if (mountpoint_unmount(operands[0], &why) != 0)
+	if (mountpoint_unmount(operands[0], umount_slow, &why) != 0)
 		return command_fail(operands[0], "umount", why.text);
 	return COMMAND_DONE;
 }

@@ -7,6 +7,7 @@
  */
 #include "mount/system/mountinfo.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -75,9 +76,10 @@ static bool parse_line(char *line, struct mountinfo *ret_info)
 	return info.source != NULL;
 }
 
-int mountinfo_each(mountinfo_fn *fn, void *arg)
+/* List the mounts of a process, in its namespace. */
+static int mountinfo_read(const char *path, mountinfo_fn *fn, void *arg)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
+	FILE *file = fopen(path, "re");
 	struct mountinfo info;
 	char *line = NULL;
 	size_t size = 0;
@@ -91,6 +93,44 @@ int mountinfo_each(mountinfo_fn *fn, void *arg)
 	}
 	free(line);
 	fclose(file);
+	return err;
+}
+
+int mountinfo_each(mountinfo_fn *fn, void *arg)
+{
+	return mountinfo_read("/proc/self/mountinfo", fn, arg);
+}
+
+/* @return 1: it is what is searched for; else 0 */
+static int mountinfo_is_like(void *arg, const struct mountinfo *info)
+{
+	const struct mountinfo *gone = arg;
+
+	return info->dev == gone->dev ||
+	       (strcmp(info->dir, gone->dir) == 0 && strcmp(info->type, gone->type) == 0);
+}
+
+int mountinfo_find_elsewhere(const struct mountinfo *gone, pid_t *ret_pid)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	int err = -ENOENT;
+
+	if (processes == NULL)
+		return -errno;
+	while (err == -ENOENT && (entry = readdir(processes)) != NULL) {
+		char path[sizeof("/proc//mountinfo") + sizeof(entry->d_name)];
+		long pid = strtol(entry->d_name, NULL, 10);
+
+		if (pid <= 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/mountinfo", entry->d_name);
+		if (mountinfo_read(path, mountinfo_is_like, (void *)gone) != 1)
+			continue;
+		*ret_pid = (pid_t)pid;
+		err = 0;
+	}
+	closedir(processes);
 	return err;
 }
 

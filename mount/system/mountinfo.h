@@ -20,6 +20,14 @@ typedef int mountinfo_fn(void *arg, const struct mountinfo *info);
  *  @return 0; what fn has returned; or why the list could not be read */
 int mountinfo_each(mountinfo_fn *fn, void *arg);
 
+/** Find a process of another mount namespace that still has a mount which was taken off in ours, or
+ *  an earlier one of the same type on the same directory. Processes that may not be asked are passed
+ *  over.
+ *  @param gone     the mount, which is not in our namespace any more; borrowed
+ *  @param ret_pid  the process
+ *  @return 0; -ENOENT there is none */
+int mountinfo_find_elsewhere(const struct mountinfo *gone, pid_t *ret_pid);
+
 /** Find what is mounted at a directory; of several, the one on top.
  *  @param dir       absolute, without symbolic links
  *  @param ret_info  end with mountinfo_fini()

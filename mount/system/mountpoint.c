@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int mountpoint_fail(struct attach_why *ret_why, int err, const char *why)
@@ -130,38 +132,147 @@ int mountpoint_take(const char *dir, char **ret_path, struct attach_why *ret_why
 	return 0;
 }
 
-/* Wait until no process holds the directory below a mount locked. */
-static void wait_until_unlocked(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+/* ---- waiting for the process of a mount ------------------------------------------------------ */
 
-	if (fd < 0)
-		return;
-	while (flock(fd, LOCK_EX) != 0 && errno == EINTR)
-		;
-	close(fd);
+/* Seconds after which whoever waits is told why. */
+#define MOUNTPOINT_PATIENCE 1
+
+/* flock(2) has no time limit, so a thread of its own waits for the lock. */
+struct mountpoint_wait {
+	pthread_mutex_t mutex;
+	pthread_cond_t ended;
+	bool done;	/* the lock was there to be had: no process serves the mount */
+	bool abandoned; /* nobody waits for the thread: the memory is its own */
+	int fd;
+};
+
+static void mountpoint_wait_free(struct mountpoint_wait *wait)
+{
+	close(wait->fd);
+	pthread_cond_destroy(&wait->ended);
+	pthread_mutex_destroy(&wait->mutex);
+	free(wait);
 }
 
-static int unmount_path(const char *path, struct attach_why *ret_why)
+static void *mountpoint_lock(void *arg)
+{
+	struct mountpoint_wait *wait = arg;
+	bool abandoned;
+
+	while (flock(wait->fd, LOCK_EX) != 0 && errno == EINTR)
+		;
+	pthread_mutex_lock(&wait->mutex);
+	wait->done = true;
+	abandoned = wait->abandoned;
+	pthread_cond_signal(&wait->ended);
+	pthread_mutex_unlock(&wait->mutex);
+	if (abandoned)
+		mountpoint_wait_free(wait);
+	return NULL;
+}
+
+/* @return false: the process still serves after some seconds */
+static bool mountpoint_wait_some(struct mountpoint_wait *wait)
+{
+	struct timespec until;
+	int err = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += MOUNTPOINT_PATIENCE;
+	pthread_mutex_lock(&wait->mutex);
+	while (!wait->done && !err)
+		err = pthread_cond_timedwait(&wait->ended, &wait->mutex, &until);
+	if (wait->done)
+		err = 0;
+	pthread_mutex_unlock(&wait->mutex);
+	return !err;
+}
+
+/* Free the memory, or leave it to the thread if that still waits. */
+static void mountpoint_wait_end(struct mountpoint_wait *wait)
+{
+	bool done;
+
+	pthread_mutex_lock(&wait->mutex);
+	done = wait->done;
+	wait->abandoned = true;
+	pthread_mutex_unlock(&wait->mutex);
+	if (done)
+		mountpoint_wait_free(wait);
+}
+
+static int mountpoint_wait_begin(const char *path, struct mountpoint_wait **ret_wait)
+{
+	struct mountpoint_wait *wait = calloc(1, sizeof(*wait));
+	pthread_t thread;
+	int err;
+
+	if (wait == NULL)
+		return -ENOMEM;
+	pthread_mutex_init(&wait->mutex, NULL);
+	pthread_cond_init(&wait->ended, NULL);
+	wait->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	err = wait->fd < 0 ? -errno : -pthread_create(&thread, NULL, mountpoint_lock, wait);
+	if (err) {
+		mountpoint_wait_free(wait);
+		return err;
+	}
+	pthread_detach(thread);
+	*ret_wait = wait;
+	return 0;
+}
+
+/* Wait until no process holds the directory below a mount locked: it is served no more. Where the
+ * directory cannot be opened, nothing can be waited for.
+ * @return 0; -EBUSY another mount namespace keeps the mount */
+static int mountpoint_wait_for_end(
+	const struct mountinfo *gone, mountpoint_slow_fn *slow, struct attach_why *ret_why)
+{
+	struct mountpoint_wait *wait;
+	bool told = false;
+	int err = 0;
+
+	if (mountpoint_wait_begin(gone->dir, &wait) != 0)
+		return 0;
+	while (!err && !mountpoint_wait_some(wait)) {
+		pid_t pid;
+
+		if (mountinfo_find_elsewhere(gone, &pid) == 0) {
+			snprintf(ret_why->text, sizeof(ret_why->text),
+				"unmounted here, but process %ld still has it, in another mount "
+				"namespace",
+				(long)pid);
+			err = -EBUSY;
+		} else if (!told) {
+			slow(gone->dir,
+				"waiting until the store is on the disk and its process ends");
+			told = true;
+		}
+	}
+	mountpoint_wait_end(wait);
+	return err;
+}
+
+static int unmount_path(const char *path, mountpoint_slow_fn *slow, struct attach_why *ret_why)
 {
 	struct mountinfo info;
 	int err = mountinfo_find(path, &info);
 
 	if (err == -ENOENT)
 		return mountpoint_fail(ret_why, -EINVAL, "nothing is mounted there");
-	if (err != 0)
+	if (err)
 		return mountpoint_fail(ret_why, err, strerror(-err));
 	if (is_ours(&info))
 		err = attach_unmount(path, false, ret_why);
 	else
 		err = mountpoint_fail(ret_why, -EINVAL, "not a keytree mount");
-	mountinfo_fini(&info);
 	if (!err)
-		wait_until_unlocked(path);
+		err = mountpoint_wait_for_end(&info, slow, ret_why);
+	mountinfo_fini(&info);
 	return err;
 }
 
-int mountpoint_unmount(const char *dir, struct attach_why *ret_why)
+int mountpoint_unmount(const char *dir, mountpoint_slow_fn *slow, struct attach_why *ret_why)
 {
 	char *path = resolve(dir);
 	int err;
@@ -169,7 +280,7 @@ int mountpoint_unmount(const char *dir, struct attach_why *ret_why)
 	if (path == NULL)
 		return mountpoint_fail(
 			ret_why, -errno, errno == ENOENT ? "no such directory" : strerror(errno));
-	err = unmount_path(path, ret_why);
+	err = unmount_path(path, slow, ret_why);
 	free(path);
 	return err;
 }

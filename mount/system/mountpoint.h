@@ -17,9 +17,14 @@
  *  @return 0; -ENOENT; -ENOTDIR; -EBUSY something is mounted there; or another -errno */
 int mountpoint_take(const char *dir, char **ret_path, struct attach_why *ret_why);
 
+/** Told when unmounting takes long. @param why  what is waited for */
+typedef void mountpoint_slow_fn(const char *dir, const char *why);
+
 /** Unmount the store mounted on a directory and wait until its process has flushed and closed it.
+ *  @param slow     called once, after a second of waiting
  *  @param ret_why  on failure the reason
- *  @return 0; -EINVAL no store is mounted there; -EBUSY files in it are open; or another -errno */
-int mountpoint_unmount(const char *dir, struct attach_why *ret_why);
+ *  @return 0; -EINVAL no store is mounted there; -EBUSY files in it are open, or it is unmounted
+ *          here, but a process of another mount namespace keeps it; or another -errno */
+int mountpoint_unmount(const char *dir, mountpoint_slow_fn *slow, struct attach_why *ret_why);
 
 #endif
