@@ -26,12 +26,12 @@
 #define FS_CORE_H
 
 #include "fs/fs.h"
-#include "fs/foreign/prefetch.h"
+#include "fs/ops/prefetch.h"
 #include "fs/foreign/foreign.h"
-#include "fs/dirty/flusher.h"
+#include "fs/dirty/flusher_due.h"
 #include "fs/meta/inode_numbers.h"
 #include "fs/tree/inode.h"
-#include "fs/tree/timepoint.h"
+#include "fs/access/timepoint.h"
 
 #include "keytree.h"
 

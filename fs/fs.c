@@ -1,10 +1,12 @@
 /* Open and close a file system. core.h tells where the rest is. */
-#include "fs/ops/update.h"
+#include "fs/access/flusher.h"
+#include "fs/access/update.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
 #include "fs/editors/editors.h"
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -129,7 +131,7 @@ static int fs_publish_all(struct fs *fs)
 		else
 			err = -ENOENT;
 		if (!err)
-			err = dirty_publish(c, tree, &key);
+			err = publish_file(c, tree, &key);
 		/* no key to store it under, or no value any more to write into */
 		if (err == -ENOENT || err == -ESTALE)
 			err = dirty_delete_nameless(c, txn);

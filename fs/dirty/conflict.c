@@ -3,7 +3,7 @@
 
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
-#include "fs/ops/file.h"
+#include "fs/tree/open_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

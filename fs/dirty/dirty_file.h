@@ -2,7 +2,7 @@
  *
  * whole: the content of a new file, of one that was truncated when it was opened, or of one that
  * was removed while open. The store has another value under the key, or none; this one takes its
- * place in one transaction (dirty_publish), or never, if the file was removed. It lies in memory,
+ * place in one transaction (publish_file), or never, if the file was removed. It lies in memory,
  * or, past some size, in a nameless entry with what was gathered since on top:
  *
  *     gather        [written]      [written]
@@ -114,19 +114,9 @@ void dirty_resize(struct dirty_file *dirty, uint64_t size);
  *  @return 0; -ENOMEM */
 int dirty_set_attr(struct dirty_file *dirty, const struct known *known);
 
-/** Write what was gathered, and then data, to what is below. When the transaction has committed,
- *  dirty_spilled() is to be called.
- *  @param key           of the file; not used if the content is whole
- *  @param ret_nameless  what content->nameless becomes
- *  @return 0; -ESTALE there is no such entry any more */
-int dirty_spill(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
-	uint64_t offset, const void *data, size_t size, uint64_t *ret_nameless);
+/** The nameless entry has got what was written, and then a range more (publish_spill()).
+ *  @param nameless  its id */
 void dirty_spilled(struct dirty_file *dirty, uint64_t nameless, uint64_t offset, size_t size);
-
-/** Bring the content to its key, with attributes and mtime. When the transaction has committed,
- *  dirty_drop() is to be called.
- *  @return 0; -ESTALE there is no such entry any more to write into */
-int dirty_publish(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key);
 
 /** Delete what is below whole content, if it is in the store. */
 int dirty_delete_nameless(const struct dirty_file *dirty, struct kt_txn *txn);

@@ -87,11 +87,6 @@ mode_t stat_type(enum inode_kind kind, const struct attr *attr)
 	return attr->fields & ATTR_MODE && !S_ISDIR(attr->mode) ? attr->mode & S_IFMT : S_IFREG;
 }
 
-bool stat_is_other(const struct inode *node, const struct attr *attr)
-{
-	return node->type != 0 && node->type != stat_type(node->kind, attr);
-}
-
 static mode_t mode_of(const struct fs *fs, enum inode_kind kind, const struct attr *attr)
 {
 	mode_t own = kind == INODE_FILE ? fs->options.file_mode : fs->options.dir_mode;

@@ -4,7 +4,7 @@
 
 #include "fs/meta/attr.h"
 #include "keytree.h"
-#include "fs/tree/inode.h"
+#include "fs/names/key.h"
 
 #include <sys/stat.h>
 
@@ -37,10 +37,6 @@ uint64_t stat_derive_ino(enum inode_kind kind, const struct key *key);
 /** The file type for st_mode. A directory's record is always a directory, whatever its blob
  *  says. */
 mode_t stat_type(enum inode_kind kind, const struct attr *attr);
-
-/** Is there another type of file now than when the node was given out? Then others have replaced
- *  the file. */
-bool stat_is_other(const struct inode *node, const struct attr *attr);
 
 /** Fill in what a kernel sees.
  *  @param kind  of what lies there

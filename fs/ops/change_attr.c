@@ -3,9 +3,10 @@
 
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/dirty_file.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
-#include "fs/tree/dir_record.h"
-#include "fs/tree/lookup.h"
+#include "fs/access/dir_record.h"
+#include "fs/access/lookup.h"
 
 #include <errno.h>
 
@@ -95,7 +96,7 @@ static int change_entry(struct change_op *a, struct kt_txn *any)
 	if (err)
 		return err;
 	if (dirty != NULL)
-		err = dirty_publish(dirty, txn, key);
+		err = publish_file(dirty, txn, key);
 	if (!err && resize)
 		err = kt_truncate(txn, key->bytes, key->size, a->found.known.size);
 	if (!err)

@@ -6,8 +6,8 @@
 #include "fs/editor_hooks.h"
 #include "fs/ops/new_node.h"
 #include "fs/ops/file.h"
-#include "fs/tree/lookup.h"
-#include "fs/tree/timepoint.h"
+#include "fs/access/lookup.h"
+#include "fs/access/timepoint.h"
 
 #include <errno.h>
 

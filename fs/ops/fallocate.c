@@ -1,10 +1,11 @@
 /* lseek, fallocate and copy_file_range. */
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/dirty_file.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
 #include "fs/ops/file.h"
-#include "fs/tree/lookup.h"
-#include "fs/tree/timepoint.h"
+#include "fs/access/lookup.h"
+#include "fs/access/timepoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -114,7 +115,7 @@ static int fallocate_in_store(struct fallocate_op *a)
 	const struct dirty_file *dirty = a->file->node->dirty;
 	struct kt_txn *tree = kt_tree(a->txn, a->found.tree);
 	uint64_t size = fallocate_size(a);
-	int err = dirty != NULL ? dirty_publish(dirty, tree, key) : 0;
+	int err = dirty != NULL ? publish_file(dirty, tree, key) : 0;
 
 	if (!err && (a->mode & PUNCHES))
 		err = kt_punch(tree, key->bytes, key->size, a->offset, a->size);

@@ -2,6 +2,7 @@
 #include "fs/ops/file.h"
 
 #include "fs/ops/ops_internal.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
 #include "fs/dirty/dirty_file.h"
 
@@ -63,7 +64,7 @@ static int publish_node(struct fs *fs, struct inode *node)
 	}
 	err = inode_entry(fs->separator, node, txn, &tree, &key);
 	if (!err)
-		err = dirty_publish(node->dirty, tree, &key);
+		err = publish_file(node->dirty, tree, &key);
 	err = update_commit(fs, txn, err);
 	if (!err)
 		dirty_drop(node);

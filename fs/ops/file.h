@@ -7,34 +7,12 @@
 #ifndef FS_OPS_FILE_H
 #define FS_OPS_FILE_H
 
-#include <fcntl.h>
-#include <stdbool.h>
-#include <sys/queue.h>
+#include "fs/tree/open_file.h"
 
 struct found;
 struct fs;
 struct inode;
 struct kt_txn;
-
-struct fs_file {
-	LIST_ENTRY(fs_file) list; /* in fs->files */
-	struct inode *node;	  /* its opens count the handle */
-	int flags;		  /* of open(2) */
-	bool unpublished; /* it made, truncated or wrote the file, which was not published since */
-	bool read;	  /* was read through this handle */
-	bool wrote;	  /* was written through this handle */
-	bool stale; /* others have changed the entry since, and nothing can be written any more */
-};
-
-static inline bool file_can_write(const struct fs_file *file)
-{
-	return (file->flags & O_ACCMODE) != O_RDONLY;
-}
-
-static inline bool file_can_read(const struct fs_file *file)
-{
-	return (file->flags & O_ACCMODE) != O_WRONLY;
-}
 
 /** Make a handle of a node. @return 0; -ENOMEM */
 int file_new(struct fs *fs, struct inode *node, int flags, struct fs_file **ret_file);

@@ -3,11 +3,12 @@
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
 #include "fs/editor_hooks.h"
-#include "fs/tree/dir_record.h"
+#include "fs/access/dir_record.h"
 #include "fs/ops/new_node.h"
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ struct link_op {
 /* Publish what is only in memory, under a key that the entry has. */
 static int link_store_content(struct link_op *l, struct kt_txn *tree, const struct key *key)
 {
-	return l->node->dirty != NULL ? dirty_publish(l->node->dirty, tree, key) : 0;
+	return l->node->dirty != NULL ? publish_file(l->node->dirty, tree, key) : 0;
 }
 
 /* Give a file without a name its first. */

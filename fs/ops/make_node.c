@@ -4,7 +4,7 @@
 #include "fs/editor_hooks.h"
 #include "fs/dirty/dirty_file.h"
 #include "fs/ops/new_node.h"
-#include "fs/tree/dir_record.h"
+#include "fs/access/dir_record.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "fs/ops/move_keys.h"
 
 #include "fs/core.h"
-#include "fs/tree/dir_record.h"
+#include "fs/access/dir_record.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef FS_OPS_MOVE_KEYS_H
 #define FS_OPS_MOVE_KEYS_H
 
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 
 /** Move one entry. It keeps the inode number it shows; what has no blob that can be decoded moves
  * as it is.

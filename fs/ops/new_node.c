@@ -10,7 +10,7 @@
 /* If others have replaced a file by one of another type, its node loses its place. */
 static void leave_if_other(struct fs *fs, struct inode *node, const struct found *found)
 {
-	if (node == NULL || !stat_is_other(node, &found->known.attr))
+	if (node == NULL || !inode_is_other(node, &found->known.attr))
 		return;
 	if (node->shared != 0)
 		inodes_unshare(&fs->nodes, node);

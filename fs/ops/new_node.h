@@ -2,7 +2,7 @@
 #ifndef FS_OPS_NEW_NODE_H
 #define FS_OPS_NEW_NODE_H
 
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 #include "fs/fs.h"
 
 /** Get the node at a place; make one if there is none. If others have replaced the file by one of

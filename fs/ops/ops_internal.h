@@ -22,6 +22,6 @@
 #define FS_OPS_OPS_INTERNAL_H
 
 #include "fs/ops/query.h"
-#include "fs/ops/update.h"
+#include "fs/access/update.h"
 
 #endif

@@ -10,7 +10,7 @@
 #ifndef FS_OPS_QUERY_H
 #define FS_OPS_QUERY_H
 
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 
 /** A node that was asked for, and what is there. */
 struct query {

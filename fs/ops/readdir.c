@@ -11,7 +11,7 @@
 #include "fs/editor_hooks.h"
 #include "fs/ops/new_node.h"
 #include "fs/ops/ops_internal.h"
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 #include "fs/tree/dir_cookies.h"
 #include "fs/tree/children.h"
 

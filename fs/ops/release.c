@@ -1,6 +1,7 @@
 /* Closing the last descriptor of a handle. */
 #include "fs/ops/file.h"
 #include "fs/ops/ops_internal.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
 #include "fs/dirty/dirty_file.h"
 
@@ -21,7 +22,7 @@ static void release_spill(struct fs *fs, struct inode *node)
 	still = dirty_stays(node) &&
 		node->dirty->aside == NULL; /* else it was published meanwhile */
 	if (still)
-		err = dirty_spill(node->dirty, txn, NULL, 0, NULL, 0, &nameless);
+		err = publish_spill(node->dirty, txn, NULL, 0, NULL, 0, &nameless);
 	err = update_commit(fs, txn, err);
 	if (still && !err)
 		dirty_spilled(node->dirty, nameless, 0, 0);

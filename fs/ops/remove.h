@@ -5,7 +5,7 @@
 #ifndef FS_OPS_REMOVE_H
 #define FS_OPS_REMOVE_H
 
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 
 struct dirty_file;
 

@@ -7,11 +7,12 @@
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
 #include "fs/editor_hooks.h"
-#include "fs/tree/dir_record.h"
+#include "fs/access/dir_record.h"
 #include "fs/ops/rename_exchange.h"
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 #include "fs/ops/move_keys.h"
 #include "fs/ops/remove.h"
 
@@ -114,13 +115,13 @@ static int move_file(struct rename_op *r)
 	if (err)
 		return err;
 	if (dirty != NULL && dirty->whole && r->node->shared == 0) {
-		err = dirty_publish(dirty, r->txn, &r->key_to);
+		err = publish_file(dirty, r->txn, &r->key_to);
 		return err ? err : editors_clear(r->fs, r->txn, from);
 	}
 	if (dirty != NULL) {
 		err = inode_entry(r->fs->separator, r->node, r->txn, &tree, &key);
 		if (!err)
-			err = dirty_publish(dirty, tree, &key);
+			err = publish_file(dirty, tree, &key);
 	}
 	if (!err)
 		err = move_renamed(r->txn, from, &r->key_to, r->found.known);

@@ -12,10 +12,11 @@
 #include "fs/ops/ops_internal.h"
 #include "fs/dirty/conflict.h"
 #include "fs/dirty/dirty_file.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
 #include "fs/editor_hooks.h"
-#include "fs/tree/dir_record.h"
-#include "fs/tree/lookup.h"
+#include "fs/access/dir_record.h"
+#include "fs/access/lookup.h"
 #include "fs/ops/move_keys.h"
 
 #include <errno.h>
@@ -178,7 +179,7 @@ static int store_side(struct exchange_op *x, const struct side *side)
 {
 	if (side->file_node == NULL || side->file_node->dirty == NULL)
 		return 0;
-	return dirty_publish(side->file_node->dirty, x->txn, &side->key);
+	return publish_file(side->file_node->dirty, x->txn, &side->key);
 }
 
 /* Get the memory that moving the nodes needs. */

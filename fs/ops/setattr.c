@@ -4,8 +4,8 @@
 #include "fs/ops/ops_internal.h"
 #include "fs/core.h"
 #include "fs/ops/file.h"
-#include "fs/tree/lookup.h"
-#include "fs/tree/timepoint.h"
+#include "fs/access/lookup.h"
+#include "fs/access/timepoint.h"
 #include "fs/meta/xattr_list.h"
 
 #include <errno.h>

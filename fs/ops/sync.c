@@ -1,6 +1,7 @@
 /* flush, which close() calls, and fsync. */
 #include "fs/ops/file.h"
 #include "fs/ops/ops_internal.h"
+#include "fs/access/flusher.h"
 #include "fs/core.h"
 #include "fs/dirty/dirty_file.h"
 

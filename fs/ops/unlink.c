@@ -2,7 +2,7 @@
 #include "fs/core.h"
 #include "fs/ops/ops_internal.h"
 #include "fs/ops/remove.h"
-#include "fs/tree/dir_record.h"
+#include "fs/access/dir_record.h"
 
 #include <errno.h>
 

@@ -1,6 +1,7 @@
 /* Writing to open files: into memory, or through to the store. */
 #include "fs/ops/file.h"
 #include "fs/ops/ops_internal.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
 #include "fs/dirty/dirty_file.h"
 
@@ -82,7 +83,7 @@ static int write_through(
 		err = inode_entry(fs->separator, node, txn, &tree, &key);
 	if (!err) {
 		dirty_stamp(node->dirty);
-		err = dirty_spill(node->dirty, tree, &key, offset, data, size, &nameless);
+		err = publish_spill(node->dirty, tree, &key, offset, data, size, &nameless);
 	}
 	err = update_commit(fs, txn, err);
 	if (!err && node->dirty->whole)

@@ -4,8 +4,8 @@
 #include "fs/ops/change_attr.h"
 #include "fs/ops/ops_internal.h"
 #include "fs/core.h"
-#include "fs/tree/lookup.h"
-#include "fs/tree/timepoint.h"
+#include "fs/access/lookup.h"
+#include "fs/access/timepoint.h"
 #include "fs/meta/xattr_list.h"
 
 #include <errno.h>

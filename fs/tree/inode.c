@@ -6,6 +6,7 @@
 #include "fs/tree/inode.h"
 
 #include "fs/fs.h"
+#include "fs/meta/stat.h"
 #include "fs/names/names.h"
 #include "fs/tree/dir_cookies.h"
 
@@ -401,6 +402,11 @@ bool inode_has_place(const struct inode *node)
 	while (node->parent != NULL)
 		node = node->parent;
 	return node->number == FS_ROOT;
+}
+
+bool inode_is_other(const struct inode *node, const struct attr *attr)
+{
+	return node->type != 0 && node->type != stat_type(node->kind, attr);
 }
 
 struct place inode_place(const struct inode *node)

@@ -20,6 +20,7 @@
 #define FS_TREE_INODE_H
 
 #include "keytree.h"
+#include "fs/names/key.h"
 #include "fs/table.h"
 
 #include <stdbool.h>
@@ -29,13 +30,8 @@
 
 struct dir_cookies;
 struct dirty_file;
+struct attr;
 struct known;
-
-enum inode_kind {
-	INODE_FILE,  /* an entry: the key that its place gives */
-	INODE_DIR,   /* a directory: the keys that begin with its place and a separator */
-	INODE_PIECE, /* a directory that is a piece of a long component (names.h) */
-};
 
 /** Where a node is. */
 struct place {
@@ -44,12 +40,6 @@ struct place {
 	const void *bytes; /* that its name stands for, at most NAMES_MAX; of the root, with which
 			      all keys begin */
 	size_t size;
-};
-
-/** Bytes of one key of either tree. */
-struct key {
-	size_t size;
-	unsigned char bytes[KT_KEY_MAX];
 };
 
 struct inode {
@@ -181,6 +171,10 @@ void inodes_swap(struct inodes *nodes, struct inode *a, struct inode *b, unsigne
 
 /** Has the node a place, and each directory above it? */
 bool inode_has_place(const struct inode *node);
+
+/** Is what lies at a node of another type than the node was given out as? Then others have replaced
+ *  what the node stands for. @param attr  of what lies there */
+bool inode_is_other(const struct inode *node, const struct attr *attr);
 
 /** The place of a node that has one. */
 struct place inode_place(const struct inode *node);

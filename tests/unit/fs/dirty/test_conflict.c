@@ -2,7 +2,7 @@
  * meanwhile: the writer hears ESTALE. What the file system itself does is no conflict. */
 #include "tests/unit/world.h"
 
-#include "fs/dirty/flusher.h"
+#include "fs/access/flusher.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #include "tests/unit/rng.h"
 #include "tests/unit/world.h"
 
-#include "fs/dirty/flusher.h"
+#include "fs/access/flusher.h"
 
 #include <errno.h>
 #include <fcntl.h>

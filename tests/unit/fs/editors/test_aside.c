@@ -3,7 +3,7 @@
  * f~. */
 #include "tests/unit/world.h"
 
-#include "fs/dirty/flusher.h"
+#include "fs/access/flusher.h"
 
 #include <errno.h>
 #include <fcntl.h>

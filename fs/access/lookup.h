@@ -1,7 +1,7 @@
 /* Questions to the store and to what is not in it yet: what is at a place, what does a name mean.
  */
-#ifndef FS_TREE_LOOKUP_H
-#define FS_TREE_LOOKUP_H
+#ifndef FS_ACCESS_LOOKUP_H
+#define FS_ACCESS_LOOKUP_H
 
 #include "fs/names/names.h"
 #include "fs/tree/inode.h"

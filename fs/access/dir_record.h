@@ -1,8 +1,8 @@
 /* Records of made directories. A directory that an application's keys imply has none, and shows the
  * mount's defaults; it gets one when something of it is set, when it is renamed, or when its last
  * file goes through the mount, since it stays then. */
-#ifndef FS_TREE_DIR_RECORD_H
-#define FS_TREE_DIR_RECORD_H
+#ifndef FS_ACCESS_DIR_RECORD_H
+#define FS_ACCESS_DIR_RECORD_H
 
 #include "fs/tree/inode.h"
 #include "fs/meta/stat.h"

@@ -3,8 +3,8 @@
  * A snapshot is opened anew for each request, so nothing of the store is held between them. One
  * that was deleted meanwhile, or replaced by another one of its name, is -ESTALE.
  */
-#ifndef FS_TREE_TIMEPOINT_H
-#define FS_TREE_TIMEPOINT_H
+#ifndef FS_ACCESS_TIMEPOINT_H
+#define FS_ACCESS_TIMEPOINT_H
 
 #include <stdint.h>
 

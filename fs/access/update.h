@@ -9,8 +9,8 @@
  *
  * Between update_begin() and update_end() no other thread sees a part of the change.
  */
-#ifndef FS_OPS_UPDATE_H
-#define FS_OPS_UPDATE_H
+#ifndef FS_ACCESS_UPDATE_H
+#define FS_ACCESS_UPDATE_H
 
 struct fs;
 struct key;

@@ -18,8 +18,8 @@
  * asked for just while it is sent gets the value that is sent: else the newer one could be known
  * first, and be overtaken by the older.
  */
-#ifndef FS_FOREIGN_PREFETCH_H
-#define FS_FOREIGN_PREFETCH_H
+#ifndef FS_OPS_PREFETCH_H
+#define FS_OPS_PREFETCH_H
 
 #include "keytree.h"
 

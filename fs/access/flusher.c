@@ -1,62 +1,15 @@
 /* The thread in the background. See flusher.h. */
-#include "fs/dirty/flusher.h"
+#include "fs/access/flusher.h"
 
-#include "fs/ops/update.h"
+#include "fs/access/update.h"
 #include "fs/dirty/dirty_file.h"
+#include "fs/access/publish.h"
 #include "fs/core.h"
 #include "fs/editor_hooks.h"
-#include "fs/tree/dir_record.h"
+#include "fs/access/dir_record.h"
 
 #include <assert.h>
 #include <errno.h>
-
-static int64_t flusher_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return core_ns(&now) / 1000000;
-}
-
-/* Make something due, unless it is already. */
-static void flusher_set_due(struct flusher *flusher, int64_t *due_ms, int64_t delay_ms)
-{
-	if (*due_ms != 0)
-		return;
-	*due_ms = flusher_clock_ms() + delay_ms;
-	if (flusher->running)
-		pthread_cond_signal(&flusher->wake);
-}
-
-void flusher_expect_flush(struct fs *fs)
-{
-	flusher_set_due(&fs->flusher, &fs->flusher.flush_due_ms,
-		(int64_t)fs->options.commit_seconds * 1000);
-}
-
-void flusher_expect_publish(struct fs *fs)
-{
-	flusher_set_due(&fs->flusher, &fs->flusher.store_due_ms, FLUSHER_STORE_MS);
-}
-
-void flusher_expect_delayed(struct fs *fs, struct dirty_file *dirty)
-{
-	dirty->plan = DIRTY_DELAYED;
-	dirty->due_ms = flusher_clock_ms() + FLUSHER_STORE_MS;
-	flusher_expect_publish(fs);
-}
-
-void flusher_touch(struct fs *fs, struct inode *directory)
-{
-	assert(directory->kind != INODE_FILE);
-	directory->touched_ns = core_now_ns();
-	if (!directory->touched) {
-		directory->touched = true;
-		directory->touched_next = fs->touched;
-		fs->touched = directory;
-	}
-	flusher_expect_publish(fs);
-}
 
 /* Is it time for content that is stored late? */
 static bool flusher_is_due(const struct dirty_file *dirty, int64_t now_ms)
@@ -79,7 +32,7 @@ static int flusher_publish(
 		return 0;
 	err = inode_entry(fs->separator, dirty->node, txn, &tree, &key);
 	if (!err)
-		err = dirty_publish(dirty, tree, &key);
+		err = publish_file(dirty, tree, &key);
 	dirty->lost = err == -ESTALE || err == -ENOENT;
 	return dirty->lost ? 0 : err;
 }
@@ -135,7 +88,7 @@ int flusher_publish_dirty(struct fs *fs, bool all)
 static void flusher_wait(struct fs *fs)
 {
 	struct flusher *flusher = &fs->flusher;
-	int64_t due = flusher->store_due_ms;
+	int64_t due = flusher->publish_due_ms;
 	struct timespec time;
 
 	if (due == 0 || (flusher->flush_due_ms != 0 && flusher->flush_due_ms < due))
@@ -165,16 +118,16 @@ static void *flusher_run(void *arg)
 
 	pthread_mutex_lock(&fs->lock);
 	while (!flusher->stop) {
-		bool store = flusher_take_due(&flusher->store_due_ms);
+		bool publish = flusher_take_due(&flusher->publish_due_ms);
 		bool flush = flusher_take_due(&flusher->flush_due_ms);
 
-		if (!store && !flush) {
+		if (!publish && !flush) {
 			flusher_wait(fs);
 			continue;
 		}
 		/* a failure is heard of by the next fsync, or close, of those concerned */
 		pthread_mutex_unlock(&fs->lock);
-		if (store)
+		if (publish)
 			flusher_publish_dirty(fs, false);
 		if (flush)
 			kt_flush(fs->store);

@@ -4,7 +4,7 @@
  * Two searches tell: one in the records, from the directory's own on; one in the entries, from the
  * file's key on, since what lies below the directory mostly follows right behind it.
  */
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 
 #include "fs/dirty/dirty_file.h"
 #include "fs/core.h"
@@ -393,7 +393,7 @@ int lookup_at_node(
 
 	if (node->shared != 0) {
 		err = lookup_shared(fs, txn, node, ret_found);
-		return !err && stat_is_other(node, &ret_found->known.attr) ? -ESTALE : err;
+		return !err && inode_is_other(node, &ret_found->known.attr) ? -ESTALE : err;
 	}
 	ret_found->tree = KT_ENTRIES;
 	if (!inode_has_place(node)) {
@@ -411,7 +411,7 @@ int lookup_at_node(
 	if (place.kind != INODE_FILE)
 		return lookup_dir(fs, txn, &place, &ret_found->key, ret_found);
 	err = lookup_file(fs, txn, &place, ret_found);
-	return !err && stat_is_other(node, &ret_found->known.attr) ? -ESTALE : err;
+	return !err && inode_is_other(node, &ret_found->known.attr) ? -ESTALE : err;
 }
 
 /* Has a directory files in memory only, at any depth? The value of the directory itself counts. */

@@ -1,5 +1,5 @@
 /* A change of the store together with what it changes in memory. See update.h. */
-#include "fs/ops/update.h"
+#include "fs/access/update.h"
 
 #include "fs/dirty/conflict.h"
 #include "fs/core.h"

@@ -1,9 +1,9 @@
 /* What is sent ahead behind files that were read. See prefetch.h. */
-#include "fs/foreign/prefetch.h"
+#include "fs/ops/prefetch.h"
 
 #include "fs/core.h"
 #include "fs/ops/file.h"
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 #include "fs/tree/children.h"
 
 #include <errno.h>
@@ -224,7 +224,7 @@ static int prefetch_child(struct run *run, const struct child *child, uint64_t *
 		return -ENOENT;
 	run->place.last = node->number;
 	if (node->lookups == 0 || stat_known(&child->stat, &known) != 0 ||
-		!prefetch_is_small(node, &known) || stat_is_other(node, &known.attr))
+		!prefetch_is_small(node, &known) || inode_is_other(node, &known.attr))
 		return -ENOENT;
 	if (node->sent == known.version && !run->place.again)
 		return -ENOENT;

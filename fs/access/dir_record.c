@@ -1,8 +1,8 @@
 /* Records of made directories. See dir_record.h. */
-#include "fs/tree/dir_record.h"
+#include "fs/access/dir_record.h"
 
 #include "fs/core.h"
-#include "fs/tree/lookup.h"
+#include "fs/access/lookup.h"
 
 #include <errno.h>
 
