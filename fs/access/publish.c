@@ -140,8 +140,8 @@ static int publish_is_shared(const struct dirty_file *dirty, struct kt_txn *txn,
 /* Others may have moved away the entry whose value this was to replace, or put another in its
  * place. That one has its number: this is another file then. But we may be moving it ourselves.
  * @return 0 and the attributes to be stored */
-static int publish_attr(const struct dirty_file *dirty, struct kt_txn *txn,
-	const struct key *key, struct attr *attr)
+static int publish_attr(const struct dirty_file *dirty, struct kt_txn *txn, const struct key *key,
+	struct attr *attr)
 {
 	struct known known = {0};
 	struct kt_stat stat;
