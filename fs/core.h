@@ -1,26 +1,21 @@
-/* The file system in memory, as the modules of fs/ share it.
+/* The state of a file system in memory, which the folders of fs/ share.
  *
- * Reading order:
- *     names, escape   keys and paths
- *     inode           who is referred to from outside, and where it is
- *     point           the present, or a snapshot
- *     attr, stat      attributes in a blob, and as a kernel sees them
- *     find, walk      questions to the store: what is at a place, what is in a directory
- *     update          a write transaction together with what it changes in memory
- *     gather, content what was written to a file and is not in the store yet
- *     scratch, aside  files of editors that are not for the store
- *     ahead           values for whoever is going to read them
- *     ops/            the operations of fs.h
- *     flusher         the thread in the background
- *     changes, notices   what others do to the store
- *     conflict        and to files that are being written
- *     snapdir         several file systems as one: the present, and snapshots of it
+ * The folders from the lowest to the highest; each uses those before it:
+ *     names/      keys and paths: key.h, names.h, escape.h
+ *     meta/       attributes in a blob, and as a kernel sees them: attr.h, stat.h, acl.h
+ *     tree/       inodes, children of a directory, offsets of listings: inode.h first
+ *     dirty/      what was written to a file and is not in the store yet: dirty_file.h first
+ *     foreign/    what other processes commit, and what is invalidated for it: foreign.h first
+ *     access/     how operations read and change the store: update.h first
+ *     editors/    files of editors that are not for the store; reached through editor_hooks.h
+ *     ops/        the operations of fs.h, a file for each
+ *     snapshots/  several file systems as one: the present, and snapshots of it
  *
- * Locks. fs->lock guards everything here. Whoever changes the store begins its write transaction
- * first and takes the lock then (update.h), so the lock is never held while waiting for another
- * writer; it is held while the transaction commits, so that nodes and keys agree for whoever holds
- * it. Who only reads takes the lock, begins a read transaction, and may let go of the lock before
- * reading much. kt_flush() is called without the lock.
+ * Locks. fs->lock guards everything here. A change of the store begins its write transaction first
+ * and takes the lock then (access/update.h), so the lock is never held while waiting for another
+ * writer. The lock is held while the transaction commits, so nodes and keys agree for every holder
+ * of the lock. A reader takes the lock, begins a read transaction, and may release the lock before
+ * it reads much. kt_flush() is called without the lock.
  */
 #ifndef FS_CORE_H
 #define FS_CORE_H
@@ -53,14 +48,14 @@ struct fs {
 	struct inode_numbers inode_numbers; /* numbers for files that are made in memory */
 	LIST_HEAD(, fs_file) files;	    /* open handles */
 	LIST_HEAD(, fs_dir) dirs;
-	struct dirty_file *dirty_files;	       /* of all files that have some */
+	struct dirty_file *dirty_files;	       /* all of them */
 	const struct fs_editor_hooks *editors; /* NULL: no file of an editor is special */
 	size_t aside_count;		       /* of these, how many were put aside (aside.h) */
 	struct dirty_file *abandoned;	       /* nameless entries to be deleted (conflict.h) */
 	struct inode *touched;		       /* directories whose times are to be recorded */
 	struct flusher flusher;
-	struct foreign foreign;	  /* of others */
-	struct prefetch prefetch; /* what is read, if nobody opens files */
+	struct foreign foreign;	  /* commits of other processes */
+	struct prefetch prefetch; /* which files are read, where the kernel opens none */
 	struct kept *kept;	  /* of the change under way (update.c) */
 };
 

@@ -96,7 +96,7 @@ bool fs_is_idle(struct fs *fs);
  *  @return 0 or the first error of publishing or flushing */
 int fs_close(struct fs *fs);
 
-/** What has changed, of what somebody may keep. */
+/** What a cache may hold of a file system. */
 enum fs_invalidate_kind {
 	FS_INVALIDATE_NAME,    /* what a name in a directory means, or that it means nothing */
 	FS_INVALIDATE_LISTING, /* the names in a directory, and its attributes */
@@ -104,7 +104,7 @@ enum fs_invalidate_kind {
 	FS_INVALIDATE_DATA,    /* content of a file, and its attributes */
 };
 
-/** Something that another writer of the store changed. */
+/** What a cache has to drop, since another process changed it. */
 struct fs_invalidation {
 	enum fs_invalidate_kind kind;
 	uint64_t node;	  /* that changed; with FS_INVALIDATE_NAME the directory */
@@ -114,22 +114,22 @@ struct fs_invalidation {
 			     asked for; who works in there should not notice */
 };
 
-/** Receives a notice. No lock is held: it may wait for requests to be answered. */
+/** Receives an invalidation. No lock is held: it may wait for requests to be answered. */
 typedef void fs_invalidate_fn(void *arg, const struct fs_invalidation *notice);
 
-/** Remember from now on what others change, for fs_invalidate(). To be called before anything is kept.
+/** Note foreign commits from now on, for fs_invalidate(). Called before anything is cached.
  *  With conflict_fail that is so from the start.
  *  @param ret_fd  becomes readable when there is something to be told that no commit of others
  *                 announces; not for reading, closed by fs_close(); NULL is allowed
  *  @return 0; -ENOMEM, -EMFILE or -ENFILE */
 int fs_watch(struct fs *fs, int *ret_fd);
 
-/** Tell of what others have committed since the last call, as far as it concerns nodes that are
- *  referred to. What this file system did is not told: its callers know. But that a directory,
- *  which others had taken away, is there again since something was put in it, they do not. One
- *  thread at a time.
+/** Report what other processes have committed since the last call, as far as it concerns nodes that
+ *  are referred to. Own changes are not reported, with one exception that callers cannot know: a
+ *  directory that another process removed is there again when something is put in it. One thread at
+ *  a time.
  *  @param tell  called for each; may be called without need
- *  @return 0; else what is kept may not be true: call again, and all is told again */
+ *  @return 0; else cached answers may be outdated: call again, and all is reported again */
 int fs_invalidate(struct fs *fs, fs_invalidate_fn *tell, void *arg);
 
 /** Find a name in a directory.
@@ -248,10 +248,9 @@ int fs_open_file(struct fs *fs, uint64_t node, int flags, struct fs_file **ret_f
  *  to be answered. */
 typedef void fs_prefetch_value_fn(void *arg, const void *value, size_t size);
 
-/** Open a regular file, and send its value ahead of whoever is going to read it, to be kept. Sent
- * is a small value that was not sent since it changed, if nobody else has the file open, and if all
- *  that others changed has been told (fs_invalidate()). While it is sent nobody opens or changes the
- * file.
+/** Open a regular file, and send its value to be cached before it is read. A value is sent if it is
+ *  small, was not sent since it changed, if the file is not open otherwise, and if all foreign
+ *  commits were invalidated (fs_invalidate()). The file is not opened or changed meanwhile.
  *  @param send  may not be called at all; NULL: as fs_open_file()
  *  @return as fs_open_file() */
 int fs_open_prefetch(struct fs *fs, uint64_t node, int flags, fs_prefetch_value_fn *send, void *arg,
@@ -268,9 +267,9 @@ int fs_read_node(struct fs *fs, uint64_t node, off_t offset, void *buf, size_t s
  *  it may wait for requests to be answered. */
 typedef void fs_prefetch_fn(void *arg, uint64_t node, const void *value, size_t size);
 
-/** Send values ahead: of small files that are referred to, behind those that fs_read_node() was
+/** Prefetch values: of small files that are referred to, behind those that fs_read_node() was
  *  asked for, as far as that seems to be of use; of one directory. To be called by the thread that
- *  calls fs_invalidate(), if any does: while others have changed what was not told yet, nothing is sent.
+ *  calls fs_invalidate(), if any does: while a foreign commit is not reported yet, nothing is sent.
  *  @return whether anything was due: then call it again, and fs_invalidate() before */
 bool fs_prefetch(struct fs *fs, fs_prefetch_fn *send, void *arg);
 

@@ -1,5 +1,10 @@
 /* A change of the store together with what it changes in memory.
  *
+ * The folder is how operations read and change the store, in reading order: timepoint.h begins a
+ * read transaction, update.h a write transaction, lookup.h finds what is at a place, dir_record.h
+ * writes records of directories, publish.h writes dirty files to the store, flusher.h does so in the
+ * background.
+ *
  *     err = update_begin(fs, &txn);         the write transaction, and then the lock
  *     ... look, and change the store ...
  *     err = update_commit(fs, txn, err);    commits, or aborts if err

@@ -1,4 +1,4 @@
-/* The entry that lies below content. See backing.h. */
+/* The entry below a dirty file. See backing.h. */
 #include "fs/editor_hooks.h"
 #include "fs/dirty/backing.h"
 

@@ -1,4 +1,5 @@
-/* The entry that lies below content: what was stored of it, or what it is written into. */
+/* The entry below a dirty file: a nameless entry that holds the start of whole content, or the
+ * value that is written into. */
 #ifndef FS_DIRTY_BACKING_H
 #define FS_DIRTY_BACKING_H
 

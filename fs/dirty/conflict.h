@@ -1,5 +1,5 @@
-/* Files that are being written while others change their entries: with fs_options.conflict_fail
- * the writer hears ESTALE, and the value of the others stays.
+/* Files that are being written while other processes change their entries: with
+ * fs_options.conflict_fail the writer gets ESTALE, and the value of the other process stays.
  *
  * Each entry knows the transaction that last wrote it. The node of a file that is open for writing
  * remembers this version. Whenever commits of others are noticed (foreign.h), before anything
@@ -9,13 +9,12 @@
  *     looks                ^              ^
  *                      at 6         at 9: seen is 8
  *
- * All behind seen is of others. So an entry of that version, or one that is gone, was changed by
- * others, unless the file was opened after that; and what has another version that is not behind
- * seen was changed by ourselves since the last look.
+ * All commits behind seen are foreign. An entry with such a version, or one that is gone, was
+ * changed by another process, unless the file was opened after that. An entry with another version
+ * that is not behind seen was changed by this file system since the last look.
  *
- * The handles that can write to it are stale then, for good, and what was written and is not in the
- * store yet is dropped there and then. So whatever stores content need not look: what could
- * overwrite the value of others is not there any more, and everybody sees that value.
+ * All handles that can write to the file are stale then, for good, and its dirty content is dropped
+ * at once. So publishing needs no check: nothing is left that could overwrite the foreign value.
  */
 #ifndef FS_DIRTY_CONFLICT_H
 #define FS_DIRTY_CONFLICT_H

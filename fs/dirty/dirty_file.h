@@ -1,19 +1,25 @@
-/* What was written to an open file and is not in the store under its key yet.
+/* Dirty files: what was written to a file and is not in the store under its key yet.
  *
- * whole: the content of a new file, of one that was truncated when it was opened, or of one that
- * was removed while open. The store has another value under the key, or none; this one takes its
- * place in one transaction (publish_file), or never, if the file was removed. It lies in memory,
- * or, past some size, in a nameless entry with what was gathered since on top:
+ * The folder, in reading order: write_buffer.h holds the written ranges in memory, dirty_file.h is
+ * a file with such ranges, backing.h finds the entry below them, flusher_due.h says when they are
+ * published, conflict.h drops them when other processes change the entry. access/publish.h writes
+ * them to the store.
  *
- *     gather        [written]      [written]
+ * A dirty file is *whole* if its content is that of a new file, of a file that was truncated when
+ * it was opened, or of a file that was removed while open. Whole content replaces the value under
+ * the key in one transaction, or is dropped if the file was removed. It lies in memory; past some
+ * size it lies in a nameless entry, with the write buffer on top:
+ *
+ *     buffer        [written]      [written]
  *     nameless  |---------------|                 size -->|
  *
- * What was put aside (aside.h) has the entry of another key below, in place of the nameless one.
+ * A file that was put aside (editors/aside.h) has the entry of another key as its backing, in place
+ * of the nameless entry.
  *
- * not whole: writes into an existing value, gathered for a moment. The value under the key lies
- * below.
+ * A dirty file that is not whole holds writes into an existing value for at most a second. The
+ * value under the key is its backing.
  *
- * Only open files have content, and scratch files: else it ends with the last handle.
+ * Only open files and scratch files are dirty: other dirty content ends with the last handle.
  */
 #ifndef FS_DIRTY_DIRTY_FILE_H
 #define FS_DIRTY_DIRTY_FILE_H
@@ -26,9 +32,9 @@
 struct aside;
 struct fs;
 
-/** What becomes of whole content when its file is closed. */
+/** What happens to whole content when its file is closed. */
 enum dirty_plan {
-	DIRTY_PUBLISH, /* it takes its place under the key */
+	DIRTY_PUBLISH, /* it is published under the key */
 	DIRTY_SCRATCH, /* it stays in memory, and goes with the mount (scratch.h) */
 	DIRTY_DELAYED, /* it is saved a moment later, unless it has gone by then */
 };
@@ -54,7 +60,7 @@ struct dirty_file {
 	bool replaces;	     /* the value of an entry that was there, with its attributes */
 };
 
-/** Begin to gather for a node that has no content. @return 0; -ENOMEM */
+/** Make the file of a node dirty that is not yet. @return 0; -ENOMEM */
 int dirty_begin(struct fs *fs, struct inode *node, struct dirty_file **ret_dirty);
 
 /** Make content whole and empty.

@@ -1,4 +1,4 @@
-/* Writes gathered in memory: the ranges of a file that were written and not stored yet.
+/* The ranges of a file that were written and are not in the store yet.
  *
  *     file    |--------------------------------------|
  *     ranges      [data  ]        [data      ][room]
@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** When so many bytes are gathered they should be stored. */
+/** A buffer with so many bytes is full. */
 #define WRITE_BUFFER_BYTES_MAX (1024 * 1024)
 
-/** And when so many ranges are. */
+/** So is a buffer with so many ranges. */
 #define WRITE_BUFFER_RANGES_MAX 4096
 
 struct write_range {
@@ -26,7 +26,7 @@ struct write_range {
 	unsigned char *data;
 };
 
-/** Zeroed: nothing gathered. */
+/** Zeroed: empty. */
 struct write_buffer {
 	struct write_range *ranges;
 	size_t count;
@@ -37,12 +37,12 @@ struct write_buffer {
 /** Drop all ranges. */
 void write_buffer_clear(struct write_buffer *buffer);
 
-/** Write a range over what was gathered.
+/** Write a range over what the buffer holds.
  *  @param data  size bytes; borrowed
  *  @return 0; -ENOMEM, and nothing has changed */
 int write_buffer_write(struct write_buffer *buffer, uint64_t offset, const void *data, size_t size);
 
-/** Copy what was gathered of a range over buf; the rest of buf stays. */
+/** Copy what the buffer holds of a range over buf; the rest of buf stays. */
 void write_buffer_read(const struct write_buffer *buffer, uint64_t offset, void *buf, size_t size);
 
 /** Drop what lies in a range. @return 0; -ENOMEM, and nothing has changed */
@@ -58,7 +58,7 @@ void write_buffer_truncate(struct write_buffer *buffer, uint64_t offset);
 /** End of the last range; 0 without ranges. */
 uint64_t write_buffer_end(const struct write_buffer *buffer);
 
-/** Is it time to store what was gathered? */
+/** Is it time to publish the buffer? */
 bool write_buffer_is_full(const struct write_buffer *buffer);
 
 #endif

@@ -1,25 +1,27 @@
-/* What others change in the store, for whoever keeps what the file system said before.
+/* Foreign commits: what other processes change in the store, for a caller that keeps what the file
+ * system said before (the kernel's cache). This folder finds out what that caller has to drop:
+ * foreign.h collects the commits to be compared, invalidate.h turns differing keys into
+ * invalidations.
  *
  *     commits    1   2   3   4*  5   6   7*  8          * made by this file system
  *                └───────┘       └───┘       └── ...    compared
  *
- * Whoever is told knows all that the file system itself does, so what is compared is what lies
- * between two commits of its own. A read transaction, seen, stands at the last commit that is known
- * or waits to be told; each commit of our own moves it (kt_commit_to()), after what others
- * committed before was set aside as a span. The two ends of a span pin their pages until it has
- * been told, which takes as long as the comparison.
+ * The caller knows all that this file system does itself, so only the commits between two of its
+ * own are compared. The read transaction `seen` stands at the last commit that is known or waits to
+ * be invalidated. Each own commit moves it (kt_commit_to()), after the foreign commits before were
+ * set aside as a *span*. The two ends of a span pin their pages until the span was compared.
  *
- * What is told of a key concerns the nodes that it had then. So what we have moved since is told
- * under the key that it has now, too; and a node that has none any more, or is known by its entry
- * since, is told for itself. Since is by the numbers of commits: a key that somebody wrote anew
- * after we moved what had it before has not moved.
+ * A key that differs concerns the nodes that it had at that commit. A key that this file system has
+ * moved since is invalidated under its new key as well. A node that has no key any more, or that is
+ * known by its entry since, is invalidated by itself. "Since" compares numbers of commits: a key
+ * that another process wrote anew after the move has not moved.
  *
- * A span ends, too, at each commit of others at which a request is answered (timepoint.h): what was
- * answered may be kept, also if it is not true any more, and as before, when it is told.
+ * A span also ends at each foreign commit at which a request is answered (access/timepoint.h): the
+ * answer may be cached, so changes after it are compared with just that commit.
  *
- * One thing that we do ourselves is not known to whoever is told: a file that is open keeps its
- * place in memory when others delete all other keys of its directory, and with them the directory.
- * When it is saved, or something else is put there, the directory is back.
+ * One own change is unknown to the caller: an open file keeps its place in memory when other
+ * processes delete all other keys of its directory, and with them the directory. When the file is
+ * published, or something else is put there, the directory is back: it was *revived*.
  */
 #ifndef FS_FOREIGN_FOREIGN_H
 #define FS_FOREIGN_FOREIGN_H
@@ -38,7 +40,7 @@ struct key;
 struct kt_txn;
 
 struct foreign {
-	struct kt_txn *seen;	    /* NULL: nobody wants to be told */
+	struct kt_txn *seen;	    /* NULL: nobody asked for invalidations */
 	struct foreign_span *first; /* to be told, in order */
 	struct foreign_span **last; /* where the next one goes */
 	bool invalidating;	    /* a span is being told */
@@ -49,20 +51,20 @@ struct foreign {
 	int wake_fd;			 /* eventfd: there are such */
 };
 
-/** Set aside what others have committed, at the begin of a change of our own. The caller has the
+/** Set aside foreign commits, at the begin of an own change. The caller has the
  * lock.
  *  @param txn  the change; borrowed
  *  @return 0; -ENOMEM */
 int foreign_before(struct fs *fs, const struct kt_txn *txn);
 
-/** Is all that a transaction shows known to whoever is told? The caller has the lock.
+/** Was all that a transaction shows invalidated? The caller has the lock.
  *  @param txn  a read transaction of the last commit, or of a snapshot; borrowed */
 bool foreign_is_told(const struct fs *fs, const struct kt_txn *txn);
 
-/** Is all that a read transaction sees known, or waits to be told? The caller has the lock. */
+/** Is all that a read transaction sees known, or set aside? The caller has the lock. */
 bool foreign_is_noticed(const struct fs *fs, const struct kt_txn *txn);
 
-/** Set aside what others have committed. The caller has the lock.
+/** Set aside foreign commits. The caller has the lock.
  *  @return 0; -ENOMEM */
 int foreign_notice(struct fs *fs);
 

@@ -1,10 +1,9 @@
-/* From keys that differ between two commits to what whoever keeps names, attributes and contents
- * has to forget.
+/* From keys that differ between two commits to the names, attributes and contents that a cache has
+ * to drop.
  *
- * From a key that differs the way goes down from the root, as far as nodes are known: below a
- * directory that nobody outside has asked for, nobody has kept anything. A name on the way means
- * something else if what it stood for, nothing, a file or a directory, is not what it stands for
- * now.
+ * From the root a path is followed along each differing key, as far as nodes are known: below a
+ * directory that nobody has looked up, nothing is cached. A name on the path has changed its
+ * meaning if it stands for another thing now: nothing, a file or a directory.
  */
 #ifndef FS_FOREIGN_INVALIDATE_H
 #define FS_FOREIGN_INVALIDATE_H
@@ -14,7 +13,7 @@
 struct key;
 struct kt_txn;
 
-/** Tell what differs. No lock is held.
+/** Invalidate what differs. No lock is held.
  *  @param from  the commit before, a read transaction; borrowed
  *  @param to    and the one after; likewise
  *  @param tell  called for each notice

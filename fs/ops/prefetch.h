@@ -1,22 +1,21 @@
-/* Values that are sent ahead: to whoever is going to read them, to be kept, before they are asked
- * for.
+/* Prefetch: values of small files are sent to the kernel's cache before they are read.
  *
- * That of a file that is opened goes with the answer (fs_open_prefetch()). In a read-only file system
- * nobody asks to open a file; there it is reading that is watched. Whoever has read two files of a
- * directory is sent those behind the second one, in the order of their keys, by a thread that
- * answers no requests (fs_prefetch()):
+ * The value of a file that is opened goes with the answer (fs_open_prefetch()). In a read-only file
+ * system the kernel opens no files, so reads are watched there. After two files of a directory were
+ * read, the files behind the second one are sent, in key order, by a thread that answers no
+ * requests (fs_prefetch()):
  *
- *     asked for   a b                  s
+ *     read        a b                  s
  *     sent            c d e ... r (16)   t u v ... (64)   w ...
  *
- * Who goes on where that ended is sent more the next time, who reads elsewhere less, and then
- * nothing. What was sent is not asked for, so it is the first file behind that says whether it was
- * of use. Where it was, the next directory begins with as many, and behind the first file.
+ * A reader that goes on where the sent files end is sent more the next time; a reader that reads
+ * elsewhere is sent less, and then nothing. A file that was sent is not read from here, so the
+ * first file behind those says whether they were of use. If they were, the next directory begins with as
+ * many, and behind its first file.
  *
- * What is sent stays true: all that others have committed up to then was told before (foreign.h),
- * and what they commit later is told after it, as the same thread does both. And a file that is
- * asked for just while it is sent gets the value that is sent: else the newer one could be known
- * first, and be overtaken by the older.
+ * What is sent stays true: all foreign commits up to then were invalidated before (foreign.h), and
+ * later ones are invalidated after it, by the same thread. A file that is read while it is sent
+ * gets the value that is sent: else the newer value could arrive first and be replaced by the older.
  */
 #ifndef FS_OPS_PREFETCH_H
 #define FS_OPS_PREFETCH_H

@@ -1,4 +1,8 @@
-/* Inodes: the files and directories that somebody outside refers to, in memory.
+/* Inodes: the files and directories that the caller refers to, in memory.
+ *
+ * The folder, in reading order: inode.h, open_file.h (a handle), children.h (the children of a
+ * directory in the store), position.h (a place between two children), dir_cookies.h (offsets of
+ * listings).
  *
  * An inode knows its place, which is the directory it is in and the bytes of the key that its name
  * stands for; its key is found by walking up. So a directory is renamed by moving one node, and all
