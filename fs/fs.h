@@ -40,8 +40,8 @@ struct fs_options {
 	const char *scratch;	 /* patterns (scratch.h); NULL: the usual ones; borrowed */
 	const char *subtree;	 /* path of the directory to show as the root; or NULL; borrowed
 				    during fs_open() */
-	bool conflict_fail; /* who writes to a file while others of the store change its entry gets
-			       ESTALE; else the last writer wins. fs_invalidate() is to be called */
+	bool conflict_fail; /* a writer gets ESTALE when another process has changed the entry of
+			       its file; else the last writer wins. Needs fs_invalidate() */
 	uint64_t ino_flip;  /* bits to flip in inode numbers, so that those of file systems that
 			      are shown as one differ */
 };
@@ -88,7 +88,7 @@ struct fs_setattr {
  *          path; -ENOENT there is no such snapshot; -ENOTDIR nor such a subtree */
 int fs_open(struct kt_store *store, const struct fs_options *options, struct fs **ret_fs);
 
-/** Does nobody hold a node, an open file or an open directory? */
+/** Are no nodes referred to, and no files and directories open? */
 bool fs_is_idle(struct fs *fs);
 
 /** Publish what open files still hold, flush, and end. Every open handle is released by that.
@@ -151,7 +151,7 @@ int fs_getattr(struct fs *fs, uint64_t node, struct stat *ret_stat);
 int fs_setattr(struct fs *fs, uint64_t node, struct fs_file *file, const struct fs_setattr *set,
 	struct stat *ret_stat);
 
-/** Somebody is about to write to a file: its privileges end. These are security.capability, and
+/** A file is going to be written to: its privileges end. These are security.capability, and
  *  the bits of the mode that set user and group.
  *  @param suid  the bits, too: the caller has no right to keep them
  *  @return 0; -EROFS; -ENOENT */

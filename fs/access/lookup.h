@@ -1,4 +1,4 @@
-/* Questions to the store and to what is not in it yet: what is at a place, what does a name mean.
+/* Lookup: what is at a place, and what a name means, in the store and among dirty files.
  */
 #ifndef FS_ACCESS_LOOKUP_H
 #define FS_ACCESS_LOOKUP_H
@@ -51,7 +51,7 @@ int lookup_at_target(
 int lookup_at_node(
 	struct fs *fs, struct kt_txn *txn, const struct inode *node, struct found *ret_found);
 
-/** What is known of a child that a walk has found (children.h).
+/** What is known of a child (children.h).
  *  @param known      the store has a file or a record there; else a directory is inferred
  *  @param ret_found  its key is not set */
 int lookup_by_stat(struct fs *fs, const struct place *place, bool known, const struct kt_stat *stat,

@@ -1,4 +1,4 @@
-/* What others change in the store. See foreign.h. */
+/* Foreign commits. See foreign.h. */
 #include "fs/core.h"
 
 #include "fs/dirty/conflict.h"
@@ -123,7 +123,7 @@ int fs_watch(struct fs *fs, int *ret_fd)
 	return err;
 }
 
-/* Begin two read transactions of the same commit, the last. Others may be committing. */
+/* Begin two read transactions of the same commit, the last. Other processes may be committing. */
 static int foreign_begin_both(struct kt_store *store, struct kt_txn **ret_a, struct kt_txn **ret_b)
 {
 	struct kt_txn *a = NULL, *b;
@@ -148,7 +148,7 @@ bool foreign_is_noticed(const struct fs *fs, const struct kt_txn *txn)
 	return seen == NULL || kt_txn_id(txn) == kt_txn_id(seen);
 }
 
-/* What was committed since changes->seen, if anything, is a span, and that moves on. */
+/* Foreign commits since foreign->seen become a span, and seen moves on. */
 int foreign_notice(struct fs *fs)
 {
 	struct foreign *foreign = &fs->foreign;
@@ -196,7 +196,7 @@ bool foreign_is_told(const struct fs *fs, const struct kt_txn *txn)
 	       (!foreign_is_pending(fs) && kt_txn_id(txn) == kt_txn_id(foreign->seen));
 }
 
-/* What is to be told next; NULL: nothing of the kind. */
+/* What is to be invalidated next; NULL: nothing of the kind. */
 struct next {
 	struct foreign_span *span;
 	struct foreign_left *left;
@@ -339,7 +339,7 @@ size_t foreign_moved(const struct fs *fs, uint64_t commit, struct key *key)
 	return count;
 }
 
-/* It could not be told: it is to be told again. */
+/* Invalidation failed: it is to be tried again. */
 static void foreign_put_back(struct fs *fs, const struct next *next)
 {
 	struct foreign *foreign = &fs->foreign;

@@ -1,4 +1,4 @@
-/* From keys that differ to what is told of them. See invalidate.h. */
+/* From keys that differ to invalidations. See invalidate.h. */
 #include "fs/foreign/invalidate.h"
 
 #include "fs/core.h"
@@ -16,7 +16,7 @@ struct diff {
 	bool records;		  /* of made directories; else entries */
 	fs_invalidate_fn *invalidate;
 	void *arg;
-	struct key before; /* the key that was told last */
+	struct key before; /* the key that was invalidated last */
 	bool told_root;	   /* its times may be those of any key */
 };
 

@@ -10,12 +10,13 @@
  *
  * A reader that goes on where the sent files end is sent more the next time; a reader that reads
  * elsewhere is sent less, and then nothing. A file that was sent is not read from here, so the
- * first file behind those says whether they were of use. If they were, the next directory begins with as
- * many, and behind its first file.
+ * first file behind those says whether they were of use. If they were, the next directory begins
+ * with as many, and behind its first file.
  *
  * What is sent stays true: all foreign commits up to then were invalidated before (foreign.h), and
  * later ones are invalidated after it, by the same thread. A file that is read while it is sent
- * gets the value that is sent: else the newer value could arrive first and be replaced by the older.
+ * gets the value that is sent: else the newer value could arrive first and be replaced by the
+ * older one.
  */
 #ifndef FS_OPS_PREFETCH_H
 #define FS_OPS_PREFETCH_H

@@ -10,7 +10,7 @@
  * directory too is met as a directory only: its value is a file in that directory.
  *
  * Pieces of long names (names.h) are met at their first key. Keys of a piece may have others
- * between them, so the walk remembers the pieces it is in.
+ * between them, so the iterator remembers the pieces it is in.
  */
 #ifndef FS_TREE_CHILDREN_H
 #define FS_TREE_CHILDREN_H
@@ -39,7 +39,7 @@ struct children {
 	struct position at;				     /* behind the last child */
 };
 
-/** Begin a walk in front of the first child.
+/** Begin in front of the first child.
  *  @param txn         a transaction; borrowed until children_close()
  *  @param directory   the place of the directory; borrowed
  *  @param prefix      its key; borrowed until children_close()
@@ -47,10 +47,10 @@ struct children {
 int children_open(struct kt_txn *txn, char separator, const struct place *directory,
 	const struct key *prefix, struct children *ret_children);
 
-/** Go on at a position of an earlier walk in the same directory. */
+/** Go on at a position of the same directory. */
 int children_seek(struct children *children, const struct position *position);
 
-/** The next child. walk->at is behind it then.
+/** The next child. children->at is behind it then.
  *  @return 0; -ENOENT no more */
 int children_next(struct children *children, struct child *ret_child);
 
