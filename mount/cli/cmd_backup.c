@@ -3,10 +3,13 @@
 #include "mount/cli/command.h"
 #include "mount/text/line.h"
 #include "mount/cli/progress.h"
+#include "mount/system/target.h"
 
 #include "keytree.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,15 +29,40 @@ static int backup_step(void *arg, uint64_t done, uint64_t total)
 	return progress_step(&backup->progress, done);
 }
 
-static int write_copy(
-	struct backup *backup, struct kt_txn *txn, struct kt_txn *since, bool to_stdout)
+static int backup_write_fd(struct backup *backup, struct kt_txn *txn, struct kt_txn *since, int fd)
 {
-	if (since == NULL)
-		return to_stdout ? kt_backup_fd(txn, STDOUT_FILENO, backup_step, backup)
-				 : kt_backup(txn, backup->dest, backup->flags, backup_step, backup);
-	return to_stdout ? kt_backup_since_fd(txn, since, STDOUT_FILENO, backup_step, backup)
-			 : kt_backup_since(
-				   txn, since, backup->dest, backup->flags, backup_step, backup);
+	return since == NULL ? kt_backup_fd(txn, fd, backup_step, backup)
+			     : kt_backup_since_fd(txn, since, fd, backup_step, backup);
+}
+
+/* A device or a pipe is written to as it is. */
+static int backup_write_special(
+	struct backup *backup, struct kt_txn *txn, struct kt_txn *since, const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	int err = fd < 0 ? -errno : backup_write_fd(backup, txn, since, fd);
+
+	if (fd >= 0 && close(fd) != 0 && !err)
+		err = -errno;
+	return err;
+}
+
+static int backup_write_file(struct backup *backup, struct kt_txn *txn, struct kt_txn *since)
+{
+	bool special;
+	char *path;
+	int err = target_resolve(backup->dest, &path, &special);
+
+	if (err)
+		return err;
+	if (special)
+		err = backup_write_special(backup, txn, since, path);
+	else if (since == NULL)
+		err = kt_backup(txn, path, backup->flags, backup_step, backup);
+	else
+		err = kt_backup_since(txn, since, path, backup->flags, backup_step, backup);
+	free(path);
+	return err;
 }
 
 /* Signals are held back where a file that is not complete would stay. */
@@ -44,7 +72,8 @@ static int copy(struct backup *backup, struct kt_txn *txn, struct kt_txn *since)
 	int err;
 
 	progress_init(&backup->progress, 0, !to_stdout);
-	err = write_copy(backup, txn, since, to_stdout);
+	err = to_stdout ? backup_write_fd(backup, txn, since, STDOUT_FILENO)
+			: backup_write_file(backup, txn, since);
 	progress_fini(&backup->progress);
 	if (!err)
 		return COMMAND_DONE;

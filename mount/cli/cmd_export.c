@@ -1,13 +1,13 @@
 /* keytree export: all of a store into a file of another format. */
 #include "mount/cli/command.h"
 #include "mount/cli/convert_run.h"
+#include "mount/system/target.h"
 
 #include "keytree.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,31 +20,21 @@ static int export_fail(const struct convert_run *export, const char *subject, in
 	return command_fail_errno(subject, "export", err);
 }
 
-/* Write to a file beside the one that is wanted, which takes its place when it is complete. */
 static int export_write_file(struct convert_run *export)
 {
 	struct convert *convert = &export->convert;
-	char *temporary;
-	int err = 0;
+	struct target target;
+	int err = target_open(convert->path, &target);
 
-	if (asprintf(&temporary, "%s.XXXXXX", convert->path) < 0)
-		return -ENOMEM;
-	convert->fd = mkostemp(temporary, O_CLOEXEC);
-	convert->file = temporary;
-	if (convert->fd < 0) {
-		err = -errno;
-		free(temporary);
+	if (err)
 		return err;
-	}
+	convert->fd = target.fd;
+	convert->file = target.temporary != NULL ? target.temporary : target.path;
 	err = export->format->write(convert);
-	if (!err && fsync(convert->fd) != 0)
-		err = -errno;
-	if (!err && rename(temporary, convert->path) != 0)
-		err = -errno;
-	if (err != 0)
-		unlink(temporary);
-	close(convert->fd);
-	free(temporary);
+	if (err)
+		target_discard(&target);
+	else
+		err = target_commit(&target);
 	return err;
 }
 
@@ -76,6 +66,13 @@ static int export_store(struct convert_run *export)
 	err = write_held(export, to_stdout);
 	if (err != 0)
 		status = export_fail(export, to_stdout ? "standard output" : convert->path, err);
+	if (!err && convert->left_out > 0)
+		fprintf(stderr,
+			"keytree: %s: export: %" PRIu64
+			" %s left out, which tar cannot hold: %s%s\n",
+			convert->path, convert->left_out,
+			convert->left_out == 1 ? "socket" : "sockets", convert->left_out_path,
+			convert->left_out == 1 ? "" : " ...");
 	kt_abort(convert->txn);
 	return command_close(export->store_path, convert->store, status);
 }

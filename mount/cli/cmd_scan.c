@@ -5,6 +5,7 @@
 #include "keytree.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,15 +27,21 @@ struct scan {
 	enum scan_format format;
 };
 
+/* Longest value that is printed, bytes: of a larger one the line has the size instead. It could be a
+ * hole of terabytes. */
+#define SCAN_VALUE_MAX (INT64_C(256) << 20)
+
 static int scan_print_json(struct kt_cursor *cursor)
 {
 	json_t *object;
 	struct kt_slice value;
 	struct kt_stat stat;
+	bool large;
 	int err;
 
 	err = kt_cursor_stat(cursor, &stat);
-	if (!err)
+	large = !err && stat.size > SCAN_VALUE_MAX;
+	if (!err && !large)
 		err = kt_cursor_value(cursor, &value);
 	if (err != 0)
 		return err;
@@ -44,8 +51,10 @@ static int scan_print_json(struct kt_cursor *cursor)
 		err = line_json_number(object, "mtime_ns", stat.mtime_ns);
 	if (!err)
 		err = line_json_number(object, "version", (int64_t)stat.version);
-	if (!err)
+	if (!err && !large)
 		err = line_json_bytes(object, "value", value);
+	if (!err && large)
+		err = line_json_number(object, "size", (int64_t)stat.size);
 	return line_json_print(err, object);
 }
 

@@ -32,6 +32,8 @@ struct convert {
 	uint64_t done;	  /* export: bytes of these */
 	struct progress progress;
 	struct convert_shared_entry *shared; /* export: entries seen that have several keys */
+	uint64_t left_out;		     /* export: sockets, which tar cannot hold */
+	char left_out_path[256];	     /* of the first of these, cut if need be */
 	char why[512];			     /* what is wrong with the file, if not empty */
 };
 

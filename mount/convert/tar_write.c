@@ -233,6 +233,12 @@ static int tar_write_record(void *arg, struct convert *convert, const struct rec
 		err = tar_find_path(writer, record->is_directory, &record->key);
 	if (err != 0)
 		return err == -ENOENT ? 0 : err;
+	if (archive_entry_filetype(writer->entry) == S_IFSOCK) {
+		if (convert->left_out++ == 0)
+			snprintf(convert->left_out_path, sizeof(convert->left_out_path), "%.255s",
+				writer->path);
+		return 0;
+	}
 	archive_entry_set_pathname(writer->entry, writer->path);
 	if (!err && archive_write_header(writer->archive, writer->entry) < ARCHIVE_WARN)
 		err = tar_fail(convert, writer->archive);

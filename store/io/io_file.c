@@ -238,6 +238,21 @@ static int open_new(struct creation *new, int *ret_fd)
 	return open_nameless(new, ret_fd) == 0 ? 0 : open_temp(new, ret_fd);
 }
 
+/* The new file gets owner and mode of the one that it replaces. Where a user may not give the owner,
+ * no group gets rights that the mode meant for another one. */
+static int take_rights(const struct creation *new, int fd)
+{
+	struct stat old;
+	mode_t mode;
+
+	if (fstatat(new->dir, new->name, &old, 0) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	mode = old.st_mode & 0777;
+	if (fchown(fd, old.st_uid, old.st_gid) < 0 && fchown(fd, (uid_t)-1, old.st_gid) < 0)
+		mode &= ~(mode_t)070;
+	return fchmod(fd, mode) < 0 ? -errno : 0;
+}
+
 /* Give the file its name, whoever has it. What has no name needs a hidden one first: only a rename
  * replaces. */
 static int take_name(struct creation *new)
@@ -284,11 +299,14 @@ static int sync_dir(const struct creation *new)
 static int fill_and_name(
 	struct creation *new, struct io *io, io_fill_fn *fill, void *arg, bool *ret_named)
 {
+	int fd = ((struct io_fd *)io)->fd;
 	int r = fill(arg, io);
 
+	if (r == 0 && new->replace)
+		r = take_rights(new, fd);
 	if (r < 0)
 		return r;
-	if (fsync(((struct io_fd *)io)->fd) < 0)
+	if (fsync(fd) < 0)
 		return -errno;
 	r = new->replace ? take_name(new) : give_name(new);
 	if (r < 0)
