@@ -231,6 +231,7 @@ static void test_offset_of_gone_name(void **state)
 
 			sprintf(name, "n%08u", i < left ? i : left - 1);
 			dir_cookies_seek(cookies, offsets[i], &at, &position);
+			assert_int_equal(position.size, strlen(name) + 1);
 			assert_string_equal((const char *)position.bytes, name);
 		}
 	}
