@@ -20,6 +20,7 @@
 #ifndef FS_CORE_H
 #define FS_CORE_H
 
+#include "fs/clock.h"
 #include "fs/fs.h"
 #include "fs/ops/prefetch.h"
 #include "fs/foreign/foreign.h"
@@ -63,18 +64,13 @@ struct fs {
 void file_free_all(struct fs *fs);
 void dir_free_all(struct fs *fs);
 
-static inline int64_t core_ns(const struct timespec *time)
-{
-	return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
-}
-
 /* The time for stamps: coarse, as the kernel's own file systems take it. */
 static inline int64_t core_now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	return core_ns(&now);
+	return clock_timespec_ns(&now);
 }
 
 #endif

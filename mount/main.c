@@ -18,7 +18,7 @@
  *     counts.h       how many requests there were; stat_mounts.h shows it
  */
 #include "mount/cli/command.h"
-#include "mount/system/mount_helper.h"
+#include "mount/cli/mount_helper.h"
 #include "mount/system/stdio.h"
 
 #include <errno.h>
@@ -75,8 +75,7 @@ static int print_help(const struct command *command)
 
 static int unknown_command(const char *name)
 {
-	fprintf(stderr, "keytree: unknown command '%s' (keytree help)\n", name);
-	return COMMAND_USAGE;
+	return command_usage(NULL, "unknown command '%s'", name);
 }
 
 /* Is help asked for, before a "--" ends the options? */
@@ -100,9 +99,8 @@ static bool run_general(int argc, char **argv, int *ret_status)
 	if (!version && !help)
 		return false;
 	if (argc > (version ? 1 : 2)) {
-		fprintf(stderr, "keytree: too many arguments, from '%s' on (keytree help)\n",
-			argv[version ? 1 : 2]);
-		*ret_status = COMMAND_USAGE;
+		*ret_status =
+			command_usage(NULL, "too many arguments: '%s'", argv[version ? 1 : 2]);
 	} else if (version) {
 		puts("keytree " KEYTREE_VERSION);
 		*ret_status = COMMAND_DONE;
@@ -139,10 +137,8 @@ int main(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN); /* a file that exceeds a limit is an error: EFBIG */
 	if (mount_helper_is(argv[0]))
 		return mount_helper_run(argc, argv);
-	if (argc < 2) {
-		fputs("keytree: which command? (keytree help)\n", stderr);
-		return COMMAND_USAGE;
-	}
+	if (argc < 2)
+		return command_usage(NULL, "no command given");
 	status = run_command(argc - 1, argv + 1);
 	if (fflush(stdout) != 0 && status == COMMAND_DONE)
 		return command_fail("standard output", NULL, strerror(errno));

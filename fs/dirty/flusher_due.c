@@ -11,7 +11,7 @@ int64_t flusher_clock_ms(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return core_ns(&now) / 1000000;
+	return clock_timespec_ns(&now) / 1000000;
 }
 
 /* Make something due, unless it is already. */

@@ -2,6 +2,7 @@
 #include "fs/core.h"
 
 #include "fs/dirty/conflict.h"
+#include "fs/event.h"
 #include "fs/foreign/invalidate.h"
 
 #include <assert.h>
@@ -285,7 +286,6 @@ void foreign_ended(struct fs *fs, uint64_t commit)
 
 int foreign_reviving(struct fs *fs, const struct inode *directory)
 {
-	static const uint64_t one = 1;
 	const struct inode *node = directory;
 	struct foreign_revived *revived;
 	int err;
@@ -302,8 +302,7 @@ int foreign_reviving(struct fs *fs, const struct inode *directory)
 	}
 	revived->next = fs->foreign.revived;
 	fs->foreign.revived = revived;
-	while (write(fs->foreign.wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	event_signal(fs->foreign.wake_fd);
 	return 0;
 }
 

@@ -69,17 +69,6 @@ void stat_touch(struct known *known)
 	known->attr.mtime_ns = known->mtime_ns;
 }
 
-static struct timespec timespec_of(int64_t ns)
-{
-	int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
-
-	if (rest < 0) {
-		seconds--;
-		rest += 1000000000;
-	}
-	return (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
-}
-
 mode_t stat_type(enum inode_kind kind, const struct attr *attr)
 {
 	if (kind != INODE_FILE)
@@ -112,10 +101,10 @@ void stat_fill(const struct fs *fs, enum inode_kind kind, const struct key *key,
 		.st_size = (off_t)known->size,
 		.st_blksize = 4096,
 		.st_blocks = (blkcnt_t)((known->stored + 511) / 512),
-		.st_mtim = timespec_of(known->mtime_ns),
-		.st_ctim = timespec_of(written_since ? known->mtime_ns : attr->ctime_ns),
+		.st_mtim = clock_timespec(known->mtime_ns),
+		.st_ctim = clock_timespec(written_since ? known->mtime_ns : attr->ctime_ns),
 	};
 	ret_stat->st_ino ^= fs->options.ino_flip;
 	ret_stat->st_atim =
-		attr->fields & ATTR_ATIME ? timespec_of(attr->atime_ns) : ret_stat->st_mtim;
+		attr->fields & ATTR_ATIME ? clock_timespec(attr->atime_ns) : ret_stat->st_mtim;
 }

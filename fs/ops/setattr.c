@@ -130,7 +130,7 @@ static void setattr_op_fini(struct setattr_op *op)
 
 static int64_t time_of(const struct timespec *time, int64_t now_ns)
 {
-	return time->tv_nsec == UTIME_NOW ? now_ns : core_ns(time);
+	return time->tv_nsec == UTIME_NOW ? now_ns : clock_timespec_ns(time);
 }
 
 static int check_size(const struct fs_setattr *set, const struct fs_file *file, mode_t mode)

@@ -2,8 +2,8 @@
  * another one. */
 #include "mount/cli/command.h"
 #include "mount/text/line.h"
-#include "mount/cli/progress.h"
 #include "mount/system/target.h"
+#include "mount/text/progress.h"
 
 #include "keytree.h"
 

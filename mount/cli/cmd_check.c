@@ -1,6 +1,6 @@
 /* keytree check: verify everything in a store. */
 #include "mount/cli/command.h"
-#include "mount/cli/progress.h"
+#include "mount/text/progress.h"
 
 #include "keytree.h"
 

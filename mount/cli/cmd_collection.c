@@ -45,7 +45,7 @@ static int collection_create(const char *path, const char *name)
 	struct kt_collection *collection;
 	struct line_key key;
 	struct kt_store *store;
-	int status = line_read_key(path, name, &key);
+	int status = command_read_key(path, name, &key);
 	int err;
 
 	if (status == COMMAND_DONE)

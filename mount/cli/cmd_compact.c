@@ -1,6 +1,6 @@
 /* keytree compact: make the file of a store as small as it can be. */
 #include "mount/cli/command.h"
-#include "mount/cli/progress.h"
+#include "mount/text/progress.h"
 #include "mount/text/human.h"
 
 #include "keytree.h"

@@ -15,7 +15,7 @@ static int delete_keys(const char *path, struct kt_txn *txn, char **keys, int co
 		struct line_key key;
 		int err;
 
-		if (line_read_key(path, keys[i], &key) != COMMAND_DONE)
+		if (command_read_key(path, keys[i], &key) != COMMAND_DONE)
 			return COMMAND_FAILED;
 		err = kt_delete(txn, key.bytes, key.size, 0);
 		if (err == -ENOENT) {

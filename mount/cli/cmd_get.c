@@ -41,7 +41,7 @@ static int get_run(const struct command *command, int argc, char **argv)
 		return COMMAND_USAGE;
 	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
 		return COMMAND_USAGE;
-	status = line_read_key(operands[0], operands[1], &key);
+	status = command_read_key(operands[0], operands[1], &key);
 	if (status == COMMAND_DONE)
 		status = command_begin(operands[0], KT_READ, &store, &txn);
 	if (status != COMMAND_DONE)

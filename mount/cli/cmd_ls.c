@@ -2,7 +2,9 @@
 #include "mount/text/columns.h"
 #include "mount/cli/command.h"
 #include "mount/text/line.h"
+#include "mount/text/output.h"
 
+#include "fs/clock.h"
 #include "fs/fs.h"
 #include "keytree.h"
 
@@ -53,8 +55,8 @@ static int print_details(const struct stat *stat)
 		mode[i + 1] = stat->st_mode & (0400U >> i) ? letters[i] : '-';
 	if (localtime_r(&stat->st_mtime, &tm) != NULL)
 		strftime(time, sizeof(time), "%Y-%m-%d %H:%M", &tm);
-	return command_wrote(printf("%s %5u %5u %10" PRIu64 " %s ", mode, stat->st_uid,
-				     stat->st_gid, (uint64_t)stat->st_size, time) > 0);
+	return output_wrote(printf("%s %5u %5u %10" PRIu64 " %s ", mode, stat->st_uid, stat->st_gid,
+				    (uint64_t)stat->st_size, time) > 0);
 }
 
 static int ls_print_name(const struct ls *ls, const char *name, enum human_style style)
@@ -62,11 +64,11 @@ static int ls_print_name(const struct ls *ls, const char *name, enum human_style
 	int err;
 
 	if (ls->line_end == '\0')
-		return command_wrote(fputs(name, stdout) >= 0);
-	err = command_wrote(fputs(human_style_begin(style), stdout) >= 0);
+		return output_wrote(fputs(name, stdout) >= 0);
+	err = output_wrote(fputs(human_style_begin(style), stdout) >= 0);
 	if (!err)
 		err = line_write_name(name);
-	return err != 0 ? err : command_wrote(fputs(human_style_end(style), stdout) >= 0);
+	return err != 0 ? err : output_wrote(fputs(human_style_end(style), stdout) >= 0);
 }
 
 static enum human_style style_of(const struct fs_entry *entry)
@@ -94,8 +96,7 @@ static int ls_print_json(const char *name, const struct fs_entry *entry, const c
 	if (!err)
 		err = line_json_number(object, "size", stat->st_size);
 	if (!err)
-		err = line_json_number(object, "mtime_ns",
-			stat->st_mtim.tv_sec * 1000000000 + stat->st_mtim.tv_nsec);
+		err = line_json_number(object, "mtime_ns", clock_timespec_ns(&stat->st_mtim));
 	if (!err && target != NULL)
 		err = line_json_bytes(object, "target", (struct kt_slice){target, strlen(target)});
 	return line_json_print(err, object);
@@ -109,10 +110,10 @@ static int print_line(
 	if (!err)
 		err = ls_print_name(ls, name, style_of(entry));
 	if (!err && target != NULL)
-		err = command_wrote(fputs(" -> ", stdout) >= 0);
+		err = output_wrote(fputs(" -> ", stdout) >= 0);
 	if (!err && target != NULL)
 		err = ls_print_name(ls, target, HUMAN_PLAIN);
-	return err != 0 ? err : command_wrote(putchar(ls->line_end) != EOF);
+	return err != 0 ? err : output_wrote(putchar(ls->line_end) != EOF);
 }
 
 static int ls_print_entry(const struct ls *ls, const char *name, const struct fs_entry *entry)

@@ -135,7 +135,7 @@ static int put_run(const struct command *command, int argc, char **argv)
 		return command_usage(command, "VALUE and -f exclude each other");
 
 	put.path = operands[0];
-	status = line_read_key(operands[0], operands[1], &put.key);
+	status = command_read_key(operands[0], operands[1], &put.key);
 	if (status != COMMAND_DONE)
 		return status;
 	if (count == 3)

@@ -134,7 +134,8 @@ static bool scan_take_option(struct scan *scan, int option)
 /* @return false after a failure, which has been printed */
 static bool read_bound(const char *path, struct bound *bound)
 {
-	return bound->text == NULL || line_read_key(path, bound->text, &bound->key) == COMMAND_DONE;
+	return bound->text == NULL ||
+	       command_read_key(path, bound->text, &bound->key) == COMMAND_DONE;
 }
 
 static int scan_run(const struct command *command, int argc, char **argv)

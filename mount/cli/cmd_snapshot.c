@@ -1,6 +1,7 @@
 /* keytree snapshot: keep points in time, list them, forget them, go back to one. */
 #include "mount/cli/command.h"
 #include "mount/text/line.h"
+#include "mount/text/output.h"
 #include "mount/text/human.h"
 
 #include "keytree.h"
@@ -130,7 +131,7 @@ static int print_snapshot(void *arg, const struct kt_snapshot *snapshot)
 			snapshot->entries);
 	}
 	err = line_write_name(snapshot->name);
-	return err != 0 ? err : command_wrote(putchar('\n') != EOF);
+	return err != 0 ? err : output_wrote(putchar('\n') != EOF);
 }
 
 static int snapshot_list(const struct use *use, struct kt_store *store)

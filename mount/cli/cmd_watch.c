@@ -2,6 +2,7 @@
 #include "mount/cli/print_changes.h"
 #include "mount/cli/command.h"
 #include "mount/text/line.h"
+#include "mount/text/output.h"
 
 #include "keytree.h"
 
@@ -43,7 +44,7 @@ static int watch_print_commit(struct watch *watch)
 	kt_abort(print->from);
 	print->from = print->to;
 	if (!err)
-		err = command_wrote(fflush(stdout) == 0);
+		err = output_wrote(fflush(stdout) == 0);
 	return err;
 }
 
@@ -112,7 +113,7 @@ static int watch_run(const struct command *command, int argc, char **argv)
 	if (count < 0)
 		return COMMAND_USAGE;
 	watch.path = operands[0];
-	if (count > 1 && line_read_key(watch.path, operands[1], &watch.prefix) != 0)
+	if (count > 1 && command_read_key(watch.path, operands[1], &watch.prefix) != 0)
 		return COMMAND_FAILED;
 	return watch_store(&watch);
 }
@@ -121,7 +122,7 @@ const struct command cmd_watch = {
 	.name = "watch",
 	.operands = "STORE [PREFIX] [-0 | --json]",
 	.summary = "print each key that anybody changes",
-	.help = "Prints a line for each key that begins with PREFIX when it was print, by an\n"
+	.help = "Prints a line for each key that begins with PREFIX when it was changed, by an\n"
 		"application, a command or a mount, until it is interrupted:\n\n"
 		"  + KEY        it was added\n"
 		"  - KEY        it was removed\n"

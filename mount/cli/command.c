@@ -1,5 +1,6 @@
 /* What commands share: options, error lines, opening and closing the store. */
 #include "mount/cli/command.h"
+#include "mount/text/line.h"
 
 #include "keytree.h"
 
@@ -50,7 +51,7 @@ int command_operands(const struct command *command, int argc, char **argv, int m
 		return -1;
 	}
 	if (max >= 0 && count > max) {
-		command_usage(command, "too many arguments, from '%s' on", argv[optind + max]);
+		command_usage(command, "too many arguments: '%s'", argv[optind + max]);
 		return -1;
 	}
 	*ret_operands = argv + optind;
@@ -61,11 +62,15 @@ int command_usage(const struct command *command, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "keytree: %s: ", command->name);
+	fprintf(stderr, "keytree: %s%s", command != NULL ? command->name : "",
+		command != NULL ? ": " : "");
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fprintf(stderr, " (keytree %s --help)\n", command->name);
+	if (command != NULL)
+		fprintf(stderr, " (keytree %s --help)\n", command->name);
+	else
+		fputs(" (keytree help)\n", stderr);
 	return COMMAND_USAGE;
 }
 
@@ -96,9 +101,11 @@ int command_fail_errno(const char *subject, const char *what, int err)
 	return command_fail(subject, what, kt_strerror(NULL, err));
 }
 
-int command_wrote(bool ok)
+int command_read_key(const char *path, const char *text, struct line_key *ret_key)
 {
-	return ok ? 0 : errno != 0 ? -errno : -EIO;
+	int err = line_read_key(text, ret_key);
+
+	return err ? command_fail_errno(path, "key", err) : COMMAND_DONE;
 }
 
 int command_fail_output(const char *subject, const char *what, int err)

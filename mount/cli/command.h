@@ -13,6 +13,7 @@
 
 struct kt_store;
 struct kt_txn;
+struct line_key;
 
 /** Exit status of every command. */
 enum command_status {
@@ -67,13 +68,20 @@ int command_option(const struct command *command, int argc, char **argv, const c
 int command_operands(const struct command *command, int argc, char **argv, int min, int max,
 	char ***ret_operands);
 
-/** Print a usage error and where help is. @return COMMAND_USAGE */
+/** Print a usage error and where help is.
+ *  @param command  NULL: the error is not of one command
+ *  @return COMMAND_USAGE */
 int command_usage(const struct command *command, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /** Read a decimal number from the command line.
  *  @return false when text is not one, or too large */
 bool command_number(const char *text, uint64_t *ret_number);
+
+/** Read a key as the user typed it; a failure is printed.
+ *  @param path  the store as the user named it
+ *  @return COMMAND_DONE or COMMAND_FAILED */
+int command_read_key(const char *path, const char *text, struct line_key *ret_key);
 
 /** Print keytree: SUBJECT: what: why.
  *  @param subject  the store, or the directory, as the user named it
@@ -84,11 +92,6 @@ int command_fail(const char *subject, const char *what, const char *why);
 
 /** The same for the error of a library call made last by this thread. @return COMMAND_FAILED */
 int command_fail_errno(const char *subject, const char *what, int err);
-
-/** Tell whether output was written.
- *  @param ok  what the call for it said, right before
- *  @return 0; or -errno */
-int command_wrote(bool ok);
 
 /** As command_fail_errno() for a call that also printed: when that is what failed, it is told of.
  *  @return COMMAND_FAILED */

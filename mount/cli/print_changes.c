@@ -2,6 +2,7 @@
 #include "mount/cli/print_changes.h"
 #include "mount/cli/command.h"
 #include "mount/text/line.h"
+#include "mount/text/output.h"
 #include "mount/text/human.h"
 
 #include <errno.h>
@@ -123,7 +124,7 @@ int print_changes_print(
 	if (print->json)
 		return print_changes_json(sign, key, from, to);
 	style = from == NULL ? HUMAN_GREEN : to == NULL ? HUMAN_RED : HUMAN_YELLOW;
-	err = command_wrote(
+	err = output_wrote(
 		printf("%s%s%s ", human_style_begin(style), sign, human_style_end(style)) > 0);
 	return err != 0 ? err : line_print_key(*key, print->line_end);
 }

@@ -11,7 +11,7 @@
 #ifndef MOUNT_CONVERT_CONVERT_H
 #define MOUNT_CONVERT_CONVERT_H
 
-#include "mount/cli/progress.h"
+#include "mount/text/progress.h"
 
 #include "keytree.h"
 

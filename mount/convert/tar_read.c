@@ -3,6 +3,7 @@
  */
 #include "mount/convert/tar.h"
 
+#include "fs/clock.h"
 #include "fs/meta/attr.h"
 #include "fs/names/names.h"
 #include "fs/meta/xattr_list.h"
@@ -85,11 +86,6 @@ static bool is_piece(const char *path)
 	return length >= NAMES_PIECE_MAX && strcmp(name + length - 2, "%+") == 0;
 }
 
-static int64_t get_ns(time_t seconds, long ns)
-{
-	return (int64_t)seconds * 1000000000 + ns;
-}
-
 static int get_xattrs(struct reader *reader)
 {
 	struct kt_slice value, list;
@@ -132,12 +128,12 @@ static int get_attributes(struct reader *reader)
 	if (archive_entry_atime_is_set(entry)) {
 		attr->fields |= ATTR_ATIME;
 		attr->atime_ns =
-			get_ns(archive_entry_atime(entry), archive_entry_atime_nsec(entry));
+			clock_ns(archive_entry_atime(entry), archive_entry_atime_nsec(entry));
 	}
 	if (attr->xattrs.size > 0)
 		attr->fields |= ATTR_XATTR;
 	reader->record.stat.mtime_ns =
-		get_ns(archive_entry_mtime(entry), archive_entry_mtime_nsec(entry));
+		clock_ns(archive_entry_mtime(entry), archive_entry_mtime_nsec(entry));
 	return err;
 }
 

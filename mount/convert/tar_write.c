@@ -3,6 +3,7 @@
  */
 #include "mount/convert/tar.h"
 
+#include "fs/clock.h"
 #include "fs/meta/attr.h"
 #include "fs/names/names.h"
 #include "fs/meta/stat.h"
@@ -107,9 +108,9 @@ static void set_xattrs(struct archive_entry *entry, const struct attr *attr)
 static void set_time(
 	int64_t ns, struct archive_entry *entry, void (*set)(struct archive_entry *, time_t, long))
 {
-	int64_t seconds = ns / 1000000000 - (ns % 1000000000 < 0);
+	struct timespec time = clock_timespec(ns);
 
-	set(entry, (time_t)seconds, (long)(ns - seconds * 1000000000));
+	set(entry, time.tv_sec, time.tv_nsec);
 }
 
 static int set_attributes(struct writer *writer, const struct record *record)

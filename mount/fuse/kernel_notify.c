@@ -2,6 +2,7 @@
 
 #include "mount/fuse/ops.h"
 
+#include "fs/event.h"
 #include "fs/fs.h"
 #include "keytree.h"
 
@@ -28,14 +29,6 @@ struct kernel_notify {
 	bool started;
 	pthread_t thread;
 };
-
-static void wake(int event_fd)
-{
-	const uint64_t one = 1;
-
-	while (write(event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
 
 /* Drop attributes, and pages if it is more than these.
  * @return 0; -ENOENT the kernel does not know the node */
@@ -88,7 +81,7 @@ static void notify_prefetch(const struct kernel_notify *notify)
 	while (read(notify->due_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
 	if (fs_prefetch(notify->fs, notify_store_value, (void *)notify))
-		wake(notify->due_fd); /* there may be more, when all has been told again */
+		event_signal(notify->due_fd); /* there may be more, when all has been told again */
 }
 
 /* @return 0 or an error: not all was told */
@@ -166,14 +159,14 @@ int kernel_notify_start(
 
 void kernel_notify_prefetch(struct kernel_notify *notify)
 {
-	wake(notify->due_fd);
+	event_signal(notify->due_fd);
 }
 
 void kernel_notify_stop(struct kernel_notify *notify)
 {
 	if (!notify->started)
 		return;
-	wake(notify->stop_fd);
+	event_signal(notify->stop_fd);
 	pthread_join(notify->thread, NULL);
 	notify->started = false;
 }

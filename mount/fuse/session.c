@@ -3,6 +3,8 @@
 #include "mount/fuse/kernel_notify.h"
 #include "mount/system/mountinfo.h"
 
+#include "fs/event.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -74,18 +76,10 @@ void session_block_signals(void)
 
 /* ---- serving ---- */
 
-static void notify(int event_fd)
-{
-	const uint64_t one = 1;
-
-	while (write(event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
 static void stop_threads(struct session *session)
 {
 	fuse_session_exit(session->fuse);
-	notify(session->stop_fd);
+	event_signal(session->stop_fd);
 }
 
 /* Wait for a request. @return false when serving is to end */
@@ -97,7 +91,7 @@ static bool wait_for_request(const struct worker *worker)
 
 	atomic_fetch_sub(&session->busy, 1);
 	if (atomic_load(&session->draining))
-		notify(session->idle_fd);
+		event_signal(session->idle_fd);
 	count = epoll_wait(worker->epoll_fd, events, 2, -1);
 	atomic_fetch_add(&session->busy, 1);
 	for (int i = 0; i < count; i++) {

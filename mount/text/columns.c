@@ -1,6 +1,6 @@
 /* The most columns in which all names find room. See columns.h. */
 #include "mount/text/columns.h"
-#include "mount/cli/command.h"
+#include "mount/text/output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,11 +62,11 @@ static int print_row(const struct column_name *names, size_t count, size_t rows,
 		size_t width = widest(names + i - row, columns_rest(i - row, count, rows)) + GAP;
 		size_t blank = i + rows < count ? width - width_of(names[i].text) : 0;
 
-		err = command_wrote(
+		err = output_wrote(
 			printf("%s%s%s%*s", human_style_begin(names[i].style), names[i].text,
 				human_style_end(names[i].style), (int)blank, "") >= 0);
 	}
-	return err != 0 ? err : command_wrote(putchar('\n') != EOF);
+	return err != 0 ? err : output_wrote(putchar('\n') != EOF);
 }
 
 int columns_print(const struct column_name *names, size_t count)

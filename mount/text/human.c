@@ -1,6 +1,8 @@
 /* Sizes and times in words, and colours. See human.h. */
 #include "mount/text/human.h"
 
+#include "fs/clock.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,14 +61,9 @@ void human_size(uint64_t bytes, char ret_text[HUMAN_SIZE_SIZE])
 	snprintf(ret_text, HUMAN_SIZE_SIZE, "%.*f %s", size < 10 ? 1 : 0, size, units[unit]);
 }
 
-static time_t seconds_of(int64_t time_ns)
-{
-	return time_ns / 1000000000 - (time_ns % 1000000000 < 0);
-}
-
 void human_local_time(int64_t time_ns, char ret_text[HUMAN_TIME_SIZE])
 {
-	time_t seconds = seconds_of(time_ns);
+	time_t seconds = clock_timespec(time_ns).tv_sec;
 	struct tm tm;
 
 	localtime_r(&seconds, &tm);
@@ -75,7 +72,7 @@ void human_local_time(int64_t time_ns, char ret_text[HUMAN_TIME_SIZE])
 
 void human_utc_time(int64_t time_ns, char ret_text[HUMAN_TIME_SIZE])
 {
-	time_t seconds = seconds_of(time_ns);
+	time_t seconds = clock_timespec(time_ns).tv_sec;
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);

@@ -1,8 +1,8 @@
 /* Keys and names by escape.h of the file system, JSON by jansson. */
 #include "mount/text/line.h"
 #include "mount/text/base64.h"
-#include "mount/cli/command.h"
 #include "mount/text/human.h"
+#include "mount/text/output.h"
 
 #include "fs/names/escape.h"
 
@@ -16,17 +16,17 @@
 static const struct escape_set key_set = {(const unsigned char *)"\0\n", 2};
 static const struct escape_set name_set = {(const unsigned char *)"\n", 1};
 
-int line_read_key(const char *subject, const char *text, struct line_key *ret_key)
+int line_read_key(const char *text, struct line_key *ret_key)
 {
 	size_t size = strlen(text);
 
 	if (size > sizeof(ret_key->bytes))
-		return command_fail_errno(subject, "key", -ENAMETOOLONG);
+		return -ENAMETOOLONG;
 	size = escape_decode(key_set, text, size, ret_key->bytes);
 	if (size > KT_KEY_MAX)
-		return command_fail_errno(subject, "key", -ENAMETOOLONG);
+		return -ENAMETOOLONG;
 	ret_key->size = size;
-	return COMMAND_DONE;
+	return 0;
 }
 
 /* Bytes as they are printed. A terminal does not get those that it would obey.
@@ -53,7 +53,7 @@ static char *make_text(struct escape_set set, const char *bytes, size_t size, si
 static int write_escaped(struct escape_set set, const char *bytes, size_t size)
 {
 	char *text = make_text(set, bytes, size, &size);
-	int err = text != NULL ? command_wrote(fwrite(text, 1, size, stdout) == size) : -ENOMEM;
+	int err = text != NULL ? output_wrote(fwrite(text, 1, size, stdout) == size) : -ENOMEM;
 
 	free(text);
 	return err;
@@ -61,10 +61,10 @@ static int write_escaped(struct escape_set set, const char *bytes, size_t size)
 
 int line_print_key(struct kt_slice key, char end)
 {
-	int err = end == '\0' ? command_wrote(fwrite(key.data, 1, key.size, stdout) == key.size)
+	int err = end == '\0' ? output_wrote(fwrite(key.data, 1, key.size, stdout) == key.size)
 			      : write_escaped(key_set, key.data, key.size);
 
-	return err != 0 ? err : command_wrote(putchar(end) != EOF);
+	return err != 0 ? err : output_wrote(putchar(end) != EOF);
 }
 
 void line_read_name(char *text)
@@ -119,7 +119,7 @@ int line_json_print(int err, json_t *object)
 	if (!err && object == NULL)
 		err = -ENOMEM;
 	if (!err)
-		err = command_wrote(
+		err = output_wrote(
 			json_dumpf(object, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF);
 	json_decref(object);
 	return err;

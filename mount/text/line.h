@@ -18,10 +18,8 @@ struct line_key {
 	char bytes[3 * KT_KEY_MAX]; /* room for the text, which may be longer */
 };
 
-/** Read a key as the user typed it; a failure is printed.
- *  @param subject  the store as the user named it
- *  @return COMMAND_DONE or COMMAND_FAILED */
-int line_read_key(const char *subject, const char *text, struct line_key *ret_key);
+/** Read a key as the user typed it. @return 0; -ENAMETOOLONG */
+int line_read_key(const char *text, struct line_key *ret_key);
 
 /** Print a key on standard output, and what ends it.
  *  @param end  newline; or NUL: the bytes of the key as they are

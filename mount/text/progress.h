@@ -2,8 +2,8 @@
  * order when it is interrupted. Standard error gets one line that is written over again and again;
  * when it is no terminal, nothing.
  */
-#ifndef MOUNT_CLI_PROGRESS_H
-#define MOUNT_CLI_PROGRESS_H
+#ifndef MOUNT_TEXT_PROGRESS_H
+#define MOUNT_TEXT_PROGRESS_H
 
 #include <signal.h>
 #include <stdbool.h>

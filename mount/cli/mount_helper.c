@@ -1,5 +1,5 @@
 /* From the arguments of mount(8) to those of keytree mount. See mount_helper.h. */
-#include "mount/system/mount_helper.h"
+#include "mount/cli/mount_helper.h"
 #include "mount/cli/command.h"
 #include "mount/system/mount_options.h"
 

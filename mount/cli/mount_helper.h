@@ -4,8 +4,8 @@
  *
  * It is keytree mount, with those words of OPTIONS left out that mean something to mount(8) alone.
  */
-#ifndef MOUNT_SYSTEM_MOUNT_HELPER_H
-#define MOUNT_SYSTEM_MOUNT_HELPER_H
+#ifndef MOUNT_CLI_MOUNT_HELPER_H
+#define MOUNT_CLI_MOUNT_HELPER_H
 
 #include <stdbool.h>
 

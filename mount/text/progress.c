@@ -1,5 +1,5 @@
 /* One line on a terminal, and signals held back. See progress.h. */
-#include "mount/cli/progress.h"
+#include "mount/text/progress.h"
 #include "mount/text/human.h"
 
 #include <errno.h>
