@@ -409,8 +409,9 @@ int kt_set_attr(
 	err = entry_edit_part(txn, key, key_size, &entry);
 	if (!err && !entry.exists)
 		return -ENOENT;
-	if (!err)
-		err = entry_set_attr(&entry, attr, attr_size);
+	if (err != 0)
+		return err;
+	err = entry_set_attr(&entry, attr, attr_size);
 	if (!err)
 		err = entry_fit(&entry);
 	if (!err)

@@ -242,8 +242,9 @@ int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 	err = entry_edit(from, from_key, from_size, &source);
 	if (!err && !source.exists)
 		return -ENOENT;
-	if (!err)
-		err = entry_open(to, to_key, to_size, &target);
+	if (err != 0) /* nothing has changed: the transaction goes on */
+		return err;
+	err = entry_open(to, to_key, to_size, &target);
 	if (!err && target.exists)
 		return -EEXIST;
 	if (!err)
