@@ -85,6 +85,10 @@ struct kt_slice {
 /** Longest name of a snapshot, in bytes. */
 #define KT_NAME_MAX 255
 
+/** A string literal as the two arguments key and key_size, or value and value_size:
+ *  kt_put(txn, KT_STR("user/1"), KT_STR("Ada")). */
+#define KT_STR(literal) ("" literal), (sizeof(literal) - 1)
+
 /** Flags of kt_open(). */
 enum kt_open_flag {
 	KT_CREATE = 1 << 0,    /* make the store if the file does not exist */
@@ -339,6 +343,23 @@ KT_API int kt_commit_to(struct kt_txn *txn, unsigned flags, struct kt_txn *reade
  *  @param txn  taken; NULL is allowed */
 KT_API void kt_abort(struct kt_txn *txn);
 
+/** Most attempts of one kt_transact(). */
+#define KT_TRANSACT_TRIES 10
+
+/** Changes the store in a transaction of kt_transact(). It may be called again after -EAGAIN.
+ *  @param arg  what was given to kt_transact()
+ *  @param txn  a write transaction; kt_transact() ends it
+ *  @return 0 to commit; else the transaction is aborted and kt_transact() returns it. -EAGAIN is
+ *          returned only after KT_TRANSACT_TRIES attempts */
+typedef int kt_transact_fn(void *arg, struct kt_txn *txn);
+
+/** Begin a write transaction, call a function, and commit.
+ *  @param change  called once for each attempt
+ *  @param arg     given to change
+ *  @param flags   enum kt_commit_flag, combined
+ *  @return 0; what change returned; as kt_begin() and kt_commit(); -EINVAL unknown flags */
+KT_API int kt_transact(struct kt_store *store, kt_transact_fn *change, void *arg, unsigned flags);
+
 /** Number of the transaction: for a read transaction that of the last commit it sees, for a write
  *  transaction its own. Numbers grow by one with each commit. */
 KT_API uint64_t kt_txn_id(const struct kt_txn *txn);
@@ -576,6 +597,13 @@ KT_API int kt_count(struct kt_txn *txn, struct kt_count *ret_count);
  *  @return 0; -ENOENT no such key */
 KT_API int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice *ret_value);
 
+/** Copy the value of a key into memory of the caller.
+ *  @param buf       size bytes; borrowed. After a failure its content is undefined
+ *  @param ret_size  size of the value; written with -ERANGE too. May be NULL
+ *  @return 0; -ENOENT no such key; -ERANGE the value is larger than buf */
+KT_API int kt_get_copy(struct kt_txn *txn, const void *key, size_t key_size, void *buf, size_t size,
+	size_t *ret_size);
+
 /** Is there such a key? @return 0 or an error */
 KT_API int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_contains);
 
@@ -596,6 +624,31 @@ KT_API int kt_put(
  *  @param flags  enum kt_delete_flag, combined
  *  @return 0; -ENOENT no such key (not with KT_MISSING_OK) */
 KT_API int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned flags);
+
+/** Write a key's value, as kt_put(), if the entry has a certain version. An entry that this
+ *  transaction has written has the version kt_txn_id().
+ *  @param version  kt_stat() told it; 0: write only if the key does not exist
+ *  @return as kt_put(); -ESTALE the entry has another version, is gone, or exists with version 0:
+ *          nothing has changed, and the transaction goes on */
+KT_API int kt_put_if(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
+	size_t value_size, uint64_t version);
+
+/** Delete an entry if it has a certain version.
+ *  @param version  as for kt_put_if(); 0: succeed only if the key does not exist
+ *  @return 0; -ESTALE as for kt_put_if() */
+KT_API int kt_delete_if(struct kt_txn *txn, const void *key, size_t key_size, uint64_t version);
+
+/** Delete all entries with from <= key < to. The cost is that of the entries.
+ *  @param from       NULL: from the first key
+ *  @param to         NULL: to the last key
+ *  @param ret_count  how many there were; may be NULL
+ *  @return 0; after an error the transaction can only be aborted, if entries were deleted */
+KT_API int kt_delete_range(struct kt_txn *txn, const void *from, size_t from_size, const void *to,
+	size_t to_size, uint64_t *ret_count);
+
+/** Delete all entries whose keys begin with prefix. @return as kt_delete_range() */
+KT_API int kt_delete_prefix(
+	struct kt_txn *txn, const void *prefix, size_t size, uint64_t *ret_count);
 
 /** Delete all entries of a tree. Costs the same whatever it holds, unless this transaction changed
  * the tree before; the space is freed in steps by the commits that follow. Of a collection: delete
@@ -738,6 +791,21 @@ typedef int kt_update_fn(void *arg, const struct kt_slice *old, struct kt_slice 
 KT_API int kt_update(
 	struct kt_txn *txn, const void *key, size_t key_size, kt_update_fn *update, void *arg);
 
+/** Receives one entry of kt_each().
+ *  @param arg    what was given to kt_each()
+ *  @param key    valid during the call
+ *  @param value  a view, as of kt_get()
+ *  @return 0 to go on; else kt_each() ends and returns it */
+typedef int kt_each_fn(void *arg, const struct kt_slice *key, const struct kt_slice *value);
+
+/** Visit the entries whose keys begin with prefix, in order.
+ *  @param prefix  size bytes; borrowed; size 0: all entries
+ *  @param each    called for each; may change the tree through txn
+ *  @param arg     given to each
+ *  @return 0; what each returned */
+KT_API int kt_each(
+	struct kt_txn *txn, const void *prefix, size_t size, kt_each_fn *each, void *arg);
+
 /** Read an unsigned number of a fixed width, little-endian.
  *  @param width  1, 2, 4 or 8 bytes
  *  @return 0; -ENOENT; -EMSGSIZE the value has another size; -EINVAL another width */
@@ -771,6 +839,46 @@ KT_API int kt_get_string(
 /** Write a string, without its NUL. @return as kt_put() */
 KT_API int kt_put_string(struct kt_txn *txn, const void *key, size_t key_size, const char *string);
 
+/** Read text that people edit: the value without its last newline, if it ends with one.
+ *  @param ret_text  NUL-terminated; memory of the transaction, valid until it ends
+ *  @return 0; -ENOENT; -EILSEQ the value has a NUL byte in it */
+KT_API int kt_get_text(struct kt_txn *txn, const void *key, size_t key_size, const char **ret_text);
+
+/** Write text, without its NUL and without adding a newline. @return as kt_put() */
+KT_API int kt_put_text(struct kt_txn *txn, const void *key, size_t key_size, const char *text);
+
+/** Read a whole number that is written as text: decimal digits, perhaps with a sign in front, and
+ *  with white space or newlines around them.
+ *  @return 0; -ENOENT; -EILSEQ the value is something else, or 256 bytes and more; -ERANGE the
+ *          number does not fit */
+KT_API int kt_get_long(struct kt_txn *txn, const void *key, size_t key_size, int64_t *ret_number);
+
+/** Write a whole number as text. @return as kt_put() */
+KT_API int kt_put_long(struct kt_txn *txn, const void *key, size_t key_size, int64_t number);
+
+/* ---- numbers in keys ------------------------------------------------------------------------- */
+
+/** Bytes of a number that is part of a key. */
+#define KT_KEY_NUMBER_SIZE 8
+
+/** Write a number in bytes that sort as the numbers do. */
+KT_API void kt_key_put_u64(unsigned char ret_key[KT_KEY_NUMBER_SIZE], uint64_t number);
+
+/** The number that kt_key_put_u64() wrote. */
+KT_API uint64_t kt_key_get_u64(const unsigned char key[KT_KEY_NUMBER_SIZE]);
+
+/** The same for signed numbers: negative ones sort first. */
+KT_API void kt_key_put_i64(unsigned char ret_key[KT_KEY_NUMBER_SIZE], int64_t number);
+
+/** The number that kt_key_put_i64() wrote. */
+KT_API int64_t kt_key_get_i64(const unsigned char key[KT_KEY_NUMBER_SIZE]);
+
+/** The same for doubles, from -infinity to infinity; -0.0 sorts before 0.0. */
+KT_API void kt_key_put_double(unsigned char ret_key[KT_KEY_NUMBER_SIZE], double number);
+
+/** The number that kt_key_put_double() wrote. */
+KT_API double kt_key_get_double(const unsigned char key[KT_KEY_NUMBER_SIZE]);
+
 /* ---- cursors --------------------------------------------------------------------------------- */
 
 /** Open a cursor over the tree of txn. It stands nowhere yet. Changes through the same
@@ -800,6 +908,9 @@ KT_API int kt_cursor_last(struct kt_cursor *cursor);
 /** Go to the first entry of the range whose key is >= key. @return 0; -ENOENT there is none */
 KT_API int kt_cursor_seek(struct kt_cursor *cursor, const void *key, size_t key_size);
 
+/** Go to the last entry of the range whose key is <= key. @return 0; -ENOENT there is none */
+KT_API int kt_cursor_seek_le(struct kt_cursor *cursor, const void *key, size_t key_size);
+
 /** Go to the next entry; from nowhere, to the first. @return 0; -ENOENT there is none (the cursor
  *  then stands after the last) */
 KT_API int kt_cursor_next(struct kt_cursor *cursor);
@@ -807,6 +918,16 @@ KT_API int kt_cursor_next(struct kt_cursor *cursor);
 /** Go to the previous entry; from nowhere, to the last. @return 0; -ENOENT there is none (the
  *  cursor then stands before the first) */
 KT_API int kt_cursor_prev(struct kt_cursor *cursor);
+
+/** Go to the next name: to the first key whose bytes behind skip, up to and with the next '/', differ
+ *  from those of the key the cursor stands on; from nowhere, to the first. Keys below a name are
+ *  passed over with one search. All keys of the range must have the same first skip bytes, as after
+ *  kt_cursor_set_prefix().
+ *  @param skip      bytes of the key in front of the name
+ *  @param ret_name  valid as kt_cursor_key(). A name that ends with '/' has keys below; if an entry
+ *                   has that name as well, it comes before, without '/'
+ *  @return 0; -ENOENT there is none; -EINVAL the key has less than skip bytes */
+KT_API int kt_cursor_next_name(struct kt_cursor *cursor, size_t skip, struct kt_slice *ret_name);
 
 /** Key of the entry the cursor stands on. Valid until the cursor moves or closes.
  *  The cursor must stand on an entry. */
@@ -818,6 +939,14 @@ KT_API int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value)
 
 /** What is known of the entry the cursor stands on. @return as kt_cursor_value() */
 KT_API int kt_cursor_stat(struct kt_cursor *cursor, struct kt_stat *ret_stat);
+
+/** Write the value of the entry the cursor stands on, as kt_put(). The cursor stays on it.
+ *  @return as kt_put(); -ENOENT as kt_cursor_value() */
+KT_API int kt_cursor_put(struct kt_cursor *cursor, const void *value, size_t value_size);
+
+/** Delete the entry the cursor stands on. kt_cursor_next() and kt_cursor_prev() go on from there.
+ *  @return as kt_delete(); -ENOENT as kt_cursor_value() */
+KT_API int kt_cursor_delete(struct kt_cursor *cursor);
 
 #ifdef __cplusplus
 }

@@ -85,4 +85,10 @@ struct move_entry_buffer {
 /** Have a cell point into the buffer. @return 0; -EUCLEAN it does not fit */
 int move_entry_pack(struct move_entry_buffer *buffer, struct cell *cell);
 
+/** The entry that a cursor stands on.
+ *  @param ret_txn  the handle that the cursor was opened with
+ *  @param ret_key  its key there; valid until the cursor moves or closes
+ *  @return 0; -ENOENT it stands on none */
+int cursor_entry(const struct kt_cursor *cursor, struct kt_txn *ret_txn, struct kt_slice *ret_key);
+
 #endif

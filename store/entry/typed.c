@@ -19,6 +19,26 @@ int kt_get_or_insert(struct kt_txn *txn, const void *key, size_t key_size, const
 	return err != 0 ? err : kt_get(txn, key, key_size, ret_value);
 }
 
+int kt_get_copy(struct kt_txn *txn, const void *key, size_t key_size, void *buf, size_t size,
+	size_t *ret_size)
+{
+	struct kt_stat stat;
+	size_t got;
+	int err = kt_read(txn, key, key_size, 0, buf, size, &got);
+
+	stat.size = got;
+	if (!err && got == size) /* there may be more */
+		err = kt_stat(txn, key, key_size, &stat);
+	if (err != 0)
+		return err;
+	if (ret_size != NULL)
+		*ret_size = stat.size;
+	if (stat.size <= size)
+		return 0;
+	return error_set(-ERANGE, "the value has %llu bytes, the buffer %zu",
+		(unsigned long long)stat.size, size);
+}
+
 int kt_update(struct kt_txn *txn, const void *key, size_t key_size, kt_update_fn *update, void *arg)
 {
 	struct kt_slice old, new = {NULL, 0};

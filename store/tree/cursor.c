@@ -512,6 +512,18 @@ struct kt_slice kt_cursor_key(const struct kt_cursor *cursor)
 		cursor->key + cursor->prefix_size, cursor->key_size - cursor->prefix_size};
 }
 
+int cursor_entry(const struct kt_cursor *cursor, struct kt_txn *ret_txn, struct kt_slice *ret_key)
+{
+	if (cursor->state != ON)
+		return -ENOENT;
+	*ret_txn = (struct kt_txn){.txn = cursor->txn,
+		.tree = (unsigned)(cursor->tree - cursor->txn->trees),
+		.prefix = cursor->prefix,
+		.prefix_size = cursor->prefix_size};
+	*ret_key = kt_cursor_key(cursor);
+	return 0;
+}
+
 /* Have the cell the cursor stands on. */
 static int current_cell(struct kt_cursor *cursor)
 {
