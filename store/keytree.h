@@ -486,6 +486,12 @@ typedef int kt_diff_fn(void *arg, const struct kt_slice *key, const struct kt_st
  *  @return 0; what each returned; -EINVAL other stores or trees */
 KT_API int kt_diff(struct kt_txn *from, struct kt_txn *to, kt_diff_fn *each, void *arg);
 
+/** Tell what differs below a prefix. Keys are told whole.
+ *  @param prefix  size bytes; borrowed
+ *  @return as kt_diff() */
+KT_API int kt_diff_prefix(struct kt_txn *from, struct kt_txn *to, const void *prefix, size_t size,
+	kt_diff_fn *each, void *arg);
+
 /** Bring all entries and made directories back to what they were at a point in time, in one
  *  transaction, not flushed, at the cost of the difference. What was there before stays in the
  * snapshots that keep it, newer ones too: taking one first makes it possible to undo this.
