@@ -201,6 +201,19 @@ KT_API const char *kt_name(const struct kt_store *store);
  *  @return a string of this thread, valid until its next call of kt_strerror() */
 KT_API const char *kt_strerror(const struct kt_store *store, int err);
 
+/** Receives one message of the library.
+ *  @param arg      what was given to kt_set_log()
+ *  @param message  one line without newline; valid during the call */
+typedef void kt_log_fn(void *arg, const char *message);
+
+/** Have the library say what went wrong when it is found, not only to the caller that meets the
+ *  error: damage in a file, as page and reason. The library never prints by itself. Valid for all
+ *  stores of the process.
+ *  @param log  may be called by any thread, by several at once, and must not use the library;
+ *              NULL: no messages, as in the beginning
+ *  @param arg  given to log */
+KT_API void kt_set_log(kt_log_fn *log, void *arg);
+
 /** Bring every commit so far, by anyone, to the disk.
  *  @return 0; -EIO and others: the disk failed, and the store takes no more writes, from nobody,
  *          until all have closed it */

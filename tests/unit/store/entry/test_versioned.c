@@ -3,11 +3,15 @@
 #include "tests/unit/fixture.h"
 
 #include "keytree.h"
+#include "store/format.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct kt_txn *begin(struct fixture *f, unsigned flags)
 {
@@ -306,6 +310,39 @@ static void refusals(void **state)
 	fixture_assert_sound(f->store);
 }
 
+static void note_message(void *arg, const char *message)
+{
+	snprintf(arg, 200, "%s", message);
+}
+
+/* Damage is told to the log when it is met; without a log nothing is. */
+static void log_of_damage(void **state)
+{
+	struct fixture *f = *state;
+	char message[200] = "";
+	struct kt_slice value;
+	struct stat st;
+	int fd;
+
+	assert_int_equal(kt_put(begin(f, KT_WRITE), KT_STR("k"), KT_STR("v")), 0);
+	commit(f);
+	assert_int_equal(kt_close(f->store), 0);
+	f->store = NULL;
+	fd = open(f->temp.path, O_RDWR);
+	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	for (off_t at = PAGE_FIRST * 4096; at < st.st_size; at += 4096)
+		assert_int_equal(pwrite(fd, "damage", 6, at + 100), 6);
+	close(fd);
+	kt_set_log(note_message, message);
+	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+	assert_int_equal(kt_get(begin(f, KT_READ), KT_STR("k"), &value), -EUCLEAN);
+	assert_memory_equal(message, "page ", 5);
+	kt_set_log(NULL, NULL);
+	message[0] = '\0';
+	assert_int_equal(kt_get(f->txn, KT_STR("k"), &value), -EUCLEAN);
+	assert_string_equal(message, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +354,7 @@ int main(void)
 		FIXTURE_BOTH(transact_again),
 		FIXTURE_BOTH(transact_nested),
 		FIXTURE_BOTH(refusals),
+		FIXTURE_FILE(log_of_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,25 +13,28 @@ static void put(struct kt_txn *txn, const char *key, const char *value)
 	assert_int_equal(kt_put(txn, key, strlen(key), value, strlen(value)), 0);
 }
 
-static int tell(void *arg, const struct kt_slice *key, const struct kt_stat *from,
-	const struct kt_stat *to)
+static int tell(
+	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
 {
 	char *text = arg;
 
-	sprintf(text + strlen(text), "%c%.*s ", from == NULL ? '+' : to == NULL ? '-' : '=',
+	sprintf(text + strlen(text), "%c%.*s ",
+		from == NULL ? '+'
+		: to == NULL ? '-'
+			     : '=',
 		(int)key->size, (const char *)key->data);
 	return 0;
 }
 
-static int stop(void *arg, const struct kt_slice *key, const struct kt_stat *from,
-	const struct kt_stat *to)
+static int stop(
+	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
 {
 	(void)tell(arg, key, from, to);
 	return 7;
 }
 
-static void assert_diff(struct kt_txn *from, struct kt_txn *to, const char *prefix,
-	const char *expected)
+static void assert_diff(
+	struct kt_txn *from, struct kt_txn *to, const char *prefix, const char *expected)
 {
 	char text[1000] = "";
 
@@ -72,8 +75,7 @@ static void below_a_prefix(void **state)
 	assert_diff(from, to, "q", "");
 	assert_int_equal(kt_diff_prefix(from, to, KT_STR("p/"), stop, text), 7);
 	assert_string_equal(text, "=p/a ");
-	assert_int_equal(
-		kt_diff_prefix(from, to, long_prefix, sizeof(long_prefix), tell, text), 0);
+	assert_int_equal(kt_diff_prefix(from, to, long_prefix, sizeof(long_prefix), tell, text), 0);
 	kt_abort(from);
 	kt_abort(to);
 }
