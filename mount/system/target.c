@@ -19,7 +19,8 @@ int target_resolve(const char *path, char **ret_path, bool *ret_special)
 			return -errno; /* a link that leads nowhere is no name for a new file */
 		real = strdup(path);
 	} else {
-		*ret_special = !S_ISREG(stat_buf.st_mode);
+		*ret_special = S_ISCHR(stat_buf.st_mode) || S_ISBLK(stat_buf.st_mode) ||
+			       S_ISFIFO(stat_buf.st_mode);
 		real = realpath(path, NULL);
 	}
 	if (real == NULL)

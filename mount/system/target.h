@@ -38,7 +38,7 @@ void target_discard(struct target *target);
 /** Where does a name lead?
  *  @param path      borrowed
  *  @param ret_path  the same file, without a symbolic link at its end; free with free()
- *  @param ret_special  it is there and no regular file
+ *  @param ret_special  it is a device or a pipe
  *  @return 0, also where there is no file of that name; any errno of stat(2) */
 int target_resolve(const char *path, char **ret_path, bool *ret_special);
 
