@@ -152,15 +152,17 @@ const struct command cmd_backup = {
 	.name = "backup",
 	.operands = "STORE DEST [--replace] [--snapshot NAME] [--since NAME]",
 	.summary = "copy a store while it is in use",
-	.help = "Writes a store that holds what STORE holds at one point in time into the file "
-		"DEST,\n"
-		"which must not exist and appears when it is complete and on the disk; \"-\" is\n"
-		"standard output. Everything is verified on the way. Snapshots come along.\n\n"
-		"  --replace         a store DEST that is there, once the copy is whole\n"
-		"  --snapshot NAME   what a snapshot keeps instead of the present, without "
-		"snapshots\n"
-		"  --since NAME      only what changed since a snapshot, with which keytree import "
-		"brings\n"
-		"                    a backup from there to here\n",
+	.help = "Copies STORE, as it is at one point in time and with its snapshots, to the new "
+		"file\n"
+		"DEST; \"-\" is standard output. DEST appears when the copy is complete and on the "
+		"disk.\n"
+		"Every page is verified while it is copied.\n\n"
+		"  --replace         replace an existing DEST when the copy is complete\n"
+		"  --snapshot NAME   copy snapshot NAME instead of the current state; no snapshots "
+		"are\n"
+		"                    included\n"
+		"  --since NAME      write only the changes since snapshot NAME; apply them to an "
+		"older\n"
+		"                    backup with keytree import\n",
 	.run = backup_run,
 };

@@ -86,11 +86,11 @@ const struct command cmd_check = {
 	.name = "check",
 	.operands = "STORE",
 	.summary = "verify everything in a store",
-	.help = "Reads the whole store and verifies it: each page and each block of a value "
-		"against\n"
-		"its checksum, order, counts, and free space. Changes nothing. Prints a line for "
-		"each\n"
-		"finding, and nothing for a sound store.\n"
+	.help = "Reads the whole store and verifies checksums, the order of keys, all counts and "
+		"the\n"
+		"free space. Changes nothing. Prints one line for each error, and nothing if the "
+		"store\n"
+		"is sound.\n"
 		"Exit status 0: sound; 1: damage was found; 3: the check could not run.\n",
 	.run = check_run,
 };

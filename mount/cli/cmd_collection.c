@@ -102,13 +102,12 @@ static int collection_run(const struct command *command, int argc, char **argv)
 const struct command cmd_collection = {
 	.name = "collection",
 	.operands = "list|create STORE [NAME] [-0 | --json]",
-	.summary = "list and make collections",
-	.help = "A collection is all keys that begin with NAME and a '/'. One that was made stays "
-		"when\n"
-		"it is empty; a mount shows it as a directory.\n\n"
-		"  list STORE          list those that were made and those that have keys\n"
-		"  create STORE NAME   make one\n\n"
-		"  -0, --null          raw names, each ended by a NUL\n"
-		"  --json              one object on a line: name\n",
+	.summary = "list and create collections",
+	.help = "A collection is all keys that begin with NAME and a '/'. A mount shows it as a\n"
+		"directory. A created collection remains when its last key is deleted.\n\n"
+		"  list STORE          list created collections and those that have keys\n"
+		"  create STORE NAME   create an empty collection\n\n"
+		"  -0, --null          print raw names, each ended by a NUL\n"
+		"  --json              print one object on a line: name\n",
 	.run = collection_run,
 };

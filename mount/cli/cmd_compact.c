@@ -74,9 +74,12 @@ const struct command cmd_compact = {
 	.name = "compact",
 	.operands = "STORE",
 	.summary = "make the file of a store smaller",
-	.help = "Makes the file about as small as that of a store freshly loaded with the same\n"
-		"content, in small steps. It may be interrupted: what was done stays. What "
-		"snapshots\n"
-		"keep is not moved; delete them first to get the smallest file.\n",
+	.help = "Moves data to the front of the file and cuts the free end off. The file becomes "
+		"about\n"
+		"as small as that of a new store with the same content. The work is done in small "
+		"steps\n"
+		"and can be interrupted; what is done stays done. Data that snapshots keep is not "
+		"moved:\n"
+		"delete snapshots first to get the smallest file.\n",
 	.run = compact_run,
 };

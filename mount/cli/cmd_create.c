@@ -22,9 +22,9 @@ static int create_run(const struct command *command, int argc, char **argv)
 const struct command cmd_create = {
 	.name = "create",
 	.operands = "STORE",
-	.summary = "make an empty store",
-	.help = "Makes an empty store in the file STORE, which must not exist. Only you can read "
-		"it\n"
-		"(mode 0600); chmod it to share it.\n",
+	.summary = "create an empty store",
+	.help = "Creates an empty store in the new file STORE. The file has mode 0600; use chmod "
+		"to let\n"
+		"other users read or write it.\n",
 	.run = create_run,
 };

@@ -56,10 +56,10 @@ const struct command cmd_del = {
 	.name = "del",
 	.operands = "STORE KEY...",
 	.summary = "delete keys",
-	.help = "Deletes the keys in one transaction; they are gone from the disk when the "
-		"command\n"
-		"returns. A KEY that does not exist is named, the others are deleted all the "
-		"same,\n"
-		"and the exit status is 1.\n",
+	.help = "Deletes the keys in one transaction, which is on the disk when the command "
+		"returns.\n"
+		"A KEY that does not exist is reported; the others are deleted all the same, and "
+		"the\n"
+		"exit status is 1.\n",
 	.run = del_run,
 };

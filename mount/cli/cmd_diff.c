@@ -109,12 +109,15 @@ const struct command cmd_diff = {
 	.summary = "list the keys that differ between two points in time",
 	.help = "FROM and TO are names of snapshots, or \"now\". Default: from the newest snapshot "
 		"to now.\n"
-		"The cost follows what differs. One line for each key:\n\n"
-		"  + KEY        TO has it, FROM has not\n"
-		"  - KEY        FROM has it, TO has not\n"
-		"  ~ KEY        its value or attributes differ\n\n"
-		"  -0, --null   raw bytes of the keys, each line ended by a NUL\n"
-		"  --json       one object on a line: change, key, from_size, to_size, ...\n\n"
+		"The time taken depends on the number of differences, not on the size of the "
+		"store.\n"
+		"Prints one line for each key:\n\n"
+		"  + KEY        added: only TO has it\n"
+		"  - KEY        removed: only FROM has it\n"
+		"  ~ KEY        changed: value or attributes differ\n\n"
+		"  -0, --null   print raw bytes of the keys, each line ended by a NUL\n"
+		"  --json       print one object on a line: change, key, from_size, to_size, "
+		"...\n\n"
 		"Exit status 1: there is no such snapshot.\n",
 	.run = diff_run,
 };

@@ -88,12 +88,14 @@ static int export_run(const struct command *command, int argc, char **argv)
 const struct command cmd_export = {
 	.name = "export",
 	.operands = "STORE DEST [--format F] [--table T] [--key K] [--value V]",
-	.summary = "write all of a store into a file of another format",
-	.help = "Writes all keys as they are at one point in time. DEST appears when it is "
-		"complete; \"-\"\n"
-		"is standard output. The format is that of DEST's ending, or F:\n\n"
+	.summary = "write a store to a file of another format",
+	.help = "Writes all keys, as they are at one point in time, to the file DEST; \"-\" is "
+		"standard\n"
+		"output. DEST appears when it is complete. The ending of DEST tells the format, "
+		"unless\n"
+		"-f does:\n\n"
 		"  tar      .tar, .tar.gz, .tar.xz, .tar.zst: the files that a mount would show\n"
-		"  jsonl    .jsonl: one JSON object for each key, with everything but inode "
+		"  jsonl    .jsonl: one JSON object for each key, with all attributes but inode "
 		"numbers\n"
 		"  sqlite   .sqlite, .db: table T with columns K and V (default: kv, key, "
 		"value)\n\n"

@@ -57,7 +57,7 @@ static int get_run(const struct command *command, int argc, char **argv)
 const struct command cmd_get = {
 	.name = "get",
 	.operands = "STORE KEY",
-	.summary = "write a value to standard output",
+	.summary = "print a value",
 	.help = "Writes the bytes of KEY's value, and nothing else, to standard output.\n"
 		"Exit status 1: there is no such key.\n",
 	.run = get_run,

@@ -120,22 +120,22 @@ static int import_run(const struct command *command, int argc, char **argv)
 const struct command cmd_import = {
 	.name = "import",
 	.operands = "STORE SOURCE [-f F] [--batch N] [--replace] [--table T] [--key K] [--value V]",
-	.summary = "put what a file of another format holds",
-	.help = "Puts all that SOURCE holds into STORE, which must exist, over what is there, in "
-		"one\n"
-		"transaction. \"-\" is standard input. The format is that of SOURCE's ending, or "
-		"F:\n\n"
+	.summary = "read a file of another format into a store",
+	.help = "Puts all records of the file SOURCE into the existing STORE, in one transaction; "
+		"keys\n"
+		"that exist are replaced. \"-\" is standard input. The ending of SOURCE tells the "
+		"format,\n"
+		"unless -f does:\n\n"
 		"  tar      .tar, .tar.gz, .tar.xz, .tar.zst: paths are those of a mount\n"
 		"  jsonl    .jsonl: one JSON object on a line, with key and value, or key_base64 "
 		"and\n"
 		"           value_base64\n"
-		"  sqlite   .sqlite, .db: columns K and V of table T; found if they are not "
-		"named\n"
-		"  increment  of keytree backup --since: brings the backup STORE to what it ends "
-		"with\n\n"
-		"A record that cannot be put is named, and nothing of SOURCE is kept then.\n"
+		"  sqlite   .sqlite, .db: columns K and V of table T; guessed if not given\n"
+		"  increment  written by keytree backup --since: updates the backup STORE\n\n"
+		"If a record cannot be put, the command names it, fails, and changes nothing.\n\n"
 		"  -f, --format F   read format F\n"
-		"  --batch N        a transaction for every N records, which stay\n"
-		"  --replace        an increment drops what STORE has changed since it begins\n",
+		"  --batch N        commit every N records; committed ones stay if a later one "
+		"fails\n"
+		"  --replace        discard changes made in STORE since the increment's base\n",
 	.run = import_run,
 };

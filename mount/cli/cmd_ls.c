@@ -312,13 +312,14 @@ static int ls_run(const struct command *command, int argc, char **argv)
 const struct command cmd_ls = {
 	.name = "ls",
 	.operands = "STORE [PREFIX] [-l] [-0 | --json]",
-	.summary = "list one level as the mount shows it",
-	.help = "Lists the names below PREFIX (a path in the mount; default: the root), one level, "
-		"as\n"
-		"the mount would show them. The value of a key that is also a prefix is %value.\n\n"
-		"  -l           mode, owner, group, size and time too\n"
-		"  -0, --null   raw names, each ended by a NUL\n"
-		"  --json       one object on a line: name, type, mode, uid, gid, size, mtime_ns,\n"
+	.summary = "list a directory without mounting",
+	.help = "Lists the names in the directory PREFIX (default: the root) as a mount would show "
+		"them.\n"
+		"If a key is also a prefix of other keys, its value is the name %value.\n\n"
+		"  -l           print mode, owner, group, size and time too\n"
+		"  -0, --null   print raw names, each ended by a NUL\n"
+		"  --json       print one object on a line: name, type, mode, uid, gid, size, "
+		"mtime_ns,\n"
 		"               and target of a symbolic link\n",
 	.run = ls_run,
 };

@@ -147,10 +147,10 @@ const struct command cmd_put = {
 	.name = "put",
 	.operands = "STORE KEY [VALUE | -f FILE]",
 	.summary = "write a value",
-	.help = "Writes VALUE, the bytes of FILE, or else those of standard input, as KEY's value, "
-		"in\n"
-		"one transaction; it is on the disk when the command returns.\n\n"
-		"  -f, --file FILE   take the value from FILE\n\n"
-		"A VALUE or KEY that begins with - goes behind --: keytree put STORE -- KEY -5\n",
+	.help = "Makes VALUE, the bytes of FILE, or else those of standard input the value of KEY, "
+		"in one\n"
+		"transaction, which is on the disk when the command returns.\n\n"
+		"  -f, --file FILE   read the value from FILE\n\n"
+		"Write -- before a KEY or VALUE that begins with -: keytree put STORE -- KEY -5\n",
 	.run = put_run,
 };

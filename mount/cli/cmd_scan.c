@@ -173,13 +173,16 @@ const struct command cmd_scan = {
 	.name = "scan",
 	.operands = "STORE [--prefix P | --from A --to B] [--limit N] [-0 | --json]",
 	.summary = "list keys in order",
-	.help = "Lists the keys in order, one on a line; control bytes in them as %XX.\n\n"
+	.help = "Lists the keys in the order of their bytes, one on a line. Control bytes in them "
+		"are\n"
+		"printed as %XX.\n\n"
 		"  --prefix P   only keys that begin with P\n"
 		"  --from A     only keys from A on\n"
 		"  --to B       only keys before B\n"
 		"  --limit N    at most N keys\n"
-		"  -0, --null   raw bytes, each key ended by a NUL\n"
-		"  --json       one object on a line: key, mtime_ns, version, value;\n"
-		"               key_base64 and value_base64 for bytes that are not UTF-8\n",
+		"  -0, --null   print raw bytes, each key ended by a NUL\n"
+		"  --json       print one object on a line: key, mtime_ns, version, value; "
+		"key_base64 and\n"
+		"               value_base64 for bytes that are not UTF-8\n",
 	.run = scan_run,
 };

@@ -217,16 +217,17 @@ static int snapshot_run(const struct command *command, int argc, char **argv)
 const struct command cmd_snapshot = {
 	.name = "snapshot",
 	.operands = "create|list|delete|restore STORE [NAME] [--json]",
-	.summary = "keep points in time and go back to them",
-	.help = "  create STORE [NAME]   keep what the store has now; costs the same whatever it "
-		"holds.\n"
-		"                        Without NAME it is named by the time, and that is "
+	.summary = "take, list, delete and restore snapshots",
+	.help = "  create STORE [NAME]   keep the current state; takes the same time whatever the "
+		"size of\n"
+		"                        the store. Without NAME the time is its name, and is "
 		"printed\n"
-		"  list STORE [--json]   time, disk kept by it, entries and name, oldest first\n"
-		"  delete STORE NAME     forget it; what only it kept becomes free\n"
-		"  restore STORE NAME    bring all keys back to what they were, in one "
-		"transaction;\n"
-		"                        snapshots stay, so one taken before undoes it\n\n"
+		"  list STORE [--json]   print time, space used only by it, entries and name, "
+		"oldest first\n"
+		"  delete STORE NAME     delete a snapshot; space used only by it is released\n"
+		"  restore STORE NAME    bring all keys back to that state, in one transaction; "
+		"snapshots\n"
+		"                        remain, so a snapshot taken before can undo it\n\n"
 		"Exit status 1: there is no such snapshot.\n",
 	.run = snapshot_run,
 };

@@ -228,15 +228,16 @@ const struct command cmd_stat = {
 	.name = "stat",
 	.operands = "STORE [--json | --prometheus]",
 	.summary = "show facts about a store",
-	.help = "Shows how many entries the store has, what they take, how much of the file is "
-		"free,\n"
-		"what snapshots keep, and its last transaction. Costs the same whatever the store\n"
-		"holds, but for what snapshots keep. Of each mount of it that is yours, shows how\n"
-		"many requests the kernel has sent, by kind, and what it was spared. STORE may be\n"
-		"the directory that the store is mounted on.\n\n"
-		"  --json         one JSON object\n"
-		"  --prometheus   the text format of Prometheus, for a file that its node "
-		"exporter\n"
-		"                 reads\n",
+	.help = "Prints the number of entries, the space they take, the free space, the space "
+		"that\n"
+		"snapshots keep, and the last transaction. For each mount of the store that is "
+		"yours,\n"
+		"prints how many requests the kernel sent, by kind, and how many requests were "
+		"avoided.\n"
+		"STORE may be the directory that the store is mounted on.\n\n"
+		"  --json         print one JSON object\n"
+		"  --prometheus   print the text format of Prometheus, for the textfile collector "
+		"of its\n"
+		"                 node exporter\n",
 	.run = stat_run,
 };

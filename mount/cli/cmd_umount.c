@@ -28,8 +28,8 @@ const struct command cmd_umount = {
 	.name = "umount",
 	.operands = "DIR",
 	.summary = "unmount, and wait until everything is on the disk",
-	.help = "Unmounts the store that is mounted on DIR. When the command returns, everything "
-		"is\n"
-		"on the disk and the store is free for other programs.\n",
+	.help = "Unmounts the store that is mounted on DIR. When the command returns, all changes "
+		"are on\n"
+		"the disk and the mount's process no longer has the store open.\n",
 	.run = umount_run,
 };

@@ -121,17 +121,19 @@ static int watch_run(const struct command *command, int argc, char **argv)
 const struct command cmd_watch = {
 	.name = "watch",
 	.operands = "STORE [PREFIX] [-0 | --json]",
-	.summary = "print each key that anybody changes",
-	.help = "Prints a line for each key that begins with PREFIX when it was changed, by an\n"
-		"application, a command or a mount, until it is interrupted:\n\n"
+	.summary = "print changed keys as they change",
+	.help = "Prints a line for each key that begins with PREFIX when an application, a command "
+		"or a\n"
+		"mount changes it, until it is interrupted:\n\n"
 		"  + KEY        it was added\n"
 		"  - KEY        it was removed\n"
 		"  ~ KEY        its value or attributes were changed\n\n"
-		"The keys of one commit come in their order. Commits that follow each other faster "
-		"than\n"
-		"they can be looked at are printed as one.\n\n"
-		"  -0, --null   raw bytes of the keys, each line ended by a NUL\n"
-		"  --json       one object on a line: change, key, from_size, to_size, ...\n\n"
-		"Exit status 1: it was told to end by a signal.\n",
+		"Keys of one commit are printed in their order. Commits that come faster than they "
+		"can\n"
+		"be read are printed as one.\n\n"
+		"  -0, --null   print raw bytes of the keys, each line ended by a NUL\n"
+		"  --json       print one object on a line: change, key, from_size, to_size, "
+		"...\n\n"
+		"Exit status 1: a signal ended it.\n",
 	.run = watch_run,
 };

@@ -66,7 +66,9 @@ static int choose_format(const struct command *command, const char *name,
 		return command_usage(command, "only an increment replaces");
 	run->format = convert_find_format(name, path);
 	if (run->format == NULL)
-		return command_usage(command, "which format is '%s'?", name != NULL ? name : path);
+		return command_usage(command,
+			"cannot tell the format of '%s'; use --format tar, jsonl or sqlite",
+			name != NULL ? name : path);
 	if (!run->format->streams && strcmp(path, "-") == 0)
 		return command_usage(command, "%s cannot be %s a pipe", run->format->name,
 			way == CONVERT_IMPORT ? "read from" : "written to");
