@@ -36,6 +36,13 @@
  * run beside one write transaction; kt_begin(KT_WRITE) waits for its turn. One transaction, and its
  * cursors, belong to one thread at a time.
  *
+ * Damage. Values are verified when a handle first reads them: -EBADMSG instead of rotten bytes. A
+ * view of a value over 4 MiB is not verified, since that would read all of it; kt_read() always
+ * verifies, and so does KT_VERIFY. A page that the disk cannot read is -EIO when a handle first
+ * meets it. Later, when the system has dropped the page from memory and cannot read it again, and in
+ * a file that another program has cut, touching a view ends the process with SIGBUS, as in every
+ * memory map; kt_read() into a buffer of at least 4 KiB does not touch the map.
+ *
  * Memory. A view (the bytes that kt_get() or a cursor returns) points into the map. In a read
  * transaction it stays valid until the transaction ends; in a write transaction until the next
  * call that changes something, or the end. Never write through it: the map is read-only.
@@ -102,7 +109,7 @@ enum kt_begin_flag {
 	KT_READ = 0,	    /* a point in time, for as long as it is held */
 	KT_WRITE = 1 << 0,  /* may change the store; sees its own changes */
 	KT_TRY = 1 << 1,    /* with KT_WRITE: fail with -EAGAIN instead of waiting */
-	KT_VERIFY = 1 << 2, /* check the checksums of values when they are read: -EBADMSG */
+	KT_VERIFY = 1 << 2, /* verify values each time they are read, not only once per handle */
 };
 
 /** Flags of kt_commit(). */

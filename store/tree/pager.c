@@ -67,6 +67,23 @@ void pager_saw(struct pager *pager, uint64_t ref)
 		atomic_store_explicit(entry, ref_tag(ref) + 1, memory_order_relaxed);
 }
 
+bool pager_has_seen_block(struct pager *pager, uint64_t page, uint32_t sum)
+{
+	const _Atomic uint32_t *entry = seen_entry(pager, page);
+
+	return entry != NULL &&
+	       atomic_load_explicit(entry, memory_order_relaxed) == (sum | SEEN_BLOCK);
+}
+
+void pager_saw_block(struct pager *pager, uint64_t page, uint32_t sum)
+{
+	bool doubt = atomic_load_explicit(&pager->seen->doubt, memory_order_relaxed);
+	_Atomic uint32_t *entry = doubt ? NULL : seen_entry(pager, page);
+
+	if (entry != NULL)
+		atomic_store_explicit(entry, sum | SEEN_BLOCK, memory_order_relaxed);
+}
+
 void pager_doubt(struct seen *seen)
 {
 	atomic_store(&seen->doubt, true);
@@ -104,19 +121,21 @@ static int verify_content(const uint8_t *page, uint64_t ref)
 }
 
 /* Bring a page to memory before it is touched in the map. A page fault would bring in all that is
- * around it, which can be many MiB. What lies close by costs little more than the page, and is
- * often wanted next; but not among the blocks of values, where read(2) of a byte in no sequence
- * brings in its page alone. */
+ * around it, which can be many MiB, and end the process with SIGBUS if the disk cannot read the page;
+ * read(2) returns an error. What lies close by costs little more than the page, and is often wanted
+ * next; but not among the blocks of values, where read(2) of a byte in no sequence brings in its page
+ * alone. */
 static int fetch(struct pager *pager, uint64_t number)
 {
 	uint8_t byte;
 
 	if (pager->alone)
 		return io_read(pager->io, number << PAGE_SHIFT, &byte, sizeof(byte));
-	if (pager->io != NULL && !io_cached(pager->io, number << PAGE_SHIFT))
-		io_prefetch(pager->io, (number - number % CLUSTER) << PAGE_SHIFT,
-			(uint64_t)CLUSTER << PAGE_SHIFT);
-	return 0;
+	if (pager->io == NULL || io_cached(pager->io, number << PAGE_SHIFT))
+		return 0;
+	io_prefetch(pager->io, (number - number % CLUSTER) << PAGE_SHIFT,
+		(uint64_t)CLUSTER << PAGE_SHIFT);
+	return io_read(pager->io, number << PAGE_SHIFT, &byte, sizeof(byte));
 }
 
 int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)

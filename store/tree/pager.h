@@ -24,10 +24,12 @@ struct unsynced;
 
 #define REF_DIRTY (UINT64_C(1) << (PAGE_BITS - 1))
 
+#define SEEN_BLOCK (UINT32_C(1) << 31)
 #define SEEN_CHUNK_BITS 16
 #define SEEN_CHUNKS ((PAGE_MAX + 1) >> SEEN_CHUNK_BITS)
 
-/** Which version of each page was found good: tag + 1, or 0. One per store handle. */
+/** Which version of each page was found good: tag + 1 of a page with a header; the low bits of its
+ *  checksum and SEEN_BLOCK of a block of a value; 0: none. One per store handle. */
 struct seen {
 	_Atomic bool doubt; /* pages may change behind our back: a failed sync may drop them (I6) */
 	_Atomic(_Atomic uint32_t *) chunks[SEEN_CHUNKS];
@@ -108,10 +110,16 @@ int pager_node(struct pager *pager, uint64_t ref, unsigned level, const uint8_t 
 /** Note that a page of the file is good: it was just written from memory. */
 void pager_saw(struct pager *pager, uint64_t ref);
 
+/** Was a block of a value, with this checksum, verified before? */
+bool pager_has_seen_block(struct pager *pager, uint64_t page, uint32_t sum);
+
+/** Note that a block of a value is good: it was verified, or just written from memory. */
+void pager_saw_block(struct pager *pager, uint64_t page, uint32_t sum);
+
 /** Believe no more that a page is still what it was, and check blocks of values too. */
 void pager_doubt(struct seen *seen);
 
-/** Does reading check the blocks of values? */
+/** Does reading check the blocks of values each time, and not only when they are first met? */
 static inline bool pager_verifies(const struct pager *pager)
 {
 	return pager->verify || atomic_load_explicit(&pager->seen->doubt, memory_order_relaxed);

@@ -54,9 +54,12 @@ int blocks_write_run(struct pager *pager, const struct blocks *blocks, uint64_t 
 
 		err = write_part(pager, blocks, first + done, &part, sums + done);
 	}
-	if (!err)
-		pager_wrote(pager, run);
-	return err;
+	if (err)
+		return err;
+	pager_wrote(pager, run);
+	for (uint64_t i = 0; i < run->count; i++)
+		pager_saw_block(pager, run->start + i, sums[i]);
+	return 0;
 }
 
 /* Complete the first or last block by what the value holds there now. */

@@ -32,17 +32,64 @@ int value_free(struct pager *pager, const struct value *value)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Compare blocks of an extent, from first to end, with their checksums. */
-static int verify_extent(
-	struct pager *pager, const struct extent *extent, uint64_t first, uint64_t end)
-{
-	for (uint64_t i = first - extent->block; i < end - extent->block; i++) {
-		const uint8_t *data = pager->map + (extent->page + i) * PAGE_SIZE;
+/* Blocks that are read together to be verified. */
+#define VALUE_VERIFY_BLOCKS 16
 
-		if ((uint32_t)block_checksum(data, pager->seed) != extent->sums[i])
-			return error_set(-EBADMSG, "page %llu: block %llu of a value",
-				(unsigned long long)(extent->page + i),
-				(unsigned long long)(extent->block + i));
+/* Largest value of which a view is verified as a whole, in blocks: a view of a larger one, of which
+ * perhaps a few bytes are wanted, is verified only if the transaction asks for it (KT_VERIFY). */
+#define VALUE_VIEW_BLOCKS (UINT64_C(4) << 20 >> PAGE_SHIFT)
+
+/* Must a block of an extent be verified? Each is once, when it is first met. A store in memory has no
+ * disk that could rot. */
+static bool value_is_unproved(struct pager *pager, const struct extent *extent, uint64_t block)
+{
+	uint64_t i = block - extent->block;
+
+	if (pager_verifies(pager))
+		return true;
+	return pager->io != NULL && pager->io->durable &&
+	       !pager_has_seen_block(pager, extent->page + i, extent->sums[i]);
+}
+
+/* Compare the bytes of a block with its checksum. */
+static int value_verify_block(
+	struct pager *pager, const struct extent *extent, uint64_t block, const void *data)
+{
+	uint64_t i = block - extent->block;
+
+	if ((uint32_t)block_checksum(data, pager->seed) != extent->sums[i])
+		return error_set(-EBADMSG, "page %llu: block %llu of a value",
+			(unsigned long long)(extent->page + i), (unsigned long long)block);
+	pager_saw_block(pager, extent->page + i, extent->sums[i]);
+	return 0;
+}
+
+/* Verify blocks of an extent, from first to end. They are read and not touched in the map: a block that
+ * the disk cannot read is an error and no signal.
+ * @param again  those that were verified before, too */
+static int value_verify_extent(
+	struct pager *pager, const struct extent *extent, uint64_t first, uint64_t end, bool again)
+{
+	uint8_t buf[VALUE_VERIFY_BLOCKS * PAGE_SIZE];
+
+	while (first < end) {
+		uint64_t count = 0;
+		int err;
+
+		if (!again && !value_is_unproved(pager, extent, first)) {
+			first++;
+			continue;
+		}
+		while (count < VALUE_VERIFY_BLOCKS && first + count < end &&
+			(again || value_is_unproved(pager, extent, first + count)))
+			count++;
+		err = io_read(pager->io, (extent->page + (first - extent->block)) << PAGE_SHIFT,
+			buf, count << PAGE_SHIFT);
+		for (uint64_t i = 0; !err && i < count; i++)
+			err = value_verify_block(pager, extent, first + i, buf + (i << PAGE_SHIFT));
+		if (err)
+			return err;
+		first += count;
 	}
 	return 0;
 }
@@ -59,9 +106,7 @@ static int find_extent(
 		err = value_extent(pager, value, extent);
 	if (!err && block >= extent->block + extent->count)
 		err = -ENOENT;
-	if (err != 0 || !pager_verifies(pager))
-		return err;
-	return verify_extent(pager, extent, extent->block, extent->block + extent->count);
+	return err;
 }
 
 int value_verify(struct pager *pager, const struct value *value, uint64_t first, uint64_t end)
@@ -75,7 +120,7 @@ int value_verify(struct pager *pager, const struct value *value, uint64_t first,
 			return err == -ENOENT ? 0 : err;
 		last = extent.block + extent.count;
 		first = extent.block > first ? extent.block : first;
-		err = verify_extent(pager, &extent, first, last < end ? last : end);
+		err = value_verify_extent(pager, &extent, first, last < end ? last : end, true);
 		if (err != 0)
 			return err;
 		first = last;
@@ -83,14 +128,32 @@ int value_verify(struct pager *pager, const struct value *value, uint64_t first,
 	return 0;
 }
 
-/* Copy bytes of the file. A page fault brings in a cluster around it and forgets what was read
- * before; read(2) reads ahead of a stream, and of a random access no more than it asked for. */
-static int read_file(struct pager *pager, uint64_t at, uint8_t *buf, size_t size)
+/* Copy bytes of an extent, verified. A page fault brings in a cluster around it and forgets what was
+ * read before; read(2) reads ahead of a stream, and of a random access no more than it asked for.
+ * Whole blocks are verified where they were copied to, the others before.
+ * @param skip  bytes of the extent before those that are wanted */
+static int value_read_extent(
+	struct pager *pager, const struct extent *extent, uint64_t skip, uint8_t *buf, size_t size)
 {
-	if (size >= PAGE_SIZE)
-		return io_read(pager->io, at, buf, size);
-	memcpy(buf, pager->map + at, size);
-	return 0;
+	uint64_t at = (extent->page << PAGE_SHIFT) + skip;
+	uint64_t first = extent->block + skip / PAGE_SIZE;
+	uint64_t end = extent->block + (skip + size + PAGE_SIZE - 1) / PAGE_SIZE;
+	uint64_t whole = extent->block + (skip + PAGE_SIZE - 1) / PAGE_SIZE;
+	uint64_t whole_end = extent->block + (skip + size) / PAGE_SIZE;
+	int err = value_verify_extent(pager, extent, first, whole < end ? whole : end, false);
+
+	if (!err && whole_end >= whole)
+		err = value_verify_extent(
+			pager, extent, whole_end > first ? whole_end : first, end, false);
+	if (!err && size < PAGE_SIZE)
+		memcpy(buf, pager->map + at, size);
+	else if (!err)
+		err = io_read(pager->io, at, buf, size);
+	for (uint64_t block = whole; !err && block < whole_end; block++)
+		if (value_is_unproved(pager, extent, block))
+			err = value_verify_block(pager, extent, block,
+				buf + ((block - extent->block) * PAGE_SIZE - skip));
+	return err;
 }
 
 static int read_blocks(
@@ -111,7 +174,7 @@ static int read_blocks(
 
 			if (extent.count * PAGE_SIZE - skip < part)
 				part = extent.count * PAGE_SIZE - skip;
-			err = read_file(pager, extent.page * PAGE_SIZE + skip, buf, part);
+			err = value_read_extent(pager, &extent, skip, buf, part);
 			if (err != 0)
 				return err;
 		} else {
@@ -171,6 +234,11 @@ int value_view(struct pager *pager, const struct value *value, const void **ret_
 			first = extent.page;
 		if (extent.block != block || extent.page != first + block)
 			return 0;
+		if (end <= VALUE_VIEW_BLOCKS || pager_verifies(pager))
+			err = value_verify_extent(
+				pager, &extent, block, block + extent.count, false);
+		if (err)
+			return err;
 		block += extent.count;
 	}
 	*ret_data = pager->map + first * PAGE_SIZE;
