@@ -249,22 +249,56 @@ void pins_readers_here(struct kt_store *store, struct readers *readers)
 	}
 }
 
-/* Find what readers apart have locked, in a range. Locks can only be asked for one at a time. */
-static void pins_collect_locks(
-	struct kt_store *store, struct io_range range, struct readers *readers)
+/* Questions about locks that one look may cost. The kernel answers with one lock at a time, and whoever
+ * may read the file can lock as many bytes as he likes. */
+#define PINS_QUESTIONS 64
+
+/* The oldest transaction up to last that a reader without write permission has locked. The kernel
+ * merges neighbouring locks of one opener, so a lock may begin below and end above what was asked
+ * for: only where it begins counts, and the search goes on below that. What is no lock of a reader,
+ * or more locks than can be looked at, counts as a pin of the oldest transaction there can be.
+ * @return UINT64_MAX: none is locked */
+static uint64_t pins_oldest_lock(struct kt_store *store, uint64_t last)
 {
+	struct io_range range = {LOCK_PIN, last + 1};
+	uint64_t oldest = UINT64_MAX;
 	struct io_range by;
 
-	while (io_locked(store->io, &range, &by)) {
-		uint64_t end = by.start + by.count;
-
-		if (by.start < range.start || by.count == 0 || end > range.start + range.count)
-			return; /* a program that locks everything; it is not a reader */
-		pins_count(readers, by.start - LOCK_PIN, (unsigned)by.count, 0);
-		pins_collect_locks(
-			store, (struct io_range){end, range.start + range.count - end}, readers);
-		range.count = by.start - range.start;
+	for (unsigned i = 0; range.count > 0 && io_locked(store->io, &range, &by); i++) {
+		if (by.start < LOCK_PIN || i == PINS_QUESTIONS)
+			return 1;
+		if (by.start >= range.start + range.count)
+			return oldest; /* it went away and another one came */
+		oldest = by.start - LOCK_PIN;
+		range.count = oldest;
 	}
+	return oldest;
+}
+
+/* How many transactions are locked by readers without write permission, about: what several of them
+ * have locked counts once, and the search ends after PINS_QUESTIONS questions. */
+static unsigned pins_count_locks(struct kt_store *store)
+{
+	struct io_range ranges[PINS_QUESTIONS + 1] = {{LOCK_PIN, TXN_MAX + 1}};
+	unsigned left = 1, count = 0;
+
+	for (unsigned i = 0; left > 0 && i < PINS_QUESTIONS; i++) {
+		struct io_range range = ranges[--left];
+		uint64_t end = range.start + range.count, from, to;
+		struct io_range by;
+
+		if (range.count == 0 || !io_locked(store->io, &range, &by))
+			continue;
+		from = by.start > range.start ? by.start : range.start;
+		to = by.count == 0 || by.start + by.count > end ? end : by.start + by.count;
+		if (from >= to)
+			continue;
+		count += to - from > UINT32_MAX - count ? 1 : (unsigned)(to - from);
+		ranges[left++] = (struct io_range){range.start, from - range.start};
+		if (left <= PINS_QUESTIONS)
+			ranges[left++] = (struct io_range){to, end - to};
+	}
+	return count;
 }
 
 /* Look at all pins. Of those not newer than last, it is made sure that their owners live. */
@@ -272,6 +306,7 @@ static void pins_collect(struct kt_store *store, uint64_t last, bool reap, struc
 {
 	struct lockarea *area = store->area;
 	uint32_t used = atomic_load(&area->blocks_used);
+	uint64_t locked;
 
 	*readers = (struct readers){.oldest = UINT64_MAX};
 	for (uint32_t i = 0; i < used && i < LOCKAREA_BLOCKS; i++) {
@@ -290,12 +325,15 @@ static void pins_collect(struct kt_store *store, uint64_t last, bool reap, struc
 		}
 		pins_count(readers, in.oldest, in.count, in.pid);
 	}
-	pins_collect_locks(store, (struct io_range){LOCK_PIN, TXN_MAX + 1}, readers);
+	locked = pins_oldest_lock(store, last < TXN_MAX ? last : TXN_MAX);
+	if (locked != UINT64_MAX)
+		pins_count(readers, locked, 0, 0);
 }
 
 void pins_readers(struct kt_store *store, struct readers *readers)
 {
 	pins_collect(store, UINT64_MAX - 1, false, readers);
+	readers->count += pins_count_locks(store);
 }
 
 uint64_t pins_oldest(struct kt_store *store, uint64_t last)
