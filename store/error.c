@@ -1,4 +1,4 @@
-/* A note per thread; it counts only together with the errno it was made for. */
+/* One note per thread. It is used only with the error number that it was made for. */
 #include "store/error.h"
 
 #include "keytree.h"
@@ -66,7 +66,7 @@ const char *error_detail(int err)
 	return note.err == err && err != 0 ? note.text : "";
 }
 
-/* The errnos whose own text would mislead here. */
+/* Error numbers whose usual text would mislead here. */
 static const char *error_words(int err)
 {
 	switch (err) {

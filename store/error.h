@@ -1,7 +1,7 @@
-/* What went wrong, in words: the part of an error that an errno cannot say.
+/* The detail of an error, in words, beside its number.
  *
- * The function that finds damage notes page and reason for its thread and returns the errno;
- * kt_strerror() joins them with the store's name.
+ * The function that finds an error notes the detail for its thread and returns the number.
+ * kt_strerror() joins both with the store's name.
  */
 #ifndef STORE_ERROR_H
 #define STORE_ERROR_H

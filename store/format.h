@@ -9,7 +9,7 @@
  *     page 8 ...    tree nodes, overflow pages, pages of the free-space log, blocks of values
  *
  * Durable slots are written in turn, so are weak slots. The newest one that proves valid is the
- * state of the store: see meta.h. Nodes, overflow and log pages begin with struct page_header;
+ * state of the store: see slot/slot.h. Nodes, overflow and log pages begin with struct page_header;
  * blocks of values are bare, their checksums are kept in the extent records.
  *
  * A page reference is 8 bytes: bits 0-39 the page number, bits 40-63 the tag, which is the low 24

@@ -60,7 +60,7 @@ static void free_store(struct kt_store *store)
 {
 	current_fini(store);
 	space_close(store->space);
-	/* In the child of a fork the place is the parent's. */
+	/* In the child of a fork the opener is the parent's. */
 	if (store->area != NULL && !io_forked(store->io))
 		lockarea_leave(store);
 	io_close(store->io);
@@ -86,14 +86,14 @@ int store_format(struct io *io)
 	return slot_format(io, id, NULL);
 }
 
-/* First content of a new file. */
+/* Write the first content of a new file. */
 static int fill_new(void *arg, struct io *io)
 {
 	(void)arg;
 	return store_format(io);
 }
 
-/* Map the file and take up its newest state. */
+/* Map the file and load its newest commit. */
 static int load(struct kt_store *store, bool alone)
 {
 	bool readonly;
@@ -118,7 +118,7 @@ static int open_file(const char *path, unsigned flags, struct io **ret_io)
 	if (err != -ENOENT || !(flags & KT_CREATE) || readonly)
 		return err;
 	err = io_file_create(path, fill_new, NULL, ret_io);
-	if (err == -EEXIST && !(flags & KT_EXCLUSIVE)) /* somebody was faster */
+	if (err == -EEXIST && !(flags & KT_EXCLUSIVE)) /* another process was faster */
 		err = io_file_open(path, readonly, ret_io);
 	return err;
 }
@@ -143,7 +143,7 @@ int store_open(struct io *io, const char *kind, const char *name, unsigned flags
 		free_store(store);
 		return err;
 	}
-	/* What cannot be dropped now, for lack of room perhaps, hinders nobody. */
+	/* An error is ignored: the next opening tries again. */
 	if (!store->readonly)
 		nameless_drop_dead(store);
 	*ret_store = store;
@@ -209,7 +209,7 @@ int kt_close(struct kt_store *store)
 		return error_set(-EBUSY, "%u read transactions are open", here.count);
 	if (writer_lock_is_held(store))
 		return error_set(-EBUSY, "a write transaction is open");
-	nameless_drop_own(store); /* what remains is dropped when it is opened next */
+	nameless_drop_own(store); /* entries that remain are dropped at the next opening */
 	err = flush_own(store);
 	free_store(store);
 	return err;
@@ -251,7 +251,7 @@ int kt_set_max_size(struct kt_store *store, uint64_t bytes)
 	return 0;
 }
 
-/* A compact store may have so many pages that hold nothing (compact.c): they count for nothing. */
+/* Free pages up to SLACK_PAGES do not count as fragmentation: compaction leaves them. */
 static void info_space(struct kt_info *info, uint64_t free_pages, uint64_t pending_pages)
 {
 	uint64_t empty;
@@ -266,7 +266,7 @@ static void info_space(struct kt_info *info, uint64_t free_pages, uint64_t pendi
 		info->fragmentation = (double)(empty - SLACK_PAGES) / (double)info->pages;
 }
 
-/* With a limit the disk is as large as that. */
+/* A size limit bounds the disk size and room that are reported. */
 static void info_limit(struct kt_store *store, struct kt_info *info)
 {
 	uint64_t limit = atomic_load(&store->max_pages);
@@ -289,9 +289,9 @@ bool kt_opener_is_alive(struct kt_store *store, uint64_t id)
 	struct lockarea *area = store->area;
 	uint32_t used = atomic_load(&area->openers_used);
 
-	for (uint32_t place = 0; place < used && place < LOCKAREA_OPENERS; place++)
-		if (atomic_load(&area->openers[place].id) == id)
-			return lockarea_is_alive(store, place);
+	for (uint32_t i = 0; i < used && i < LOCKAREA_OPENERS; i++)
+		if (atomic_load(&area->openers[i].id) == id)
+			return lockarea_is_alive(store, i);
 	return id == store->opener_id;
 }
 

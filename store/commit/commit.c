@@ -2,9 +2,9 @@
  *
  *     place pages -> free-space record -> write pages -> write slot [-> sync] -> publish the root
  *
- * Up to the slot nothing that anybody can reach has changed, and every failure leads back to the
- * state before. Pages and slot of a flushed commit need one sync, because the slot's digest proves
- * the pages; only when there are too many of them they are synced before.
+ * Until the slot is written nothing has changed that a reader can reach, and every failure restores
+ * the state before. Pages and slot of a flushed commit need one sync, because the slot's digest
+ * proves the pages. Only when there are too many pages for a digest they are synced first.
  */
 #include "store/commit/commit.h"
 
@@ -47,7 +47,7 @@ void commit_log_source(
 		.arg = pager};
 }
 
-/* No slot may count in this boot that tells of pages which the failed sync has lost. */
+/* After a failed sync, no slot may be valid that refers to pages which the sync has lost. */
 static void commit_poison(struct kt_store *store)
 {
 	current_poison(store);
@@ -68,13 +68,13 @@ static int commit_sync(struct kt_store *store)
 	return err;
 }
 
-/* A store in memory has no disk that may be full, unless it was given a limit. */
+/* A store in memory has no disk that may be full, unless it has a size limit. */
 static bool commit_has_reserve(const struct kt_store *store)
 {
 	return store->io->durable || atomic_load(&store->max_pages) != PAGE_MAX;
 }
 
-/* The limits may be set at any time; and nothing is written behind what is mapped. */
+/* The limits may change at any time. Nothing is written behind the mapped address range. */
 static void commit_set_limits(struct kt_store *store)
 {
 	uint64_t pages = atomic_load(&store->max_pages);
@@ -85,7 +85,7 @@ static void commit_set_limits(struct kt_store *store)
 	space_set_reserve(store->space, commit_has_reserve(store) ? RESERVE_PAGES : 0);
 }
 
-/* Bring the free space up to the current commit: by what others have logged, or from the start. */
+/* Bring the free space up to the current commit: from the log of other writers, or from scratch. */
 static int commit_prepare_space(struct kt_store *store)
 {
 	struct pager pager = {.map = store->map,
@@ -110,7 +110,7 @@ int commit_prepare_store(struct kt_store *store)
 
 	if (store->space == NULL && store->io->durable)
 		err = slot_wipe_newer(store->io, store->map, store->slot.txn, store->seed, &wiped);
-	/* The digest proved that the newest durable commit is there, but perhaps only in memory. */
+	/* The digest proved that the newest durable commit is there, perhaps only in the cache. */
 	if (!err && (wiped || !current_is_synced(store)))
 		err = commit_sync(store);
 	if (!err && store->space_stale) {
@@ -186,8 +186,8 @@ static int commit_write_pages(struct pager *pager, const struct placed_page *pla
 	return err != 0 ? err : batch_write(&batch);
 }
 
-/* Pages at the end of the file that were taken but not needed are not written: the file must still
- * reach that far. */
+/* Pages at the end of the file that were allocated but not needed are not written. The file must
+ * reach that far all the same. */
 static int commit_extend_file(struct kt_store *store, uint64_t pages)
 {
 	uint64_t size;
@@ -250,7 +250,7 @@ static void commit_fill_slot(const struct kt_store *store, const struct root *ro
 	memcpy(slot->tail, delta->tail, sizeof(slot->tail));
 }
 
-/* Write the durable slot that is not the newest, and make it count. */
+/* Write the older durable slot, and sync it. */
 static int commit_write_durable(struct kt_store *store, struct format_slot *slot)
 {
 	unsigned page = store->durable_page == PAGE_DURABLE ? PAGE_DURABLE + 1 : PAGE_DURABLE;
@@ -292,7 +292,7 @@ static int commit_write_weak(struct kt_store *store, struct format_slot *slot)
 	STEP("weak-written");
 	if (!err)
 		store->confirmed_txn = slot->durable_txn;
-	else if (slot_erase(store->io, page) != 0) /* all of it that counts may be there */
+	else if (slot_erase(store->io, page) != 0) /* the slot may be in the file and valid */
 		commit_poison(store);
 	return err;
 }
@@ -306,7 +306,7 @@ void commit_confirm(struct kt_store *store)
 		return;
 	slot.flags = 0;
 	slot.run_count = 0;
-	(void)commit_write_weak(store, &slot); /* without it the digest is looked at */
+	(void)commit_write_weak(store, &slot); /* on error, the next opening verifies the digest */
 }
 
 int commit_flush(struct kt_store *store)
@@ -330,8 +330,8 @@ int commit_flush(struct kt_store *store)
 	return 0;
 }
 
-/* No slot tells of pages behind those of a root that is on the disk: the newest durable slot is its
- * own, and no older one counts any more. Nor does a reader that is not older than the cut. */
+/* The current root is on the disk, so no valid slot refers to pages behind its end, and no reader
+ * that is not older than the cut. */
 int commit_trim(struct kt_store *store, bool *ret_early)
 {
 	const struct root *root = atomic_load(&store->root);
@@ -362,8 +362,8 @@ static uint64_t commit_content_bytes(const struct root *root)
 	return bytes;
 }
 
-/* Once the disk was found full, a transaction that makes the content smaller may have the reserve,
- * and is flushed, so that what it frees is free for the next. */
+/* When the disk is full, a transaction that makes the content smaller may use the reserve. It is
+ * flushed, so that the next transaction can use the pages it frees. */
 static bool commit_makes_room(const struct txn *txn)
 {
 	return txn->store->full && commit_content_bytes(txn->own) <
@@ -393,7 +393,7 @@ static int commit_fill_reserve(struct txn *txn)
 
 /* ---- the commit ------------------------------------------------------------------------------ */
 
-/* Everything is in the file but the slot. */
+/* All pages are in the file: write the slot. */
 static int commit_write_slot(struct kt_store *store, struct format_slot *slot, bool flush)
 {
 	if (!store->io->durable) {

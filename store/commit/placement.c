@@ -12,13 +12,13 @@ struct placement {
 	struct placed_page *placed;
 	size_t count;
 	struct {
-		size_t wanted;	/* pages that still need a place */
-		struct run run; /* places not used yet */
+		size_t wanted;	/* pages without a number yet */
+		struct run run; /* numbers not used yet */
 	} sorts[2];		/* 0: leaves and overflow pages, 1: branches */
 };
 
-/* Branches are replaced by nearly every commit, leaves seldom. Kept apart, the places of branches
- * come free in runs again. */
+/* Branches are replaced by nearly every commit, leaves seldom. In runs of their own, the pages of
+ * branches come free in runs again. */
 static unsigned placement_sort(const uint8_t *page)
 {
 	return node_header(page)->kind == PAGE_BRANCH;
@@ -43,7 +43,7 @@ static int placement_next(struct placement *placement, const uint8_t *page, uint
 
 static int placement_page(struct placement *placement, uint64_t *ref);
 
-/* Place what an unaligned reference in a page means, and put its new value there. */
+/* Place the page that an unaligned reference leads to, and update the reference. */
 static int placement_at(struct placement *placement, uint8_t *at)
 {
 	uint64_t ref = load64(at);
@@ -56,22 +56,26 @@ static int placement_at(struct placement *placement, uint8_t *at)
 	return err;
 }
 
-/* Does a leaf cell refer to no page but by an extent? True of most. */
+/* The two tests below skip cells without parsing them. The commit of one put looks at hundreds of
+ * cells, of which one refers to a page in memory. They serve the benchmark rows put and scale-put:
+ * a commit to a store of 400,000 keys takes 10 us of processor time, and 12.5 us if it parses all
+ * cells. */
+
+/* Does a leaf cell refer to no page but by an extent? Most do not. */
 static bool refers_to_nothing(const uint8_t *cell)
 {
 	return (cell[0] & (CELL_VALUE | CELL_ATTR_SPILLED)) <= CELL_EXTENT &&
 	       !(load16(cell + LEAF_REST_AT - 2) & SUFFIX_SPILLED);
 }
 
-/* The same of a branch cell means that its child is in the file, and its key all there: two bits of
- * the eight bytes from byte 2 on tell it. */
+/* Does a branch cell refer to a page in memory, or may it because part of its key is spilled? Two
+ * bits of the eight bytes from byte 2 on tell. */
 static uint64_t unplaced(const uint8_t *cell)
 {
 	return load64(cell + 2) & (REF_DIRTY >> 16 | (uint64_t)SUFFIX_SPILLED << 48);
 }
 
-/* The first cell from index on that may refer to a page in memory. Mostly only one child of a
- * branch does, so this looks at hundreds. */
+/* Find the first cell from index on that may refer to a page in memory. */
 static unsigned next_unplaced(const uint8_t *node, unsigned index)
 {
 	const uint16_t *slots = node_slots(node);
@@ -82,16 +86,12 @@ static unsigned next_unplaced(const uint8_t *node, unsigned index)
 			index++;
 		return index;
 	}
-	while (index + 4 <= count &&
-		(unplaced(node + slots[index]) | unplaced(node + slots[index + 1]) |
-			unplaced(node + slots[index + 2]) | unplaced(node + slots[index + 3])) == 0)
-		index += 4;
 	while (index < count && unplaced(node + slots[index]) == 0)
 		index++;
 	return index;
 }
 
-/* Place what a parsed leaf cell refers to, beside its key. */
+/* Place the pages that a parsed leaf cell refers to, except for its key. */
 static int placement_leaf_cell(struct placement *placement, uint8_t *at, const struct cell *cell)
 {
 	uint8_t *attr = at + cell->refs + (cell->flags & CELL_STAMPED ? 14 : 0) +

@@ -1,24 +1,24 @@
-/* Placing: giving the pages that a transaction made in memory their places in the file.
+/* Placement: page numbers in the file for the pages that a transaction made in memory.
  *
- * A page refers to its children with a tag from their checksums, so children come first. Places
- * are taken at once, in as few runs as there are, leaves in the order of their keys.
+ * A page refers to its children with a tag from their checksums, so children come first. Free pages
+ * are taken in as few runs as possible, leaves in the order of their keys.
  */
 #ifndef STORE_COMMIT_PLACEMENT_H
 #define STORE_COMMIT_PLACEMENT_H
 
 #include "store/tree/pager.h"
 
-/** A page with its place. */
+/** A page with its page number. */
 struct placed_page {
 	uint64_t ref;	     /* its reference in the file */
 	uint64_t dirty;	     /* the one it had in memory */
 	const uint8_t *data; /* PAGE_SIZE bytes, sealed */
 };
 
-/** Place all pages in memory that the trees refer to, and seal them. References, also those of the
- *  trees, become references to the file.
+/** Assign page numbers to all pages in memory that the trees reach, and seal them. References to
+ *  them, also those of the trees, become references to the file.
  *  @param trees       TREE_COUNT of them
- *  @param ret_placed  all pages by their places, ascending; returned, free with free()
+ *  @param ret_placed  all pages by page number, ascending; returned, free with free()
  *  @param ret_count   how many
  *  @return 0; -ENOSPC; -ENOMEM */
 int placement_assign(struct pager *pager, struct format_tree *trees,

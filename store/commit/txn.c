@@ -46,7 +46,7 @@ static void txn_show_root(struct txn *txn, struct root *root)
 	txn->pager.page_count = root->page_count;
 }
 
-/* Have memory for the read transaction of a pin: what the one before had, if it was cached. */
+/* Get memory for a read transaction: that of the pin's last transaction, if it is cached. */
 static struct txn *txn_take_memory(struct kt_store *store, struct pin *pin)
 {
 	struct txn **cached = pin_memory(store, pin);
@@ -87,7 +87,7 @@ static int txn_begin_read(struct kt_store *store, struct txn **ret_txn)
 	return 0;
 }
 
-/* What this transaction may reuse (I2). */
+/* Find which freed pages this transaction may use again (I2). */
 static void txn_find_bounds(struct kt_store *store, uint64_t last, struct space_bounds *bounds)
 {
 	uint64_t durable = atomic_load(&store->area->durable_txn);
@@ -187,10 +187,10 @@ static void txn_end_read(struct txn *txn)
 	struct pin *pin = txn->pin;
 	bool cached = txn->cached;
 
-	assert(pin != NULL); /* else it has ended before */
+	assert(pin != NULL); /* else the transaction has ended before */
 	txn_free_blocks(txn);
 	txn->pin = NULL;
-	pin_release(txn->store, pin); /* from here on its memory may be another one's */
+	pin_release(txn->store, pin); /* from here on another transaction may use its memory */
 	if (!cached)
 		free(txn);
 }
@@ -219,7 +219,7 @@ void kt_abort(struct kt_txn *handle)
 		return;
 	}
 	if (!io_forked(txn->store->io)) {
-		/* Notes of what it wrote or released do not fit the commit before it. */
+		/* The list of unsynced pages holds pages of this transaction. */
 		if (txn->pager.changed)
 			txn->store->area->unsynced.overflow = true;
 		space_abort(txn->store->space);
@@ -227,7 +227,7 @@ void kt_abort(struct kt_txn *handle)
 	txn_end_write(txn);
 }
 
-/* Move a read transaction to the last commit, which cannot change: we have the turn. */
+/* Move a read transaction to the last commit. It cannot change: the caller holds WRITE. */
 static void txn_advance(struct txn *reader)
 {
 	assert(!reader->writing);

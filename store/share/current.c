@@ -13,8 +13,8 @@
 /* Address space for the map: enough that growth never moves it. */
 #define MAP_MOST ((PAGE_MAX + 1) * PAGE_SIZE)
 
-/* Failures to find the slot of the commit that is published, before it is called damaged. Each but
- * the last few meets a writer in the midst of it. */
+/* Tries to read the slot of the published commit before it is reported as damaged. A try fails
+ * while a writer overwrites the slot. */
 #define TRIES_MAX 100000
 
 static uint64_t current_txn(const struct kt_store *store)
@@ -46,8 +46,8 @@ static int root_new(
 	return 0;
 }
 
-/* Free the roots that no reader can have any more. A reader pins the number in root_txn or a newer
- * one before it takes a root, so it never takes one that is older than its pin. */
+/* Free the roots that no reader can hold any more. A reader pins the number in root_txn, or a newer
+ * one, before it reads root, so it never gets a root older than its pin. */
 static void root_free_unused(struct kt_store *store)
 {
 	struct root **link = &store->replaced;
@@ -66,13 +66,13 @@ static void root_free_unused(struct kt_store *store)
 	}
 }
 
-/* Put a root in place. The caller holds root_mutex. */
+/* Make a root the current one. The caller holds root_mutex. */
 static void root_install(struct kt_store *store, struct root *root)
 {
 	struct root *old = atomic_load(&store->root);
 
 	atomic_store(&store->root, root);
-	/* Only now: readers pin this number before they take the root, and may not pin one that is
+	/* After root: readers pin this number before they read root, and must not pin one that is
 	 * newer than the root they get. */
 	atomic_store(&store->root_txn, root->txn);
 	if (old == NULL)
@@ -113,7 +113,7 @@ int current_slot(const struct kt_store *store, uint64_t published, struct format
 	return found ? 0 : -EAGAIN;
 }
 
-/* A reader apart finds the commit in the slots alone. */
+/* An unprivileged reader finds the current commit in the slots alone. */
 static int current_refresh_unprivileged(struct kt_store *store)
 {
 	const struct root *root = atomic_load(&store->root);
@@ -201,7 +201,7 @@ bool current_is_poisoned(const struct kt_store *store)
 	return (atomic_load(&store->area->published) & PUBLISHED_POISONED) != 0;
 }
 
-/* The writer's part of what opening or following found. */
+/* Fill the writer's fields of a handle. */
 static void current_take_state(struct kt_store *store, const struct slot_state *state)
 {
 	store->slot = state->slot;
@@ -211,15 +211,15 @@ static void current_take_state(struct kt_store *store, const struct slot_state *
 	store->space_stale = true;
 }
 
-/* The last writer died in its turn. What it finished is the current commit; nobody knows what else
- * it wrote. */
+/* The last writer died while it held WRITE. The newest valid slot is the current commit, whether it
+ * was published or not. It is not known what else the dead writer wrote. */
 static void current_inherit(struct kt_store *store, const struct slot_state *state)
 {
 	struct lockarea *area = store->area;
 
 	area->unsynced.overflow = true;
 	atomic_store(&area->durable_txn, state->durable_txn);
-	atomic_store(&area->shrink_txn, state->slot.txn); /* perhaps it did */
+	atomic_store(&area->shrink_txn, state->slot.txn); /* it may have cut the file */
 	if (current_txn(store) != state->slot.txn) {
 		atomic_store(&area->published, published_make(state->slot.txn, state->slot.page));
 		lockarea_notify(store);
@@ -234,7 +234,7 @@ static int current_catch_up(struct kt_store *store, bool died)
 	int err = slot_recover(
 		store->io, store->map, store->seed, store->boot_id, sound, false, &state);
 
-	/* A slot of a commit that failed is none. */
+	/* The newest slot may be left from a commit that failed: use the published one. */
 	if (!err && !died && state.slot.txn != current_txn(store))
 		err = current_slot(store, atomic_load(&store->area->published), &state.slot);
 	if (err == -EAGAIN || (!err && state.slot.txn < current_txn(store)))
@@ -256,7 +256,8 @@ int current_follow(struct kt_store *store)
 	uint64_t before = atomic_load(&area->writer_id);
 	int err;
 
-	/* Not before a dead one's turn is dealt with: this one may die of it too. */
+	/* With a dead writer, `writer_id` keeps its id until its commit is taken up: this process
+	 * may die meanwhile too, and the next one must still find that id. */
 	if (before == 0) {
 		STEP("write-locked");
 		atomic_store(&area->writer_id, store->opener_id);
@@ -282,7 +283,7 @@ static int current_map_file(struct kt_store *store)
 
 	if (err != 0)
 		return err;
-	/* A crash may leave part of a page at the end; what lies behind is not ours. */
+	/* A crash may leave part of a page at the end of the file. */
 	size = size < MAP_MOST ? size / PAGE_SIZE * PAGE_SIZE : MAP_MOST;
 	err = io_map(store->io, size, MAP_MOST, &base, &mapped);
 	if (err != 0)
@@ -292,7 +293,7 @@ static int current_map_file(struct kt_store *store)
 	return 0;
 }
 
-/* Nobody else uses the area: find the newest state in the file. */
+/* No other handle uses the area: find the newest commit in the file. */
 static int current_open_first(struct kt_store *store, bool unprivileged)
 {
 	struct slot_state state;
@@ -314,7 +315,7 @@ static int current_open_first(struct kt_store *store, bool unprivileged)
 	current_take_state(store, &state);
 	store->opened_txn = state.durable_txn;
 	if (!store->readonly) {
-		/* What weak commits wrote is not known any more. */
+		/* The list of pages that weak commits wrote is lost. */
 		store->area->unsynced.overflow = state.weak;
 		atomic_store(&store->area->last_writer_id, store->opener_id);
 		if (state.weak || state.durable_txn != state.confirmed_txn)
@@ -323,7 +324,7 @@ static int current_open_first(struct kt_store *store, bool unprivileged)
 	return 0;
 }
 
-/* Others have the store open. The writer's part is for the first turn. */
+/* Other handles have the store open. The writer's fields are filled when WRITE is first taken. */
 static int current_open_joined(struct kt_store *store)
 {
 	struct format_slot slot;

@@ -20,14 +20,15 @@ static const struct io_range open_byte = {LOCK_OPEN, 1};
 static const struct io_range writable_byte = {LOCK_WRITABLE, 1};
 static const struct io_range frozen_byte = {LOCK_FROZEN, 1};
 
-static struct io_range opener_byte(uint32_t opener_index)
+static struct io_range opener_byte(uint32_t index)
 {
-	return (struct io_range){LOCK_OPENER + opener_index, 1};
+	return (struct io_range){LOCK_OPENER + index, 1};
 }
 
 /* ---- entering -------------------------------------------------------------------------------- */
 
-/* A program that locks all of the file knows nothing of the others and never lets go. */
+/* Do not wait for a program that locks the whole file: it does not know this protocol, and may
+ * never unlock. */
 static int lockarea_lock_open(struct kt_store *store)
 {
 	enum io_lock kind = store->readonly ? IO_SHARED : IO_EXCLUSIVE;
@@ -41,8 +42,7 @@ static int lockarea_lock_open(struct kt_store *store)
 	return io_lock(store->io, kind, &open_byte, true);
 }
 
-/* Is the area the only one that is used with this store, and is it used?
- * @return 0; -EBUSY another one is used */
+/* Is this lock area in use? @return 0; -EBUSY another lock area is used with this store */
 static int lockarea_find_others(struct kt_store *store, bool *ret_used)
 {
 	const struct io_range all = {LOCK_AREA, LOCK_AREAS};
@@ -57,7 +57,7 @@ static int lockarea_find_others(struct kt_store *store, bool *ret_used)
 	return 0;
 }
 
-/* Does the area that others use belong to this store? */
+/* Does the area that other handles use belong to this store? */
 static int lockarea_check_joined(const struct kt_store *store)
 {
 	const struct lockarea *area = store->area;
@@ -67,14 +67,14 @@ static int lockarea_check_joined(const struct kt_store *store)
 		return error_set(-EBUSY, "its lock file is not right");
 	if (atomic_load(&area->published) & PUBLISHED_POISONED)
 		return error_set(
-			-EIO, "an earlier flush failed; all who have it open must close it first");
+			-EIO, "an earlier flush failed; all processes must close it first");
 	return 0;
 }
 
-/* See to it that nobody writes who may not, or who is not to. OPEN is held. */
+/* Claim writing, or keep others from writing. OPEN is held. */
 static int lockarea_lock_writable(struct kt_store *store, bool alone)
 {
-	static const char kept[] = "another process keeps it from being written";
+	static const char frozen[] = "another process keeps it from being written";
 	static const char written[] = "another process has it open for writing";
 	int err = 0;
 
@@ -84,10 +84,10 @@ static int lockarea_lock_writable(struct kt_store *store, bool alone)
 		err = io_lock(store->io, IO_SHARED, &frozen_byte, false);
 	} else if (!store->readonly) {
 		if (io_locked(store->io, &frozen_byte, NULL))
-			return error_set(-EBUSY, "%s", kept);
+			return error_set(-EBUSY, "%s", frozen);
 		err = io_lock(store->io, alone ? IO_EXCLUSIVE : IO_SHARED, &writable_byte, false);
 	}
-	return err == -EAGAIN ? error_set(-EBUSY, "%s", alone ? written : kept) : err;
+	return err == -EAGAIN ? error_set(-EBUSY, "%s", alone ? written : frozen) : err;
 }
 
 static int lockarea_new_id(uint64_t *ret_id)
@@ -178,7 +178,7 @@ int lockarea_make_private(struct kt_store *store, const struct slot_state *state
 	return 0;
 }
 
-/* ---- places ---------------------------------------------------------------------------------- */
+/* ---- openers --------------------------------------------------------------------------------- */
 
 static void lockarea_raise(_Atomic uint32_t *used, uint32_t count)
 {
@@ -188,11 +188,11 @@ static void lockarea_raise(_Atomic uint32_t *used, uint32_t count)
 		;
 }
 
-/* @return 0; -EAGAIN somebody has it */
-static int opener_try(struct kt_store *store, uint32_t opener_index, uint64_t id)
+/* Register as one opener. @return 0; -EAGAIN the entry is taken */
+static int opener_try(struct kt_store *store, uint32_t index, uint64_t id)
 {
-	struct opener *opener = &store->area->openers[opener_index];
-	struct io_range byte = opener_byte(opener_index);
+	struct opener *opener = &store->area->openers[index];
+	struct io_range byte = opener_byte(index);
 	uint64_t none = 0;
 	int err = atomic_load(&opener->id) != 0 ? -EAGAIN : 0;
 
@@ -207,53 +207,53 @@ static int opener_try(struct kt_store *store, uint32_t opener_index, uint64_t id
 	return -EAGAIN;
 }
 
-static int opener_find(struct kt_store *store, uint64_t id, uint32_t *ret_place)
+static int opener_find(struct kt_store *store, uint64_t id, uint32_t *ret_index)
 {
-	for (uint32_t opener_index = 0; opener_index < LOCKAREA_OPENERS; opener_index++) {
-		int err = opener_try(store, opener_index, id);
+	for (uint32_t index = 0; index < LOCKAREA_OPENERS; index++) {
+		int err = opener_try(store, index, id);
 
 		if (!err)
-			*ret_place = opener_index;
+			*ret_index = index;
 		if (err != -EAGAIN)
 			return err;
 	}
-	return error_set(-ENFILE, "too many have it open");
+	return error_set(-ENFILE, "too many processes have it open");
 }
 
-/* Clear the places of all who died, so that there is one. */
+/* Clear the entries of all dead openers, so that one is free. */
 static int lockarea_reap_all(struct kt_store *store)
 {
-	const struct io_range turn = {LOCK_WRITE, 1};
+	const struct io_range write = {LOCK_WRITE, 1};
 	uint32_t used = atomic_load(&store->area->openers_used);
-	int err = io_lock(store->io, IO_EXCLUSIVE, &turn, true);
+	int err = io_lock(store->io, IO_EXCLUSIVE, &write, true);
 
 	if (err != 0)
 		return err;
-	for (uint32_t opener_index = 0; opener_index < used; opener_index++)
-		if (!lockarea_is_alive(store, opener_index))
-			lockarea_reap(store, opener_index);
-	return io_lock(store->io, IO_UNLOCKED, &turn, false);
+	for (uint32_t index = 0; index < used; index++)
+		if (!lockarea_is_alive(store, index))
+			lockarea_reap(store, index);
+	return io_lock(store->io, IO_UNLOCKED, &write, false);
 }
 
 int lockarea_register(struct kt_store *store)
 {
 	struct lockarea *area = store->area;
 	uint64_t id = store->opener_id;
-	uint32_t opener_index = 0;
+	uint32_t index = 0;
 	int err;
 
 	if (store->unprivileged)
 		return io_lock(store->io, IO_UNLOCKED, &open_byte, false);
-	err = opener_find(store, id, &opener_index);
+	err = opener_find(store, id, &index);
 	if (err == -ENFILE && !store->readonly) {
 		err = lockarea_reap_all(store);
 		if (!err)
-			err = opener_find(store, id, &opener_index);
+			err = opener_find(store, id, &index);
 	}
 	if (!err) {
-		store->opener_number = opener_index + 1;
-		atomic_store(&area->openers[opener_index].pid, (uint32_t)getpid());
-		lockarea_raise(&area->openers_used, opener_index + 1);
+		store->opener_number = index + 1;
+		atomic_store(&area->openers[index].pid, (uint32_t)getpid());
+		lockarea_raise(&area->openers_used, index + 1);
 		err = io_lock(store->io, IO_SHARED, &store->area_byte, false);
 	}
 	STEP("registered");
@@ -262,13 +262,13 @@ int lockarea_register(struct kt_store *store)
 	return err;
 }
 
-/* Free all pins of a opener_index, and then the opener_index. */
-static void opener_clear(struct lockarea *area, uint32_t opener_index)
+/* Free all pins of an opener, and then its entry. */
+static void opener_clear(struct lockarea *area, uint32_t index)
 {
 	uint32_t used = atomic_load(&area->blocks_used);
 
 	for (uint32_t block = 0; block < used && block < LOCKAREA_BLOCKS; block++) {
-		if (atomic_load(&area->owners[block]) != opener_index + 1)
+		if (atomic_load(&area->owners[block]) != index + 1)
 			continue;
 		for (unsigned i = 0; i < LOCKAREA_PINS; i++)
 			if (atomic_load(&area->blocks[block].pins[i].txn) != 0)
@@ -276,8 +276,8 @@ static void opener_clear(struct lockarea *area, uint32_t opener_index)
 		atomic_store(&area->owners[block], 0);
 	}
 	STEP("opener-cleared");
-	atomic_store(&area->openers[opener_index].foreign_waiters, 0);
-	atomic_store(&area->openers[opener_index].id, 0);
+	atomic_store(&area->openers[index].foreign_waiters, 0);
+	atomic_store(&area->openers[index].id, 0);
 }
 
 void lockarea_leave(struct kt_store *store)
@@ -289,17 +289,17 @@ void lockarea_leave(struct kt_store *store)
 	store->opener_number = 0;
 }
 
-bool lockarea_is_alive(struct kt_store *store, uint32_t opener_index)
+bool lockarea_is_alive(struct kt_store *store, uint32_t index)
 {
-	struct io_range byte = opener_byte(opener_index);
+	struct io_range byte = opener_byte(index);
 
-	return opener_index + 1 == store->opener_number || io_locked(store->io, &byte, NULL);
+	return index + 1 == store->opener_number || io_locked(store->io, &byte, NULL);
 }
 
-void lockarea_reap(struct kt_store *store, uint32_t opener_index)
+void lockarea_reap(struct kt_store *store, uint32_t index)
 {
-	if (atomic_load(&store->area->openers[opener_index].id) != 0)
-		opener_clear(store->area, opener_index);
+	if (atomic_load(&store->area->openers[index].id) != 0)
+		opener_clear(store->area, index);
 }
 
 int lockarea_claim_block(struct kt_store *store, uint32_t *ret_block)
@@ -327,14 +327,14 @@ int lockarea_claim_block(struct kt_store *store, uint32_t *ret_block)
 	return error_set(-ENFILE, "too many read transactions");
 }
 
-/* ---- the bell -------------------------------------------------------------------------------- */
+/* ---- the futex ------------------------------------------------------------------------------- */
 
 void lockarea_wake(struct lockarea *area)
 {
 	syscall(SYS_futex, &area->futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-/* Does anybody wait for a commit of this handle? */
+/* Does any thread wait for a commit of this handle? */
 static bool lockarea_has_waiters(const struct kt_store *store)
 {
 	const struct lockarea *area = store->area;
@@ -342,10 +342,9 @@ static bool lockarea_has_waiters(const struct kt_store *store)
 
 	if (atomic_load(&area->waiters) > 0)
 		return true;
-	for (uint32_t opener_index = 0; opener_index < used && opener_index < LOCKAREA_OPENERS;
-		opener_index++)
-		if (opener_index + 1 != store->opener_number &&
-			atomic_load(&area->openers[opener_index].foreign_waiters) > 0)
+	for (uint32_t index = 0; index < used && index < LOCKAREA_OPENERS; index++)
+		if (index + 1 != store->opener_number &&
+			atomic_load(&area->openers[index].foreign_waiters) > 0)
 			return true;
 	return false;
 }

@@ -1,48 +1,58 @@
 /* One store, many processes: the lock area, and what every process may rely on.
  *
- *     STORE                                     STORE-lock, mapped by all
- *     +----------------------------------+      +---------------------------------------------+
- *     | header | slots | pages           |      | published  bell | writer's | openers | pins |
- *     +----------------------------------+      +---------------------------------------------+
- *       locks: OPEN TURN NEXT WRITERS STILL       numbers only: nothing in it leads to a page
- *              AREA+n OPENER+n PIN+txn
+ *     lockarea.h     the shared memory and locks of all processes, and the invariants P1 to P6
+ *     handle.h       an open store in one process
+ *     current.h      which commit is current
+ *     pins.h         readers keep the pages they see
+ *     writer_lock.h  one writer at a time
+ *     waiter.c       waiting for commits
+ *     step.h         named points of the protocol, for tests
  *
- * The store's file is the truth: its slots tell the commits (slot.h). The lock area says which of
- * them is current, who reads what, and wakes who waits; it is shared memory in a file of its own,
- * made anew by the first who opens the store. Locks are bytes of the store's file far behind its
- * end. The kernel drops them when a process dies, so none is ever left behind, and no process
- * number is believed.
+ *     STORE                                     STORE-lock, mapped by all processes
+ *     +----------------------------------+      +----------------------------------------------+
+ *     | header | slots | pages           |      | published  futex | writer's | openers | pins |
+ *     +----------------------------------+      +----------------------------------------------+
+ *       locks: OPEN WRITE QUEUE WRITABLE          numbers only: nothing in it leads to a page
+ *              FROZEN AREA+n OPENER+n PIN+txn
  *
- *     OPEN      held while opening: to write exclusively, to read shared. Who comes first makes the
- *               area anew
- *     AREA+n    shared by all who use the lock area number n. Who finds another number locked would
- *               not see the others: the store was opened by two names, or its lock file replaced
- *     WRITERS   shared by all who opened it to write; exclusive with KT_ALONE
- *     STILL     shared by readers with KT_ALONE: nobody opens it to write
- *     OPENER+n  shared, by the one who has place n among the openers: it lives
- *     TURN      exclusive, by the writer
- *     NEXT      exclusive, by the one who waits for TURN: see writer_lock.c
- *     PIN+txn   shared, by readers that may not write the lock area: see pins.c
+ * The store's file is the truth: its slots hold the commits (slot/slot.h). The lock area tells
+ * which commit is current and which commits are read, and wakes processes that wait. It is shared
+ * memory in a file of its own, which the first process to open the store creates anew. Locks are
+ * bytes of the store's file far behind its end. The kernel drops the locks of a process that dies,
+ * so no lock is left behind, and nothing depends on process numbers.
+ *
+ *     OPEN      held while opening: exclusive to write, shared to read. The first opener creates
+ *               the lock area anew
+ *     AREA+n    shared, by all handles that use lock area number n. An opener that finds another
+ *               number locked would not see those handles: the store was opened under two names, or
+ *               its lock file was replaced
+ *     WRITABLE  shared, by all handles opened for writing; exclusive with KT_ALONE
+ *     FROZEN    shared, by readers with KT_ALONE: nobody may open the store for writing
+ *     OPENER+n  shared, by the handle registered as opener n: it shows that the process lives
+ *     WRITE     exclusive, by the writer: the writer lock
+ *     QUEUE     exclusive, by the first process that waits for WRITE: see writer_lock.c
+ *     PIN+txn   shared, by unprivileged readers: see pins.c
  *
  * Invariants, on top of those of the design (I1 to I9):
- *  P1  A slot is in the file before its commit is published. So what any reader can have seen is
- *      what is found when all processes are killed.
- *  P2  Whoever has TURN says so in `busy`, and takes that back before letting TURN go. Who gets
- * TURN and finds `busy` set knows that the last writer died: the newest valid slot is the current
- *      commit, published or not, and what it wrote since the last flush is not known.
- *  P3  A page is written again only by the one who has TURN, after looking at all pins. A reader
- *      pins first and then looks which commit is current; so either the writer sees the pin, or the
+ *  P1  A slot is in the file before its commit is published. So a commit that a reader can have
+ *      seen is found again when all processes are killed.
+ *  P2  The holder of WRITE puts its id into `writer_id`, and clears it before it releases WRITE. A
+ *      process that gets WRITE and finds an id knows that the last writer died. The newest valid
+ *      slot is then the current commit, published or not, and it is not known what the dead writer
+ *      wrote since the last flush.
+ *  P3  A page is written again only by the holder of WRITE, after it has read all pins. A reader
+ *      pins first and then reads which commit is current. So either the writer sees the pin, or the
  *      reader sees the newer commit.
- *  P4  A pin counts while the lock of its owner's place stands. Only who has TURN clears a place
- *      whose owner is dead; a place is taken by locking it first and then putting an id there.
- *  P5  A place has a number that is never given again (64 random bits). It names the owner of
+ *  P4  A pin counts while the lock of its opener is held. Only the holder of WRITE clears the entry
+ *      of a dead opener. An opener registers by locking OPENER+n first and then storing its id.
+ *  P5  An opener has an id that is never used again (64 random bits). It names the owner of
  *      nameless entries.
- *  P6  After a failed sync nobody writes any more until all have closed the store (I6).
+ *  P6  After a failed sync no process writes until all have closed the store (I6).
  *
- * Who may write the lock area is who may write the store. Who may only read the store locks the
- * bytes of what it reads instead; it needs nothing to be writable, and the writers see its locks.
- * Such a reader is told apart: it finds the current commit in the slots. On a read-only file system
- * nobody writes, and all are such readers.
+ * Write permission for the lock area goes with write permission for the store. An unprivileged
+ * reader, which may only read the store, needs to write nothing: it locks the byte of each commit
+ * it pins, and writers see these locks. It finds the current commit in the slots. On a read-only
+ * file system all readers are unprivileged, and nobody writes.
  */
 #ifndef STORE_SHARE_LOCKAREA_H
 #define STORE_SHARE_LOCKAREA_H
@@ -69,8 +79,8 @@
 #define LOCKAREA_BLOCKS 1024
 #define LOCKAREA_PINS 63 /* in a block */
 
-/* What is published: bits 0-47 the number of the current commit, 48-50 the page of its slot.
- * Another slot of that number may be left from a commit that a crash undid. */
+/* Value of `published`: bits 0-47 the number of the current commit, 48-50 the page of its slot. The
+ * number alone is not enough: a crash may leave a slot of the same number that was undone. */
 #define PUBLISHED_POISONED (UINT64_C(1) << 63)
 
 static inline uint64_t published_make(uint64_t txn, uint64_t page)
@@ -88,17 +98,17 @@ static inline uint64_t published_page(uint64_t published)
 	return (published & ~PUBLISHED_POISONED) >> TXN_BITS;
 }
 
-/** A place among those who have the store open. */
+/** An entry of the table of handles that have the store open. */
 struct opener {
-	_Atomic uint64_t id;		  /* 0: free */
-	_Atomic uint32_t pid;		  /* for people only: it may be of another pid namespace */
-	_Atomic uint32_t foreign_waiters; /* who wait for commits by others, here */
+	_Atomic uint64_t id;  /* 0: free */
+	_Atomic uint32_t pid; /* for messages only: it may be of another pid namespace */
+	_Atomic uint32_t foreign_waiters; /* threads that wait for commits of other handles */
 };
 
 /** Pin of a read transaction. 0: free; else the transaction number that is pinned. */
 struct pin {
-	alignas(64) _Atomic uint64_t txn; /* a cache line each, so that readers do not slow each
-					     other */
+	alignas(64) _Atomic uint64_t txn; /* a cache line of its own: readers do not slow
+					     each other down */
 };
 
 /** Pins of one opener. */
@@ -108,28 +118,28 @@ struct pin_block {
 };
 
 struct lockarea {
-	_Atomic uint64_t ready; /* LOCKAREA_READY once all of it is right */
+	_Atomic uint64_t ready; /* LOCKAREA_READY once the area is filled */
 	uint8_t store_id[16];
 	uint8_t boot_id[16];
-	_Atomic uint32_t openers_used; /* places that ever were taken */
+	_Atomic uint32_t openers_used; /* entries of openers that were ever used */
 	_Atomic uint32_t blocks_used;
 
-	alignas(64) _Atomic uint64_t published; /* the current commit: see above */
+	alignas(64) _Atomic uint64_t published; /* the current commit: see published_make() */
 
-	alignas(64) _Atomic uint32_t futex; /* a futex: rung by each commit */
-	_Atomic uint32_t waiters;	    /* who wait for any commit, perhaps dead ones too */
+	alignas(64) _Atomic uint32_t futex; /* each commit adds 1 and wakes its waiters */
+	_Atomic uint32_t waiters; /* threads that wait for any commit; dead ones stay counted */
 
-	/* The writer's: of the one who has TURN. Readable by all. */
-	alignas(64) _Atomic uint64_t writer_id; /* id of the one who has it; 0: none */
-	_Atomic uint64_t last_writer_id;	/* id of the one who changed the file last */
-	_Atomic uint64_t durable_txn;		/* newest commit with a durable slot */
-	_Atomic uint64_t synced_txn;		/* newest commit that is known to be on the disk */
-	_Atomic uint64_t shrink_txn; /* newest commit that cut the file; older readers may
+	/* Written by the holder of WRITE, read by all: */
+	alignas(64) _Atomic uint64_t writer_id; /* opener id of the holder of WRITE; 0: none */
+	_Atomic uint64_t last_writer_id; /* opener id of the last process that wrote to the file */
+	_Atomic uint64_t durable_txn;	 /* newest commit with a durable slot */
+	_Atomic uint64_t synced_txn;	 /* newest commit that is known to be synced */
+	_Atomic uint64_t shrink_txn;	 /* newest commit that cut the file; older readers may
 					      reach beyond; 0: none */
-	_Atomic uint32_t queued;     /* somebody has NEXT, or died with it */
+	_Atomic uint32_t queued;	 /* a process holds QUEUE, or died holding it */
 
 	struct opener openers[LOCKAREA_OPENERS];
-	_Atomic uint32_t owners[LOCKAREA_BLOCKS]; /* place of the opener + 1; 0: free */
+	_Atomic uint32_t owners[LOCKAREA_BLOCKS]; /* index of the opener + 1; 0: free */
 	struct unsynced unsynced;		  /* the writer's */
 
 	alignas(PAGE_SIZE) struct pin_block blocks[LOCKAREA_BLOCKS];
@@ -142,51 +152,51 @@ _Static_assert(sizeof(struct pin_block) == PAGE_SIZE, "a block of pins is a page
 struct kt_store;
 struct slot_state;
 
-/** How a store was entered. */
+/** What lockarea_enter() found. */
 enum lockarea_entry {
-	LOCKAREA_FIRST,	       /* nobody else is using the area */
-	LOCKAREA_JOINED,       /* others are */
-	LOCKAREA_UNPRIVILEGED, /* it cannot be used: a reader that locks what it reads */
+	LOCKAREA_FIRST,	       /* no other handle uses the area */
+	LOCKAREA_JOINED,       /* other handles use it */
+	LOCKAREA_UNPRIVILEGED, /* the area cannot be used: an unprivileged reader */
 };
 
-/** Take OPEN, and map the area.
- *  @param alone      nobody else may write
+/** Lock OPEN, and map the area.
+ *  @param alone      no other handle may write
  *  @param ret_entry  see enum lockarea_entry
  *  @return 0; -EBUSY; -ENOTSUP no locks; -EACCES and others: it cannot be written, but should */
 int lockarea_enter(struct kt_store *store, bool alone, enum lockarea_entry *ret_entry);
 
-/** Make the area anew: nobody uses it.
- *  @param state  what is in the file */
+/** Fill the area anew. No other handle uses it.
+ *  @param state  the newest valid slot */
 int lockarea_create(struct kt_store *store, const struct slot_state *state);
 
-/** May a reader that is the first use the area as it was left?
- *  @param state  what is in the file */
+/** May a reader that is the first opener use the area as the last process left it?
+ *  @param state  the newest valid slot */
 bool lockarea_is_reusable(const struct kt_store *store, const struct slot_state *state);
 
-/** Use no area but a private one. @param state  what is in the file */
+/** Use a private area: the reader is unprivileged. @param state  the newest valid slot */
 int lockarea_make_private(struct kt_store *store, const struct slot_state *state);
 
-/** Take a place among the openers, and let OPEN go. */
+/** Register among the openers, and unlock OPEN. */
 int lockarea_register(struct kt_store *store);
 
-/** Give the place back. Where there is none, nothing happens. */
+/** Unregister, if registered. */
 void lockarea_leave(struct kt_store *store);
 
-/** Is the owner of a place alive? */
-bool lockarea_is_alive(struct kt_store *store, uint32_t place);
+/** Is the process of an opener alive? @param index  of the opener */
+bool lockarea_is_alive(struct kt_store *store, uint32_t index);
 
-/** Clear the place of an opener that is dead. Only with the turn (P4). */
-void lockarea_reap(struct kt_store *store, uint32_t place);
+/** Clear pins and entry of a dead opener. The caller holds WRITE (P4). */
+void lockarea_reap(struct kt_store *store, uint32_t index);
 
 /** Take a block of pins.
  *  @param ret_block  its number
  *  @return 0; -ENFILE all are taken; -ENOSPC */
 int lockarea_claim_block(struct kt_store *store, uint32_t *ret_block);
 
-/** Ring the bell: something was published. */
+/** Wake the processes that wait for a commit: `published` changed. */
 void lockarea_notify(struct kt_store *store);
 
-/** Wake all who listen. */
+/** Wake all threads that wait on the futex. */
 void lockarea_wake(struct lockarea *area);
 
 #endif

@@ -1,18 +1,19 @@
 /* Pins: how readers keep the pages they see from being written again (I1, I9, P3).
  *
- * A reader stores a transaction number in a pin and then looks which commit is current; a writer
- * looks at all pins when it begins, after the commit before it was published. All four are
- * sequentially consistent. So either the writer sees the pin, or the reader sees the newer commit;
- * a pin may be older than the root it was taken for, which is only cautious.
+ * A reader stores a transaction number in a pin and then reads which commit is current. A writer
+ * reads all pins when it begins, after the commit before it was published. All four accesses are
+ * sequentially consistent. So either the writer sees the pin, or the reader sees the newer commit.
+ * A pin may be older than the root it was taken for, which only keeps pages longer.
  *
- * Pins lie in the lock area, in blocks that belong to a handle. A reader apart, which may not write
- * there, has them in memory of its own and locks, for each, the byte LOCK_PIN + number of the
- * store's file, which does the same at the price of system calls.
+ * Pins lie in the lock area, in blocks that belong to a handle. An unprivileged reader may not
+ * write there. It has its pins in private memory and locks, for each, byte LOCK_PIN + number of the
+ * store's file, which has the same effect but takes system calls.
  */
-#include "store/share/current.h"
-#include "store/error.h"
-#include "store/share/step.h"
 #include "store/share/pins.h"
+
+#include "store/error.h"
+#include "store/share/current.h"
+#include "store/share/step.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static struct pin *pin_claim_in(struct pin_block *block, uint64_t txn)
 	return NULL;
 }
 
-/* Take a block for one that the handle has not got yet. */
+/* Claim a block of pins for the handle. */
 static int pin_add_block(struct kt_store *store, _Atomic uint32_t *slot)
 {
 	uint32_t block, none = 0;
@@ -44,7 +45,7 @@ static int pin_add_block(struct kt_store *store, _Atomic uint32_t *slot)
 
 	if (err != 0)
 		return err;
-	if (!atomic_compare_exchange_strong(slot, &none, block + 1)) /* somebody was faster */
+	if (!atomic_compare_exchange_strong(slot, &none, block + 1)) /* another thread was faster */
 		atomic_store(&store->area->owners[block], 0);
 	return 0;
 }
@@ -87,7 +88,7 @@ static inline bool pins_forked(const struct kt_store *store)
 	return atomic_load_explicit(store->not_forked, memory_order_relaxed) == 0;
 }
 
-/* ---- readers apart --------------------------------------------------------------------------- */
+/* ---- unprivileged readers -------------------------------------------------------------------- */
 
 static bool pin_is_here(struct kt_store *store, uint64_t txn)
 {
@@ -216,7 +217,7 @@ void pin_move(struct pin *pin, uint64_t txn)
 	atomic_store(&pin->txn, txn);
 }
 
-/* ---- looking --------------------------------------------------------------------------------- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static void pins_count(struct readers *readers, uint64_t txn, unsigned count, uint32_t pid)
 {
@@ -301,7 +302,7 @@ static unsigned pins_count_locks(struct kt_store *store)
 	return count;
 }
 
-/* Look at all pins. Of those not newer than last, it is made sure that their owners live. */
+/* Read all pins. Skip those up to last whose opener is dead, and with reap clear them. */
 static void pins_collect(struct kt_store *store, uint64_t last, bool reap, struct readers *readers)
 {
 	struct lockarea *area = store->area;

@@ -1,6 +1,6 @@
-/* Named points of the protocol between processes. In the library they are nothing; a test that
- * defines KEYTREE_STEPS compiles it with a function there, which ends the process at one of them,
- * or lets another thread go on.
+/* Named points of the protocol between processes. In the library they do nothing. A test compiles
+ * the library with KEYTREE_STEPS and supplies step(), which kills the process at one of the points
+ * or lets another thread run.
  */
 #ifndef STORE_SHARE_STEP_H
 #define STORE_SHARE_STEP_H

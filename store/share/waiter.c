@@ -1,8 +1,8 @@
-/* Waiting for commits, by anyone in any process.
+/* Waiting for commits of any process.
  *
- * The lock area has a bell, a futex that each commit rings when somebody listens. A descriptor for
- * poll loops is fed by a thread that listens. A reader apart hears no bell; it watches the file
- * instead, in whose slots it looks for commits (current.c).
+ * Each commit wakes the threads that wait on the futex of the lock area. A descriptor for poll
+ * loops is written by a thread that waits on that futex. An unprivileged reader cannot use the
+ * futex; it watches the file for changes and finds commits in its slots (current.c).
  */
 #include "store/share/current.h"
 #include "store/error.h"
@@ -29,13 +29,13 @@ static int64_t monotonic_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* When a wait is to end; INT64_MAX: never. */
+/* Time when a wait ends; INT64_MAX: never. */
 static int64_t wait_deadline(int timeout_ms)
 {
 	return timeout_ms < 0 ? INT64_MAX : monotonic_ns() + timeout_ms * INT64_C(1000000);
 }
 
-/* @return false: no time is left */
+/* Time left until a deadline. @return false: none */
 static bool wait_time_left(int64_t end_ns, struct timespec *ret_left)
 {
 	int64_t left = end_ns == INT64_MAX ? 3600 * INT64_C(1000000000) : end_ns - monotonic_ns();
@@ -47,10 +47,10 @@ static bool wait_time_left(int64_t end_ns, struct timespec *ret_left)
 	return true;
 }
 
-/* ---- the bell -------------------------------------------------------------------------------- */
+/* ---- the futex ------------------------------------------------------------------------------- */
 
-/* Wait until the bell has been rung since it was looked at, or for a while.
- * others: commits of this handle are of no interest */
+/* Wait while the futex has the value seen, but not longer than left.
+ * others: wait for commits of other handles only */
 static void futex_wait(
 	struct kt_store *store, bool others, uint32_t seen, const struct timespec *left)
 {
@@ -134,8 +134,8 @@ int kt_wait(struct kt_store *store, uint64_t txn, int timeout_ms, uint64_t *ret_
 struct kt_waiter {
 	struct kt_store *store;
 	int fd;
-	bool others;   /* commits of this handle need not be told */
-	uint64_t told; /* the last commit that the thread knows of */
+	bool others;   /* tell only commits of other handles */
+	uint64_t told; /* last value of `published` that the thread has told */
 	_Atomic bool stop;
 	pthread_t thread;
 };
@@ -159,7 +159,7 @@ static void *waiter_run(void *arg)
 	return NULL;
 }
 
-/* Signals are for the threads of the application. */
+/* Block all signals in the thread: they are for the threads of the application. */
 static int waiter_start(struct kt_waiter *waiter)
 {
 	sigset_t all, before;

@@ -1,25 +1,26 @@
-/* The writer's turn: one write transaction, or flush, at a time.
+/* The writer lock: one write transaction, or flush, at a time.
  *
- * In a handle, threads draw numbers and wait for theirs. The one whose number is up takes part
- * among the handles and processes, where there are two locks:
+ * In a handle, threads draw tickets and are served in that order. The thread that is served
+ * competes with other handles and processes for two locks:
  *
- *     TURN   is had by the writer
- *     NEXT   is had by one that waits for TURN; the others wait for NEXT
+ *     WRITE  is held by the writer
+ *     QUEUE  is held by the one that waits for WRITE; all others wait for QUEUE
  *
- * Who finds somebody waiting queues behind him, although TURN may be free at that moment: so who
- * commits again and again lets others in between. Where nobody waits, NEXT is left alone.
+ * A process that finds QUEUE taken waits for it, even if WRITE is free at that moment. So a process
+ * that commits again and again lets others in between. While nobody waits, QUEUE is not used.
  */
-#include "store/share/current.h"
-#include "store/error.h"
-#include "store/share/step.h"
 #include "store/share/writer_lock.h"
+
+#include "store/error.h"
+#include "store/share/current.h"
+#include "store/share/step.h"
 
 #include <errno.h>
 
 static const struct io_range write_byte = {LOCK_WRITE, 1};
 static const struct io_range queue_byte = {LOCK_QUEUE, 1};
 
-/* ---- among the processes --------------------------------------------------------------------- */
+/* ---- between processes ----------------------------------------------------------------------- */
 
 static int writer_lock_file(struct kt_store *store, bool try)
 {

@@ -19,7 +19,7 @@ static const uint8_t *block_at(const struct blocks *blocks, uint64_t block)
 	return blocks->data + (block * PAGE_SIZE - blocks->offset);
 }
 
-/* Blocks that are summed up, then written: few enough to be in the processor's cache still. */
+/* Blocks that are checksummed and then written together. They still fit the processor's cache. */
 #define WRITE_BLOCKS 32
 
 static int write_part(struct pager *pager, const struct blocks *blocks, uint64_t first,
@@ -62,7 +62,7 @@ int blocks_write_run(struct pager *pager, const struct blocks *blocks, uint64_t 
 	return 0;
 }
 
-/* Complete the first or last block by what the value holds there now. */
+/* Complete the first or last block with the bytes that the value holds there now. */
 static int complete(struct pager *pager, const struct value *value, struct blocks *blocks,
 	uint64_t block, uint64_t size, uint8_t *buf)
 {
@@ -104,7 +104,7 @@ int blocks_init(struct pager *pager, const struct value *value, uint64_t offset,
 	return err;
 }
 
-/* Blocks written by one call of extent_add_run(): bounds its checksums. */
+/* Most blocks written by one call of extent_add_run(): bounds the array of checksums. */
 #define RUN_MAX 1024
 
 int blocks_write_new(struct pager *pager, struct value *value, const struct blocks *blocks,

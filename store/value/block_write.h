@@ -3,8 +3,8 @@
  *     bytes             [--------------------------]
  *     blocks     |  first  |        |        |    last  |
  *
- * The first and the last block are completed by what the value holds there now, in buffers of their
- * own. The others are written from where they are.
+ * The first and the last block are completed with the bytes that the value holds there now, in
+ * buffers of their own. The blocks between are written directly from the caller's memory.
  */
 #ifndef STORE_VALUE_BLOCK_WRITE_H
 #define STORE_VALUE_BLOCK_WRITE_H
@@ -23,11 +23,11 @@ struct blocks {
 	uint8_t last_block[PAGE_SIZE];
 };
 
-/** See bytes as blocks.
- *  @param value   what it holds now
+/** Describe bytes as blocks.
+ *  @param value   the value before the change
  *  @param offset  of the bytes in the value
  *  @param data    size > 0 bytes; borrowed as long as the blocks are used
- *  @return 0; -EBADMSG, -EUCLEAN what the value holds is damaged */
+ *  @return 0; -EBADMSG, -EUCLEAN the value is damaged */
 int blocks_init(struct pager *pager, const struct value *value, uint64_t offset, const void *data,
 	uint64_t size, struct blocks *blocks);
 

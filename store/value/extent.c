@@ -72,7 +72,7 @@ static void block_key(uint64_t block, uint8_t key[8])
 	memcpy(key, &big, 8);
 }
 
-/* The extent a path leads to. */
+/* Decode the extent that a path leads to. */
 static int extent_at(struct pager *pager, const struct path *path, struct extent *extent)
 {
 	const uint8_t *node = path->level[0].node;
@@ -158,7 +158,7 @@ static int put_record(struct pager *pager, struct value *value, const struct ext
 	return err;
 }
 
-/* Does b go on where a ends, in the value and in the file? */
+/* Does b begin where a ends, in the value and in the file? */
 static bool joins(const struct extent *a, const struct extent *b)
 {
 	return a->block + a->count == b->block && a->page + a->count == b->page &&
@@ -208,7 +208,7 @@ int extent_update(struct pager *pager, struct value *value, const struct extent 
 	return put_record(pager, value, extent);
 }
 
-/* Take an extent out of the tree, and put back what of it lies outside [from, to). */
+/* Remove an extent from the tree, and add the parts of it outside [from, to) again. */
 static int cut_extent(struct pager *pager, struct value *value, struct path *path,
 	const struct extent *extent, uint64_t from, uint64_t to)
 {

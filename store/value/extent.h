@@ -1,7 +1,7 @@
 /* The extent tree of a value: which pages hold which of its blocks.
  *
  * A record maps a range of blocks to a run of pages, all of one birth, with a checksum for each
- * block. Records never overlap; where there is none, there is a hole.
+ * block. Records never overlap. Blocks without a record are a hole.
  */
 #ifndef STORE_VALUE_EXTENT_H
 #define STORE_VALUE_EXTENT_H
@@ -12,7 +12,7 @@
 struct pager;
 struct path;
 
-/** An extent record, taken apart. */
+/** A decoded extent record. */
 struct extent {
 	uint64_t block; /* first block of the value */
 	uint64_t page;	/* where it lies */
@@ -21,21 +21,21 @@ struct extent {
 	uint32_t sums[EXTENT_MAX_BLOCKS];
 };
 
-/** Take a record apart.
+/** Decode a record.
  *  @param data  EXTENT_SIZE(0) bytes at least
  *  @param size  of the record
  *  @return 0; -EUCLEAN malformed, or outside the file */
 int extent_parse(struct pager *pager, uint64_t block, const uint8_t *data, size_t size,
 	struct extent *ret_extent);
 
-/** Write a record. @param data  EXTENT_SIZE(extent->count) bytes */
+/** Encode a record. @param data  EXTENT_SIZE(extent->count) bytes */
 void extent_format(const struct extent *extent, uint8_t *data);
 
-/** Cut an extent to the blocks [from, to), which lie in it. */
+/** Cut an extent to the blocks [from, to), which it contains. */
 void extent_slice(struct extent *extent, uint64_t from, uint64_t to);
 
-/** Find the first extent of a value's tree that ends behind a block: the one that holds it, or the
- * next.
+/** Find the first extent of a value's tree that ends behind a block: the one that contains it, or
+ * the next.
  *  @param value  of kind CELL_TREE
  *  @return 0; -ENOENT there is none */
 int extent_find(
@@ -46,15 +46,15 @@ int extent_find(
 int extent_path(struct pager *pager, const struct format_tree *tree, uint64_t block,
 	struct path *ret_path, struct extent *ret_extent);
 
-/** Add an extent to a value's tree, where there is a hole. value->blocks follows. */
+/** Add an extent to a value's tree, where there is a hole, and update value->blocks. */
 int extent_add(struct pager *pager, struct value *value, const struct extent *extent);
 
-/** Add a run of pages that this transaction wrote, as records of the greatest size.
+/** Add a run of pages that this transaction wrote, in as few records as possible.
  *  @param sums  run->count checksums */
 int extent_add_run(struct pager *pager, struct value *value, uint64_t block, const struct run *run,
 	const uint32_t *sums);
 
-/** Replace the checksums of an extent that is in a value's tree. */
+/** Replace the checksums of an extent in a value's tree. */
 int extent_update(struct pager *pager, struct value *value, const struct extent *extent);
 
 /** Make the blocks [from, to) of a value's tree a hole and release their pages. */

@@ -276,13 +276,13 @@ int value_next_data(struct pager *pager, const struct value *value, uint64_t off
 	return 0;
 }
 
-/* Where blocks of a value lie in a row. */
+/* A contiguous run of blocks of a value. */
 struct piece {
 	uint64_t page; /* 0: they are a hole */
 	uint64_t count;
 };
 
-/* The piece that a value has from one block on, up to another. */
+/* Find the piece of a value that begins at a block, up to end. */
 static int find_piece(struct pager *pager, const struct value *value, uint64_t block, uint64_t end,
 	struct piece *ret_piece)
 {

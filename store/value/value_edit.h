@@ -1,14 +1,14 @@
 /* Changing values.
  *
- * Functions work on a description (struct value) and leave it to the caller to put it back into its
- * cell. The buffer keeps what the description points to.
+ * Functions change a description (struct value), which the caller puts back into its cell. The
+ * buffer holds the bytes that the description points to.
  */
 #ifndef STORE_VALUE_VALUE_EDIT_H
 #define STORE_VALUE_VALUE_EDIT_H
 
 #include "store/value/value.h"
 
-/** Room for what a changed value points to: inline bytes or an extent record. */
+/** Memory that a changed value points to: inline bytes or an extent record. */
 struct value_buffer {
 	uint8_t bytes[INLINE_MAX];
 };
@@ -20,14 +20,15 @@ struct value_buffer {
 int value_make(struct pager *pager, const void *data, uint64_t size, size_t inline_room,
 	struct value_buffer *buffer, struct value *ret_value);
 
-/** Write part of a value, growing it if need be. offset + size is at most INT64_MAX.
+/** Write part of a value, growing it if necessary. offset + size is at most INT64_MAX.
  *  @param value        changed
  *  @param inline_room  as in value_make()
  *  @param buffer       what value points to afterwards; not what it points to before */
 int value_write(struct pager *pager, struct value *value, uint64_t offset, const void *data,
 	size_t size, size_t inline_room, struct value_buffer *buffer);
 
-/** Set the size of a value, at most INT64_MAX; what is added is a hole. As value_write(). */
+/** Set the size of a value, at most INT64_MAX. Bytes that are added are a hole. As value_write().
+ * */
 int value_resize(struct pager *pager, struct value *value, uint64_t size, size_t inline_room,
 	struct value_buffer *buffer);
 

@@ -133,7 +133,7 @@ static void check(struct kt_store *store)
 	uint64_t findings = 1;
 
 	MUST(kt_check(store, NULL, NULL, &findings) == 0 && findings == 0);
-	MUST(kt_begin(store, KT_WRITE, &txn) == 0); /* who has the turn buries the dead */
+	MUST(kt_begin(store, KT_WRITE, &txn) == 0); /* the writer clears pins of dead processes */
 	kt_abort(txn);
 	MUST(kt_info(store, &info) == 0 && info.readers == 0);
 }
