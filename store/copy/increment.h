@@ -20,7 +20,7 @@
 
 #include "keytree.h"
 
-#include "store/copy/lineage.h"
+#include "store/history/lineage.h"
 
 #include <assert.h>
 

@@ -8,7 +8,7 @@
 
 #include "store/entry/entry.h"
 #include "store/error.h"
-#include "store/copy/link_map.h"
+#include "store/history/link_map.h"
 #include "store/copy/frame_stream.h"
 #include "store/history/snapshot.h"
 #include "store/history/restore.h"

@@ -1,6 +1,6 @@
 /* Going back to a point in time (kt_restore): the difference is applied, in one transaction. */
 #include "store/entry/entry.h"
-#include "store/copy/link_map.h"
+#include "store/history/link_map.h"
 #include "store/history/restore.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
  */
 #include "store/entry/entry.h"
 #include "store/error.h"
-#include "store/copy/lineage.h"
+#include "store/history/lineage.h"
 #include "store/space/space.h"
 #include "store/history/snapshot.h"
 

@@ -1,4 +1,4 @@
-#include "store/copy/link_map.h"
+#include "store/history/link_map.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
  *     store     ... 57 "mon" ...... 90 "tue"        increment: from 57 to 90
  *     backup        57 "mon", 58 "tue"              origin of 58: 90
  */
-#ifndef STORE_COPY_LINEAGE_H
-#define STORE_COPY_LINEAGE_H
+#ifndef STORE_HISTORY_LINEAGE_H
+#define STORE_HISTORY_LINEAGE_H
 
 #include "keytree.h"
 

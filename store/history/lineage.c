@@ -1,4 +1,4 @@
-#include "store/copy/lineage.h"
+#include "store/history/lineage.h"
 
 #include "store/tree/cell.h"
 #include "store/error.h"

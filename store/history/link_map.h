@@ -1,7 +1,7 @@
 /* Entries that keys share, on their way to where they get new ids: which key has got the entry
  * first, for the others to be linked to. */
-#ifndef STORE_COPY_LINK_MAP_H
-#define STORE_COPY_LINK_MAP_H
+#ifndef STORE_HISTORY_LINK_MAP_H
+#define STORE_HISTORY_LINK_MAP_H
 
 #include <stddef.h>
 #include <stdint.h>
