@@ -10,6 +10,7 @@
 #define STORE_COPY_REACHABLE_H
 
 #include "store/tree/pager.h"
+#include "store/tree/tree_visit.h"
 
 struct kt_txn;
 
@@ -17,6 +18,7 @@ struct kt_txn;
 typedef int reachable_step_fn(void *arg);
 
 struct reachable {
+	struct tree_visitor visitor;
 	struct pager *pager;
 	struct format_tree trees[TREE_COUNT]; /* that were walked; the others are empty */
 	uint64_t page_count;		      /* pages of the file that are looked at */

@@ -7,6 +7,7 @@
 #include "store/tree/node_list.h"
 #include "store/tree/overflow.h"
 #include "store/tree/pager.h"
+#include "store/tree/tree_visit.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -452,32 +453,37 @@ int tree_rebuild(struct pager *pager, struct format_tree *tree, struct path *pat
 
 /* ---- freeing --------------------------------------------------------------------------------- */
 
-static int free_cell(
-	struct pager *pager, const uint8_t *node, unsigned index, tree_leaf_fn *each, void *arg)
-{
-	struct cell cell;
-	int err = 0;
+struct tree_freeing {
+	struct tree_visitor visitor;
+	tree_leaf_fn *each;
+	void *arg;
+};
 
-	if (!node_cell(node, index, &cell))
-		return error_damaged(node_header(node)->page, "malformed cell");
-	if (cell.spilled)
-		err = overflow_free(pager, cell.key_overflow, cell.key_size);
-	if (err != 0)
-		return err;
-	if (node_header(node)->level > 0)
-		return tree_free(pager, cell.value.root, node_header(node)->level, each, arg);
-	return each != NULL ? each(arg, &cell) : 0;
+static int freeing_enter(struct tree_visitor *visitor, uint64_t ref, const uint8_t **ret_page)
+{
+	return pager_page(visitor->pager, ref, ret_page);
+}
+
+static int freeing_cell(struct tree_visitor *visitor, const struct cell *cell)
+{
+	struct tree_freeing *freeing = (struct tree_freeing *)(void *)visitor;
+
+	return freeing->each(freeing->arg, cell);
+}
+
+static int freeing_leave(struct tree_visitor *visitor, uint64_t ref)
+{
+	return pager_free(visitor->pager, ref);
 }
 
 int tree_free(struct pager *pager, uint64_t root, unsigned depth, tree_leaf_fn *each, void *arg)
 {
-	const uint8_t *node;
-	int err;
+	struct tree_freeing freeing = {
+		.visitor = {.enter = freeing_enter, .leave = freeing_leave, .pager = pager},
+		.each = each,
+		.arg = arg};
 
-	if (depth == 0)
-		return 0;
-	err = pager_node(pager, root, depth - 1, &node);
-	for (unsigned i = 0; !err && i < node_header(node)->count; i++)
-		err = free_cell(pager, node, i, each, arg);
-	return err != 0 ? err : pager_free(pager, root);
+	if (each != NULL)
+		freeing.visitor.cell = freeing_cell;
+	return tree_visit(&freeing.visitor, root, depth);
 }
