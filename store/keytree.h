@@ -253,7 +253,7 @@ KT_API int kt_check(struct kt_store *store, kt_check_fn *found, void *arg, uint6
 
 /** Told how far kt_check_steps() has come, at every MiB or so.
  *  @param arg   what was given to kt_check_steps()
- *  @param done  bytes verified; what snapshots share counts for each of them
+ *  @param done  bytes verified; what snapshots share is verified once
  *  @return 0 to go on; else the check ends and returns it */
 typedef int kt_check_step_fn(void *arg, uint64_t done);
 

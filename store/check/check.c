@@ -1,10 +1,21 @@
 /* kt_check(): read everything, believe nothing.
  *
- * All trees of the current commit are walked from their roots, then those of each snapshot. Every
- * page is verified anew, marked in a bitmap, and not entered twice, so that no file, however made,
- * keeps the walk busy for ever. At the end each page of the file must be marked exactly once: used,
- * dead but kept, or in the free space. A page of a snapshot must be one of the first two, and a
- * dead one must be of the snapshot that keeps it.
+ * Each snapshot, the oldest first, and then the current commit is a version of the trees. Of a
+ * version only what it does not share with the version before is walked, so each page is verified
+ * once, whatever the number of snapshots. A page belongs to versions in a row: nothing refers to it
+ * again after the commit that freed it. For each version and tree:
+ *
+ *     walk    check_tree.c claims the pages that are new in the tree, verifies them, and stops at
+ *             pages that the version before had: all below these is the same and was verified
+ *     forget  check_forget.c walks the tree of the version before, stops at pages that both have,
+ *             and takes the others from the tree. The entries of a tree are counted by what came
+ *             and what went
+ *     close   a page that is claimed and still in a tree of the version before is reached twice
+ *
+ * No page is claimed twice in a version, so no file, however made, keeps a walk busy for ever. After
+ * a version with a finding the next one is walked as a whole. At the end each page of the file must
+ * be marked exactly once: used, dead but kept, or in the free space. A page of a snapshot must be
+ * one of the first two, and a dead one must be of the snapshot that keeps it.
  */
 #include "store/check/check_tree.h"
 #include "store/commit/commit.h"
@@ -28,46 +39,57 @@ static void report_shared(void *arg, const char *message)
 	check_report(arg, 0, "%s", message);
 }
 
-/* Check the trees of a commit.
- * ret_links: how many links there are; none if the trees are damaged, which are not walked again */
-static void check_trees(struct checker *checker, const struct format_tree *trees, unsigned count,
-	uint64_t *ret_links, bool *ret_sound)
+/* Check the trees of a version: of a snapshot, or of the current commit. A version that is damaged
+ * shares nothing with the next one, which is then walked as a whole.
+ * @return true: they are sound, and keys and shared entries are not known to agree yet */
+static bool check_version(
+	struct checker *checker, uint64_t newest, const struct format_tree *trees, unsigned count)
 {
-	uint64_t before = checker->findings;
+	uint64_t findings = checker->findings;
 
-	*ret_links = 0;
+	if (!checker->sound || newest < checker->newest)
+		check_version_reset(checker);
+	checker->newest = newest;
 	for (unsigned i = 0; i < count; i++)
-		check_tree(checker, &trees[i], i == TREE_ENTRIES ? ret_links : NULL);
-	*ret_sound = checker->findings == before;
+		check_tree(checker, i, &trees[i], i == TREE_ENTRIES);
+	check_version_end(checker);
+	checker->sound = checker->findings == findings;
+	return checker->sound && checker->links_differ;
 }
 
-/* Check that keys and shared entries agree in the commit that is read. */
+/* Check that keys and shared entries agree. */
+static int check_links(struct checker *checker, struct kt_txn *txn)
+{
+	uint64_t findings = checker->findings;
+	int err = shared_entry_check(
+		txn, checker->totals[TREE_ENTRIES].links, report_shared, checker);
+
+	checker->links_differ = err || checker->findings != findings;
+	return err;
+}
+
 static int check_current(struct checker *checker)
 {
-	uint64_t links;
-	bool sound;
+	const struct format_slot *slot = &checker->slot;
 
-	check_trees(checker, checker->slot.trees, TREE_COUNT, &links, &sound);
-	return sound ? shared_entry_check(checker->txn, links, report_shared, checker) : 0;
+	return check_version(checker, slot->txn, slot->trees, TREE_COUNT)
+		       ? check_links(checker, checker->txn)
+		       : 0;
 }
 
-/* The same of a snapshot. */
 static int check_snapshot_trees(struct checker *checker, const struct format_snapshot *kept)
 {
 	struct kt_txn *txn;
-	uint64_t links;
-	bool sound;
 	int err;
 
-	check_trees(checker, kept->trees, SNAPSHOT_TREES, &links, &sound);
-	if (!sound || (links == 0 && kept->trees[TREE_SHARED].root == 0))
+	if (!check_version(checker, kept->txn, kept->trees, SNAPSHOT_TREES))
 		return 0;
 	err = kt_begin(checker->store, KT_READ, &txn);
-	if (err != 0)
+	if (err)
 		return err;
 	err = txn_show(txn->txn, kept);
 	if (!err)
-		err = shared_entry_check(txn, links, report_shared, checker);
+		err = check_links(checker, txn);
 	kt_abort(txn);
 	return err;
 }
@@ -176,7 +198,7 @@ static int check_find_dead(void *arg, const struct dead *dead)
 	struct checker *checker = arg;
 
 	for (uint64_t page = dead->run.start; page < dead->run.start + dead->run.count; page++)
-		if (page < checker->pager.page_count && !check_has_bit(checker->walked, page))
+		if (page < checker->pager.page_count && !(checker->state[page] & PAGE_OWNER))
 			check_report(checker, page, "kept, but of no snapshot");
 	return 0;
 }
@@ -184,35 +206,50 @@ static int check_find_dead(void *arg, const struct dead *dead)
 static int check_snapshot(void *arg, struct kt_txn *txn, const struct format_snapshot *kept)
 {
 	struct checker *checker = arg;
-	int err;
+	int err = check_snapshot_trees(checker, kept);
 
-	checker->walked = calloc(checker->pager.page_count / 8 + 1, 1);
-	if (checker->walked == NULL)
-		return -ENOMEM;
-	checker->newest = kept->txn;
-	err = check_snapshot_trees(checker, kept);
-	if (!err)
-		err = snapshot_each_dead(txn, kept->txn, check_find_dead, checker);
-	free(checker->walked);
-	return err;
+	return err ? err : snapshot_each_dead(txn, kept->txn, check_find_dead, checker);
 }
 
-/* The dead pages of all snapshots are marked before the first is walked, since a snapshot sees
- * pages that a later one keeps. */
+/* The dead pages of all snapshots are marked before the current commit is, whose pages are not
+ * dead. */
 static int check_snapshots(struct checker *checker)
 {
 	int err = snapshot_each(checker->txn, check_mark_dead_of, checker);
 
+	checker->in_snapshot = true;
 	if (!err)
 		err = snapshot_each(checker->txn, check_snapshot, checker);
+	checker->in_snapshot = false;
 	if (err == -EUCLEAN) {
 		check_report(checker, 0, "%s", error_detail(err));
+		checker->sound = false;
 		err = 0;
 	}
 	return err;
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
+
+/* Mark the pages of the current trees. */
+static void check_mark_current(struct checker *checker)
+{
+	for (uint64_t page = PAGE_FIRST; page < checker->pager.page_count; page++) {
+		if (!(checker->state[page] & PAGE_OWNER))
+			continue;
+		if (check_has_bit(checker->marked, page))
+			check_report(checker, page, "dead, but in use");
+		check_set_bit(checker->marked, page);
+	}
+}
+
+/* What a snapshot leads to is used by the current commit, or dropped by it, or dead. */
+static void check_kept(struct checker *checker)
+{
+	for (uint64_t page = PAGE_FIRST; page < checker->pager.page_count; page++)
+		if (check_has_bit(checker->kept, page) && !check_has_bit(checker->marked, page))
+			check_report(checker, page, "of a snapshot, but not kept");
+}
 
 static int check_commit(struct checker *checker)
 {
@@ -224,17 +261,25 @@ static int check_commit(struct checker *checker)
 		.seed = checker->store->seed,
 		.seen = checker->store->seen};
 	checker->marked = calloc(slot->page_count / 8 + 1, 1);
-	if (checker->marked == NULL)
+	checker->kept = calloc(slot->page_count / 8 + 1, 1);
+	checker->state = calloc(slot->page_count, 1);
+	checker->sums = calloc(slot->page_count, sizeof(*checker->sums));
+	if (checker->marked == NULL || checker->kept == NULL || checker->state == NULL ||
+		checker->sums == NULL)
 		return -ENOMEM;
-	checker->walked = checker->marked;
-	checker->newest = slot->txn;
-	err = check_current(checker);
+	checker->links_differ = true;
+	err = check_snapshots(checker);
+	if (!err)
+		err = check_current(checker);
+	if (err)
+		return err;
+	check_mark_current(checker);
 	check_log(checker, &slot->space);
-	if (!err)
-		err = check_dropped(checker);
-	if (!err)
-		err = check_snapshots(checker);
-	return err != 0 ? err : check_space(checker);
+	err = check_dropped(checker);
+	if (err)
+		return err;
+	check_kept(checker);
+	return check_space(checker);
 }
 
 /* The slot of the commit that is being read. @return 0; -EAGAIN it has been written over */
@@ -308,6 +353,9 @@ int kt_check_steps(struct kt_store *store, kt_check_fn *found, kt_check_step_fn 
 	if (!err)
 		err = checker.stopped;
 	free(checker.marked);
+	free(checker.kept);
+	free(checker.state);
+	free(checker.sums);
 	if (!err)
 		*ret_findings = checker.findings;
 	return err;

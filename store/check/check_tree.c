@@ -22,11 +22,12 @@ struct check_key {
 struct walk {
 	struct checker *checker;
 	bool extents; /* a value's tree of extents */
+	bool shared;  /* extents: below a page that two versions share, to count its blocks */
+	bool links;   /* links may be here */
 	struct check_key last;
-	uint64_t entries, key_bytes, value_bytes;
+	struct check_sums sums;
 	uint64_t end;	 /* extents: block behind the last one */
 	uint64_t blocks; /* extents: so far */
-	uint64_t *links; /* counts links; NULL: none may be here */
 };
 
 void check_report(struct checker *checker, uint64_t page, const char *format, ...)
@@ -67,46 +68,102 @@ static void check_advance(struct checker *checker)
 		checker->stopped = checker->step(checker->arg, checker->seen * PAGE_SIZE);
 }
 
-/* Mark pages as used by the trees that are walked.
- * @return false: one was marked already, or lies outside the file; or it is to stop */
-static bool check_mark(struct checker *checker, uint64_t page, uint64_t count)
+/* The walked tree leads to a page. Without a tree, the page is marked as used.
+ * @return false: another way led there before; or the check is to stop */
+static bool check_claim(struct checker *checker, uint64_t page, bool *ret_shared)
 {
-	bool fresh = true;
+	uint8_t *state = &checker->state[page];
 
-	if (checker->stopped != 0 || !check_in_file(checker, page, count))
+	*ret_shared = false;
+	if (checker->stopped != 0)
 		return false;
-	for (uint64_t i = page; i < page + count; i++) {
-		if (check_has_bit(checker->walked, i)) {
-			check_report(checker, i, "used twice");
-			fresh = false;
-		}
-		if (checker->walked != checker->marked && !check_has_bit(checker->marked, i))
-			check_report(checker, i, "of a snapshot, but not kept");
-		check_set_bit(checker->walked, i);
+	if (checker->tree == 0 ? check_has_bit(checker->marked, page) : *state & PAGE_CLAIM) {
+		check_report(checker, page, "used twice");
+		return false;
 	}
-	return fresh;
+	if (checker->tree == 0) {
+		check_set_bit(checker->marked, page);
+		return true;
+	}
+	*ret_shared = (*state & PAGE_OWNER) == checker->tree;
+	*state |= (uint8_t)(checker->tree << PAGE_CLAIM_SHIFT);
+	if (checker->in_snapshot)
+		check_set_bit(checker->kept, page);
+	return true;
+}
+
+/* Was a page found good before, as what it is to be now? */
+static bool check_is_known(const struct checker *checker, uint64_t page, bool block, uint32_t sum)
+{
+	uint8_t kind = PAGE_VERIFIED | (block ? PAGE_BLOCK : 0);
+
+	return (checker->state[page] & (PAGE_VERIFIED | PAGE_BLOCK)) == kind &&
+	       checker->sums[page] == sum;
+}
+
+static void check_note(struct checker *checker, uint64_t page, bool block, uint32_t sum)
+{
+	uint8_t kind = PAGE_VERIFIED | (block ? PAGE_BLOCK : 0);
+
+	checker->state[page] =
+		(uint8_t)((checker->state[page] & ~(PAGE_VERIFIED | PAGE_BLOCK)) | kind);
+	checker->sums[page] = sum;
+}
+
+/* Claim and verify a page. ret_shared: the tree led to it in the version before, and to all that is
+ * below. */
+static const uint8_t *check_claim_page(struct checker *checker, uint64_t ref, bool *ret_shared)
+{
+	uint64_t number = ref_page(ref);
+	const uint8_t *page = checker->pager.map + number * PAGE_SIZE;
+	int err;
+
+	*ret_shared = false;
+	if (checker->stopped != 0 || !check_in_file(checker, number, 1) ||
+		!check_claim(checker, number, ret_shared))
+		return NULL;
+	if ((checker->state[number] & (PAGE_VERIFIED | PAGE_BLOCK)) == PAGE_VERIFIED &&
+		ref == ref_make(number, checker->sums[number]))
+		return page;
+	*ret_shared = false;
+	err = pager_verify(&checker->pager, ref, &page);
+	check_advance(checker);
+	if (err) {
+		check_report(checker, number, "%s", error_detail(err));
+		return NULL;
+	}
+	check_note(checker, number, false, (uint32_t)node_header(page)->checksum);
+	return page;
 }
 
 const uint8_t *check_page(struct checker *checker, uint64_t ref)
 {
-	const uint8_t *page;
-	int err;
+	bool shared;
 
-	if (!check_mark(checker, ref_page(ref), 1))
+	return check_claim_page(checker, ref, &shared);
+}
+
+/* A page below one that two versions share: it is verified and claimed by that. */
+static const uint8_t *check_shared_page(struct checker *checker, uint64_t ref)
+{
+	uint64_t number = ref_page(ref);
+
+	if (checker->stopped != 0 || !check_in_file(checker, number, 1))
 		return NULL;
-	err = pager_verify(&checker->pager, ref, &page);
-	check_advance(checker);
-	if (err != 0) {
-		check_report(checker, ref_page(ref), "%s", error_detail(err));
-		return NULL;
-	}
-	return page;
+	if ((checker->state[number] & PAGE_OWNER) == checker->tree &&
+		(checker->state[number] & (PAGE_VERIFIED | PAGE_BLOCK)) == PAGE_VERIFIED)
+		return checker->pager.map + number * PAGE_SIZE;
+	check_report(checker, number, "not the version that is referred to");
+	return NULL;
 }
 
 static void check_overflow(struct checker *checker, uint64_t ref, uint64_t size)
 {
+	bool shared = false;
+
 	while (size > 0) {
-		const uint8_t *page = check_page(checker, ref);
+		const uint8_t *page = shared ? check_shared_page(checker, ref)
+					     : check_claim_page(checker, ref, &shared);
 		uint64_t part = size < OVERFLOW_PAYLOAD ? size : OVERFLOW_PAYLOAD;
 
 		if (page == NULL)
@@ -128,21 +185,28 @@ static void check_overflow(struct checker *checker, uint64_t ref, uint64_t size)
 static void check_node(struct walk *walk, uint64_t ref, unsigned level, const struct check_key *low,
 	const struct check_key *high);
 
-/* Mark and verify the blocks of an extent. */
+/* Claim and verify the blocks of an extent. */
 static void check_extent(struct checker *checker, const struct extent *extent)
 {
 	const uint8_t *data = checker->pager.map + extent->page * PAGE_SIZE;
 
-	if (!check_mark(checker, extent->page, extent->count))
+	if (checker->stopped != 0 || !check_in_file(checker, extent->page, extent->count))
 		return;
 	if (extent->birth > checker->newest)
 		check_report(checker, extent->page, "born after the last commit");
 	for (uint64_t i = 0; i < extent->count && checker->stopped == 0; i++) {
-		uint64_t sum = block_checksum(data + i * PAGE_SIZE, checker->pager.seed);
+		uint64_t page = extent->page + i, sum;
+		bool shared;
 
+		if (!check_claim(checker, page, &shared) ||
+			check_is_known(checker, page, true, extent->sums[i]))
+			continue;
+		sum = block_checksum(data + i * PAGE_SIZE, checker->pager.seed);
 		check_advance(checker);
-		if ((uint32_t)sum != extent->sums[i])
-			check_report(checker, extent->page + i, "block %llu of a value is damaged",
+		if ((uint32_t)sum == extent->sums[i])
+			check_note(checker, page, true, (uint32_t)sum);
+		else
+			check_report(checker, page, "block %llu of a value is damaged",
 				(unsigned long long)(extent->block + i));
 	}
 }
@@ -161,7 +225,8 @@ static void check_extent_record(
 		check_report(walk->checker, page, "extents overlap");
 	walk->end = extent.block + extent.count;
 	walk->blocks += extent.count;
-	check_extent(walk->checker, &extent);
+	if (!walk->shared)
+		check_extent(walk->checker, &extent);
 }
 
 static void check_value(struct checker *checker, uint64_t page, const struct value *value)
@@ -202,9 +267,9 @@ static void check_leaf_cell(
 		check_report(checker, page, "keys out of order");
 	walk->last = *key;
 	walk->last.set = true;
-	walk->entries++;
-	walk->key_bytes += key->size;
-	walk->value_bytes += cell->value.size;
+	walk->sums.entries++;
+	walk->sums.key_bytes += key->size;
+	walk->sums.value_bytes += cell->value.size;
 	if (walk->extents) {
 		if (key->size != 8 || cell->value.kind != CELL_INLINE)
 			check_report(checker, page, "malformed extent");
@@ -219,8 +284,8 @@ static void check_leaf_cell(
 		check_overflow(checker, cell->attr_overflow, cell->attr_size);
 	if (cell->value.kind != CELL_LINK)
 		check_value(checker, page, &cell->value);
-	else if (walk->links != NULL)
-		++*walk->links;
+	else if (walk->links)
+		walk->sums.links++;
 	else
 		check_report(checker, page, "a link where none may be");
 }
@@ -255,27 +320,56 @@ static bool load_cell_key(
 	return !err;
 }
 
-/* Check a node and all below it, whose keys must be in [low, high). */
-static void check_node(struct walk *walk, uint64_t ref, unsigned level, const struct check_key *low,
+/* The first or the last key below a node that was verified before. */
+static bool check_edge_key(struct walk *walk, const uint8_t *node, bool last, struct check_key *key)
+{
+	unsigned index = last ? node_header(node)->count - 1U : 0;
+
+	while (node_header(node)->level > 0) {
+		node = check_shared_page(walk->checker, node_child(node, index));
+		if (node == NULL)
+			return false;
+		index = last ? node_header(node)->count - 1U : 0;
+	}
+	return load_cell_key(walk, node, index, key);
+}
+
+/* Two versions share a node and all below it. That was verified; only its keys must fit here. */
+static void check_shared_node(struct walk *walk, const uint8_t *node, const struct check_key *low,
 	const struct check_key *high)
 {
-	const uint8_t *node = check_page(walk->checker, ref);
-	struct check_key *keys;
-	unsigned count;
+	uint64_t page = node_header(node)->page;
+	struct check_key *key = malloc(sizeof(*key));
 
-	if (node == NULL)
-		return;
-	if (node_header(node)->level != level ||
-		node_header(node)->kind != (level == 0 ? PAGE_LEAF : PAGE_BRANCH)) {
-		check_report(walk->checker, ref_page(ref), "a node on the wrong level");
+	if (key == NULL) {
+		check_report(walk->checker, page, "out of memory");
 		return;
 	}
-	keys = malloc(2 * sizeof(*keys));
+	if (check_edge_key(walk, node, false, key)) {
+		if (walk->last.set && check_compare_keys(&walk->last, key) >= 0)
+			check_report(walk->checker, page, "keys out of order");
+		if (low->set && check_compare_keys(low, key) > 0)
+			check_report(walk->checker, page, "a key outside its node's range");
+	}
+	if (check_edge_key(walk, node, true, key)) {
+		if (high->set && check_compare_keys(key, high) >= 0)
+			check_report(walk->checker, page, "keys out of order");
+		walk->last = *key;
+	}
+	free(key);
+}
+
+static void check_node_cells(struct walk *walk, const uint8_t *node, const struct check_key *low,
+	const struct check_key *high)
+{
+	unsigned count = node_header(node)->count, level = node_header(node)->level;
+	uint64_t page = node_header(node)->page;
+	struct check_key *keys = malloc(2 * sizeof(*keys));
+
 	if (keys == NULL) {
-		check_report(walk->checker, ref_page(ref), "out of memory");
+		check_report(walk->checker, page, "out of memory");
 		return;
 	}
-	count = node_header(node)->count;
 	keys[0] = *low;
 	if (level == 0 && !load_cell_key(walk, node, 0, &keys[0]))
 		count = 0;
@@ -287,18 +381,60 @@ static void check_node(struct walk *walk, uint64_t ref, unsigned level, const st
 		else if (!load_cell_key(walk, node, i + 1, next))
 			break;
 		if (key->set && next->set && check_compare_keys(key, next) >= 0)
-			check_report(walk->checker, ref_page(ref), "keys out of order");
+			check_report(walk->checker, page, "keys out of order");
 		if (i == 0 && low->set && key->set && check_compare_keys(low, key) > 0)
-			check_report(
-				walk->checker, ref_page(ref), "a key outside its node's range");
+			check_report(walk->checker, page, "a key outside its node's range");
 		check_cell(walk, node, i, key, next);
 	}
 	free(keys);
 }
 
-void check_tree(struct checker *checker, const struct format_tree *tree, uint64_t *links)
+/* Check a node and all below it, whose keys must be in [low, high). */
+static void check_node(struct walk *walk, uint64_t ref, unsigned level, const struct check_key *low,
+	const struct check_key *high)
+{
+	bool was_shared = walk->shared, shared = false;
+	const uint8_t *node = was_shared ? check_shared_page(walk->checker, ref)
+					 : check_claim_page(walk->checker, ref, &shared);
+
+	if (node == NULL)
+		return;
+	if (node_header(node)->level != level ||
+		node_header(node)->kind != (level == 0 ? PAGE_LEAF : PAGE_BRANCH)) {
+		check_report(walk->checker, ref_page(ref), "a node on the wrong level");
+		return;
+	}
+	if (shared && !walk->extents) {
+		check_shared_node(walk, node, low, high);
+		return;
+	}
+	walk->shared = was_shared || shared;
+	check_node_cells(walk, node, low, high);
+	walk->shared = was_shared;
+}
+
+/* What the tree holds is what it held, without what is gone, with what is new. */
+static void check_tree_sums(
+	struct checker *checker, unsigned number, const struct check_sums *new, bool links)
+{
+	struct check_sums *total = &checker->totals[number], gone = {0};
+
+	if (check_forget(checker, number, &gone) != 0)
+		check_report(checker, ref_page(checker->before[number].root),
+			"the trees of two versions do not fit");
+	total->entries += new->entries - gone.entries;
+	total->key_bytes += new->key_bytes - gone.key_bytes;
+	total->value_bytes += new->value_bytes - gone.value_bytes;
+	total->links += new->links - gone.links;
+	if (links && (new->links > 0 || gone.links > 0))
+		checker->links_differ = true;
+}
+
+void check_tree(
+	struct checker *checker, unsigned number, const struct format_tree *tree, bool links)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
+	const struct check_sums *total = &checker->totals[number];
 	struct check_key none = {.set = false};
 
 	if (walk == NULL) {
@@ -307,15 +443,21 @@ void check_tree(struct checker *checker, const struct format_tree *tree, uint64_
 	}
 	walk->checker = checker;
 	walk->links = links;
+	checker->tree = number + 1;
 	if (tree->depth > DEPTH_MAX || (tree->depth == 0) != (tree->root == 0))
 		check_report(checker, ref_page(tree->root), "impossible depth of a tree");
 	else if (tree->depth > 0)
 		check_node(walk, tree->root, tree->depth - 1, &none, &none);
-	if (walk->entries != tree->entries || walk->key_bytes != tree->key_bytes ||
-		walk->value_bytes != tree->value_bytes)
+	check_tree_sums(checker, number, &walk->sums, links);
+	if (number == TREE_SHARED && tree->root != checker->before[number].root)
+		checker->links_differ = true;
+	checker->before[number] = *tree;
+	checker->tree = 0;
+	if (total->entries != tree->entries || total->key_bytes != tree->key_bytes ||
+		total->value_bytes != tree->value_bytes)
 		check_report(checker, ref_page(tree->root),
 			"a tree holds %llu entries instead of %llu, or other sums of sizes",
-			(unsigned long long)walk->entries, (unsigned long long)tree->entries);
+			(unsigned long long)total->entries, (unsigned long long)tree->entries);
 	free(walk);
 }
 
@@ -323,12 +465,11 @@ int check_root(struct checker *checker, uint64_t root, unsigned depth)
 {
 	struct check_key none = {.set = false};
 	struct walk *walk = calloc(1, sizeof(*walk));
-	uint64_t links = 0; /* what they lead to is nobody's now */
 
 	if (walk == NULL)
 		return -ENOMEM;
 	walk->checker = checker;
-	walk->links = &links;
+	walk->links = true; /* what they lead to is nobody's now */
 	check_node(walk, root, depth - 1, &none, &none);
 	free(walk);
 	return 0;

@@ -464,10 +464,11 @@ static int freeing_enter(struct tree_visitor *visitor, uint64_t ref, const uint8
 	return pager_page(visitor->pager, ref, ret_page);
 }
 
-static int freeing_cell(struct tree_visitor *visitor, const struct cell *cell)
+static int freeing_cell(struct tree_visitor *visitor, const uint8_t *node, const struct cell *cell)
 {
 	struct tree_freeing *freeing = (struct tree_freeing *)(void *)visitor;
 
+	(void)node;
 	return freeing->each(freeing->arg, cell);
 }
 

@@ -46,7 +46,7 @@ static int visit_cell(struct tree_visitor *visitor, const uint8_t *node, unsigne
 		return err;
 	if (level > 0)
 		return tree_visit(visitor, cell.value.root, level);
-	return visitor->cell != NULL ? visitor->cell(visitor, &cell) : 0;
+	return visitor->cell != NULL ? visitor->cell(visitor, node, &cell) : 0;
 }
 
 int tree_visit(struct tree_visitor *visitor, uint64_t root, unsigned depth)

@@ -16,8 +16,8 @@ struct tree_visitor {
 	/** Enter a page. @param ret_page  its verified bytes; NULL: skip what it leads to */
 	int (*enter)(struct tree_visitor *visitor, uint64_t ref, const uint8_t **ret_page);
 
-	/** A cell of a leaf; NULL: none is looked at. value_visit_cell() visits its value. */
-	int (*cell)(struct tree_visitor *visitor, const struct cell *cell);
+	/** A cell of a leaf, in its node; NULL: none is looked at. value_visit_cell() visits its value. */
+	int (*cell)(struct tree_visitor *visitor, const uint8_t *node, const struct cell *cell);
 
 	/** Only for value_visit_cell(): the pages of an extent. */
 	int (*extent)(struct tree_visitor *visitor, const struct extent *extent);

@@ -11,16 +11,19 @@ static int visit_record(struct tree_visitor *visitor, const uint8_t *record, siz
 }
 
 /* A cell in the tree of extents of a value. */
-static int visit_extent_cell(struct tree_visitor *visitor, const struct cell *cell)
+static int visit_extent_cell(
+	struct tree_visitor *visitor, const uint8_t *node, const struct cell *cell)
 {
+	(void)node;
 	return visit_record(visitor, cell->value.data, cell->value.size);
 }
 
-int value_visit_cell(struct tree_visitor *visitor, const struct cell *cell)
+int value_visit_cell(struct tree_visitor *visitor, const uint8_t *node, const struct cell *cell)
 {
 	const struct value *value = &cell->value;
 	int err = 0;
 
+	(void)node;
 	if (cell->flags & CELL_ATTR_SPILLED)
 		err = tree_visit_overflow(visitor, cell->attr_overflow, cell->attr_size);
 	if (err)
@@ -28,7 +31,8 @@ int value_visit_cell(struct tree_visitor *visitor, const struct cell *cell)
 	if (value->kind == CELL_EXTENT) {
 		err = visit_record(visitor, value->data, EXTENT_SIZE(value->blocks));
 	} else if (value->kind == CELL_TREE) {
-		int (*cell_of_entry)(struct tree_visitor *, const struct cell *) = visitor->cell;
+		int (*cell_of_entry)(struct tree_visitor *, const uint8_t *, const struct cell *) =
+			visitor->cell;
 
 		visitor->cell = visit_extent_cell;
 		err = tree_visit(visitor, value->root, value->depth);

@@ -8,6 +8,6 @@
 /** Visit all that the cell of an entry refers to, except its key. It can be the cell() of a visitor;
  *  the visitor's extent() is called for each extent.
  *  @return as tree_visit() */
-int value_visit_cell(struct tree_visitor *visitor, const struct cell *cell);
+int value_visit_cell(struct tree_visitor *visitor, const uint8_t *node, const struct cell *cell);
 
 #endif
