@@ -137,12 +137,12 @@ static int check_mark_free(void *arg, struct run run, bool pending)
 static int check_space(struct checker *checker)
 {
 	const struct format_slot *slot = &checker->slot;
-	struct spacelog_source source;
+	struct space_log_source source;
 	struct space *space;
 	int err;
 
 	commit_log_source(slot, &checker->pager, &source);
-	err = spacelog_load(&source, &space);
+	err = space_log_load(&source, &space);
 
 	if (err == -EUCLEAN) {
 		check_report(checker, slot->page, "%s", error_detail(err));

@@ -36,9 +36,9 @@ static int commit_read_log_page(void *arg, uint64_t ref, const struct page_heade
 }
 
 void commit_log_source(
-	const struct format_slot *slot, struct pager *pager, struct spacelog_source *ret_source)
+	const struct format_slot *slot, struct pager *pager, struct space_log_source *ret_source)
 {
-	*ret_source = (struct spacelog_source){.txn = slot->txn,
+	*ret_source = (struct space_log_source){.txn = slot->txn,
 		.page_count = slot->page_count,
 		.space = &slot->space,
 		.tail = slot->tail,
@@ -92,15 +92,15 @@ static int commit_prepare_space(struct kt_store *store)
 		.page_count = store->slot.page_count,
 		.seed = store->seed,
 		.seen = store->seen};
-	struct spacelog_source source;
+	struct space_log_source source;
 
 	commit_log_source(&store->slot, &pager, &source);
-	if (store->space != NULL && spacelog_catch_up(store->space, &source) == 0)
+	if (store->space != NULL && space_log_catch_up(store->space, &source) == 0)
 		return 0;
 	STEP("space-anew");
 	space_close(store->space);
 	store->space = NULL;
-	return spacelog_load(&source, &store->space);
+	return space_log_load(&source, &store->space);
 }
 
 int commit_prepare_store(struct kt_store *store)
@@ -172,7 +172,7 @@ static int batch_add(struct batch *batch, uint64_t ref, const void *data)
 }
 
 static int commit_write_pages(struct pager *pager, const struct placed_page *placed, size_t count,
-	const struct spacelog_delta *delta)
+	const struct space_log_delta *delta)
 {
 	struct batch batch = {.pager = pager, .run = {0, 0}};
 	int err = 0;
@@ -232,7 +232,7 @@ int commit_spill(struct txn *txn)
 /* ---- slots ----------------------------------------------------------------------------------- */
 
 static void commit_fill_slot(const struct kt_store *store, const struct root *root,
-	const struct spacelog_delta *delta, struct format_slot *slot)
+	const struct space_log_delta *delta, struct format_slot *slot)
 {
 	struct space_counts counts;
 
@@ -404,7 +404,7 @@ static int commit_write_slot(struct kt_store *store, struct format_slot *slot, b
 }
 
 static void commit_pages_seen(struct txn *txn, const struct placed_page *placed, size_t count,
-	const struct spacelog_delta *delta)
+	const struct space_log_delta *delta)
 {
 	for (size_t i = 0; i < count; i++)
 		pager_saw(&txn->pager, placed[i].ref);
@@ -416,7 +416,7 @@ int commit_txn(struct txn *txn, bool flush)
 {
 	struct kt_store *store = txn->store;
 	struct placed_page *placed = NULL;
-	struct spacelog_delta delta;
+	struct space_log_delta delta;
 	struct format_slot slot;
 	size_t count = 0;
 	bool uses_reserve = txn->packing || commit_makes_room(txn);
@@ -436,7 +436,7 @@ int commit_txn(struct txn *txn, bool flush)
 		err = placement_assign(&txn->pager, txn->own->trees, &placed, &count);
 	STEP("commit-placed");
 	if (!err)
-		err = spacelog_prepare(store->space, store->seed, &delta);
+		err = space_log_prepare(store->space, store->seed, &delta);
 	if (!err)
 		err = commit_write_pages(&txn->pager, placed, count, &delta);
 	if (!err)

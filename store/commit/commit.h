@@ -11,7 +11,7 @@
 
 #include "store/commit/txn.h"
 
-struct spacelog_source;
+struct space_log_source;
 
 /** What layers above this one add to a commit. store.c puts them into each handle. */
 struct commit_hooks {
@@ -31,7 +31,7 @@ struct commit_hooks {
  *  @param slot   borrowed as long as the source is used
  *  @param pager  reads the log's pages; likewise */
 void commit_log_source(
-	const struct format_slot *slot, struct pager *pager, struct spacelog_source *ret_source);
+	const struct format_slot *slot, struct pager *pager, struct space_log_source *ret_source);
 
 /** Load the free space, and sync the newest durable slot if it may be in memory only. Before each
  * write transaction. */

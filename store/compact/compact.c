@@ -318,7 +318,7 @@ static int compact_cut(struct compaction *compaction)
 			return err;
 		space = compaction->store->space;
 		if (space_spare(space) > 0 || (compaction->pages > compaction->goal &&
-						      spacelog_reaches(space, compaction->goal))) {
+						      space_log_reaches(space, compaction->goal))) {
 			space_cut(space);
 			txn->pager.changed = true;
 		}

@@ -32,7 +32,7 @@ struct backup {
 	void *arg;
 	struct reachable reachable;
 	struct space *space; /* of the copy */
-	struct spacelog_delta log;
+	struct space_log_delta log;
 	struct io *to;
 	uint64_t copied; /* pages */
 	uint8_t *buf;
@@ -96,16 +96,16 @@ static int backup_make_log(struct backup *backup)
 	static const struct format_space none;
 	uint64_t txn = backup->txn->number;
 	uint64_t end = backup->reachable.page_count;
-	struct spacelog_source source = {
+	struct space_log_source source = {
 		.txn = txn - 1, .page_count = PAGE_FIRST, .space = &none, .tail = tail};
 	int err;
 
-	backup->log = (struct spacelog_delta){.tail = tail, .page_count = PAGE_FIRST};
+	backup->log = (struct space_log_delta){.tail = tail, .page_count = PAGE_FIRST};
 	if (txn == 1) /* of a store that was never written to */
 		return 0;
 	while (end > PAGE_FIRST && !reachable_has(&backup->reachable, end - 1))
 		end--;
-	err = spacelog_load(&source, &backup->space);
+	err = space_log_load(&source, &backup->space);
 	if (err != 0)
 		return err;
 	space_begin(backup->space, txn, &(struct space_bounds){.slot_txn = txn - 1});
@@ -113,7 +113,7 @@ static int backup_make_log(struct backup *backup)
 	if (!err)
 		err = backup_give_back(backup, end);
 	return err != 0 ? err
-			: spacelog_prepare(backup->space, backup->txn->pager.seed, &backup->log);
+			: space_log_prepare(backup->space, backup->txn->pager.seed, &backup->log);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

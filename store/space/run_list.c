@@ -5,13 +5,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-void runs_fini(struct runs *runs)
+void run_list_fini(struct run_list *runs)
 {
 	free(runs->at);
-	*runs = (struct runs){0};
+	*runs = (struct run_list){0};
 }
 
-int runs_reserve(struct runs *runs)
+int run_list_reserve(struct run_list *runs)
 {
 	size_t capacity = runs->capacity != 0 ? runs->capacity * 2 : 16;
 	struct run *at;
@@ -26,7 +26,7 @@ int runs_reserve(struct runs *runs)
 	return 0;
 }
 
-void runs_add(struct runs *runs, struct run run)
+void run_list_add(struct run_list *runs, struct run run)
 {
 	struct run *last = runs->count > 0 ? &runs->at[runs->count - 1] : NULL;
 
@@ -45,7 +45,7 @@ static int by_start(const void *one, const void *two)
 	return a->start < b->start ? -1 : a->start > b->start;
 }
 
-static bool is_sorted(const struct runs *runs)
+static bool is_sorted(const struct run_list *runs)
 {
 	for (size_t i = 1; i < runs->count; i++)
 		if (runs->at[i - 1].start > runs->at[i].start)
@@ -53,7 +53,7 @@ static bool is_sorted(const struct runs *runs)
 	return true;
 }
 
-void runs_sort(struct runs *runs)
+void run_list_sort(struct run_list *runs)
 {
 	size_t count = runs->count;
 
@@ -61,5 +61,5 @@ void runs_sort(struct runs *runs)
 		qsort(runs->at, count, sizeof(*runs->at), by_start);
 	runs->count = 0;
 	for (size_t i = 0; i < count; i++)
-		runs_add(runs, runs->at[i]);
+		run_list_add(runs, runs->at[i]);
 }

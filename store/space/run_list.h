@@ -7,22 +7,22 @@
 #include <stddef.h>
 
 /** All zero: an empty list. */
-struct runs {
+struct run_list {
 	struct run *at;
 	size_t count;
 	size_t capacity;
 };
 
 /** Free the memory. */
-void runs_fini(struct runs *runs);
+void run_list_fini(struct run_list *runs);
 
-/** Have room for one more run, so that runs_add() cannot fail. @return 0; -ENOMEM */
-int runs_reserve(struct runs *runs);
+/** Have room for one more run, so that run_list_add() cannot fail. @return 0; -ENOMEM */
+int run_list_reserve(struct run_list *runs);
 
 /** Append a run, or make the last one longer where they touch. There must be room. */
-void runs_add(struct runs *runs, struct run run);
+void run_list_add(struct run_list *runs, struct run run);
 
 /** Sort by page number and join those that touch. They must not overlap. */
-void runs_sort(struct runs *runs);
+void run_list_sort(struct run_list *runs);
 
 #endif

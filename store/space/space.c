@@ -20,7 +20,7 @@ int space_new(struct space **ret_space)
 	if (space == NULL)
 		return -ENOMEM;
 	for (int i = 0; i < QUEUES; i++)
-		spacequeue_init(&space->queues[i]);
+		space_queue_init(&space->queues[i]);
 	space->limit = PAGE_MAX;
 	space->limit_with_reserve = PAGE_MAX;
 	*ret_space = space;
@@ -31,13 +31,13 @@ void space_close(struct space *space)
 {
 	if (space == NULL)
 		return;
-	spacelog_fini(&space->log);
+	space_log_fini(&space->log);
 	for (int i = 0; i < QUEUES; i++) {
-		spacequeue_fini(&space->queues[i]);
-		runs_fini(&space->open.freed[i]);
+		space_queue_fini(&space->queues[i]);
+		run_list_fini(&space->open.freed[i]);
 	}
 	free(space->open.touched);
-	spacemap_fini(&space->map);
+	space_map_fini(&space->map);
 	free(space);
 }
 
@@ -60,12 +60,12 @@ void space_set_limit(struct space *space, uint64_t pages, uint64_t max_with_rese
 
 /* ---- begin ----------------------------------------------------------------------------------- */
 
-void space_drain(struct space *space, struct spacequeue *queue)
+void space_drain(struct space *space, struct space_queue *queue)
 {
-	struct chunk *chunk = spacequeue_pop(queue);
+	struct chunk *chunk = space_queue_pop(queue);
 
 	for (size_t i = 0; i < chunk->count; i++)
-		spacemap_set(&space->map, chunk->runs[i], SPACE_PENDING, SPACE_FREE);
+		space_map_set(&space->map, chunk->runs[i], SPACE_PENDING, SPACE_FREE);
 	chunk_free(chunk);
 }
 
@@ -79,7 +79,7 @@ static bool drain_some(struct space *space)
 	int left = DRAIN_STEP;
 
 	for (int i = 0; i < QUEUES; i++) {
-		struct spacequeue *queue = &space->queues[i];
+		struct space_queue *queue = &space->queues[i];
 
 		for (; left > 0 && queue->first != NULL && queue->first->key.txn <= bounds[i];
 			left--)
@@ -146,7 +146,7 @@ static void take(struct space *space, struct run run, enum space_state from)
 		space->map.regions[i].touched = true;
 		open->touched[open->touched_count++] = i;
 	}
-	spacemap_set(&space->map, run, from, SPACE_TAKEN);
+	space_map_set(&space->map, run, from, SPACE_TAKEN);
 }
 
 /* Take pages behind the end of the file. */
@@ -164,12 +164,12 @@ static int extend(struct space *space, uint64_t want, struct run *ret_run)
 	r = reserve_touched(&space->open, run);
 	if (r < 0)
 		return r;
-	r = spacemap_grow(&space->map, end + run.count);
+	r = space_map_grow(&space->map, end + run.count);
 	if (r < 0)
 		return r;
-	r = spacemap_reserve(&space->map, run);
+	r = space_map_reserve(&space->map, run);
 	if (r < 0) {
-		spacemap_shrink(&space->map, end);
+		space_map_shrink(&space->map, end);
 		return r;
 	}
 	take(space, run, SPACE_USED);
@@ -200,13 +200,13 @@ static uint64_t usable(const struct space *space)
 /* The lowest run of free pages, however short. */
 static bool find_lowest(struct space *space, uint64_t want, struct run *ret_run)
 {
-	const struct spacemap *map = &space->map;
+	const struct space_map *map = &space->map;
 	size_t *at = &space->open.low_region;
 
-	while (*at < spacemap_regions(map) && map->regions[*at].free == 0)
+	while (*at < space_map_regions(map) && map->regions[*at].free == 0)
 		(*at)++;
-	if (*at == spacemap_regions(map) ||
-		!spacemap_next(&map->regions[*at], SPACE_FREE, 0, ret_run))
+	if (*at == space_map_regions(map) ||
+		!space_map_next(&map->regions[*at], SPACE_FREE, 0, ret_run))
 		return false;
 	ret_run->start += (uint64_t)*at * REGION_PAGES;
 	if (ret_run->count > want)
@@ -221,7 +221,7 @@ static bool find(struct space *space, uint64_t want, struct run *ret_run)
 
 	for (;;) {
 		uint64_t most = usable(space);
-		bool found = most > 0 && spacemap_find(&space->map, space->cursor, want, ret_run);
+		bool found = most > 0 && space_map_find(&space->map, space->cursor, want, ret_run);
 
 		if (found && ret_run->count > most)
 			ret_run->count = most;
@@ -245,7 +245,7 @@ int space_alloc(struct space *space, uint64_t want, struct run *ret_run)
 	if (!found || (!space->open.uses_reserve && !is_decent(space, run.count, want))) {
 		r = extend(space, want, ret_run);
 		if (r == 0 && space->map.counts[SPACE_FREE] > 0)
-			space->cursor = (space->cursor + SPACEMAP_WINDOW) % space->map.page_count;
+			space->cursor = (space->cursor + SPACE_MAP_WINDOW) % space->map.page_count;
 		if (r != -ENOSPC || !found)
 			return r;
 	}
@@ -264,7 +264,7 @@ int space_alloc_low(struct space *space, uint64_t count, uint64_t below, struct 
 	int r;
 
 	assert(space->open.low && !space->log.pending.ready && count > 0);
-	if (!spacemap_find_lowest(&space->map, count, &run) || run.start + count > below)
+	if (!space_map_find_lowest(&space->map, count, &run) || run.start + count > below)
 		return -ENOSPC;
 	r = reserve_touched(&space->open, run);
 	if (r < 0)
@@ -278,9 +278,9 @@ int space_alloc_low(struct space *space, uint64_t count, uint64_t below, struct 
 
 static int release_taken(struct space *space, struct run run)
 {
-	if (!spacemap_is(&space->map, run, SPACE_TAKEN))
+	if (!space_map_is(&space->map, run, SPACE_TAKEN))
 		return error_damaged(run.start, "freed, but not in use");
-	spacemap_set(&space->map, run, SPACE_TAKEN, SPACE_FREE);
+	space_map_set(&space->map, run, SPACE_TAKEN, SPACE_FREE);
 	space->open.low_region = 0;
 	return 0;
 }
@@ -288,25 +288,26 @@ static int release_taken(struct space *space, struct run run)
 int space_release(struct space *space, struct run run, uint64_t birth)
 {
 	struct space_txn *open = &space->open;
-	struct runs *freed = &open->freed[birth > open->bounds.slot_txn ? QUEUE_YOUNG : QUEUE_OLD];
+	struct run_list *freed =
+		&open->freed[birth > open->bounds.slot_txn ? QUEUE_YOUNG : QUEUE_OLD];
 	int r;
 
 	assert(open->open && !space->log.pending.ready);
-	if (!spacemap_contains(&space->map, run))
+	if (!space_map_contains(&space->map, run))
 		return error_damaged(run.start, "freed, but not in the file");
 	if (birth > open->txn)
 		return error_damaged(run.start, "it bears the number of a transaction to come");
 	if (birth == open->txn)
 		return release_taken(space, run);
-	if (!spacemap_is(&space->map, run, SPACE_USED))
+	if (!space_map_is(&space->map, run, SPACE_USED))
 		return error_damaged(run.start, "freed, but not in use");
-	r = spacemap_reserve(&space->map, run);
+	r = space_map_reserve(&space->map, run);
 	if (r == 0)
-		r = runs_reserve(freed);
+		r = run_list_reserve(freed);
 	if (r < 0)
 		return r;
-	runs_add(freed, run);
-	spacemap_set(&space->map, run, SPACE_USED, SPACE_PENDING);
+	run_list_add(freed, run);
+	space_map_set(&space->map, run, SPACE_USED, SPACE_PENDING);
 	return 0;
 }
 
@@ -314,7 +315,7 @@ bool space_is_taken(const struct space *space, uint64_t page)
 {
 	struct run run = {page, 1};
 
-	return spacemap_contains(&space->map, run) && spacemap_is(&space->map, run, SPACE_TAKEN);
+	return space_map_contains(&space->map, run) && space_map_is(&space->map, run, SPACE_TAKEN);
 }
 
 /* ---- end ------------------------------------------------------------------------------------- */
@@ -330,11 +331,11 @@ static void settle_taken(struct space *space, enum space_state to)
 		struct region *region = &space->map.regions[index];
 		struct run run = {0};
 
-		while (spacemap_next(region, SPACE_TAKEN, run.start + run.count, &run))
-			spacemap_set(&space->map, (struct run){base + run.start, run.count},
+		while (space_map_next(region, SPACE_TAKEN, run.start + run.count, &run))
+			space_map_set(&space->map, (struct run){base + run.start, run.count},
 				SPACE_TAKEN, to);
 		region->touched = false;
-		spacemap_trim(&space->map, (struct run){base, 1});
+		space_map_trim(&space->map, (struct run){base, 1});
 	}
 	open->touched_count = 0;
 }
@@ -344,7 +345,7 @@ static void forget_freed(struct space_txn *open)
 	for (int i = 0; i < QUEUES; i++) {
 		/* A list that one large transaction made long is not kept for ever. */
 		if (open->freed[i].capacity > 4096)
-			runs_fini(&open->freed[i]);
+			run_list_fini(&open->freed[i]);
 		open->freed[i].count = 0;
 	}
 	open->open = false;
@@ -357,34 +358,34 @@ void space_commit(struct space *space)
 	space_forget_cut(space);
 	forget_freed(&space->open);
 	space->txn = space->open.txn;
-	spacelog_commit(space);
+	space_log_commit(space);
 }
 
 /* The pages that the transaction gave back are in use as before. */
-static void take_back(struct space *space, const struct runs *freed)
+static void take_back(struct space *space, const struct run_list *freed)
 {
 	for (size_t i = 0; i < freed->count; i++) {
-		spacemap_set(&space->map, freed->at[i], SPACE_PENDING, SPACE_USED);
-		spacemap_trim(&space->map, freed->at[i]);
+		space_map_set(&space->map, freed->at[i], SPACE_PENDING, SPACE_USED);
+		space_map_trim(&space->map, freed->at[i]);
 	}
 }
 
 /* The file is as long as before. */
 static void cut_off(struct space *space, uint64_t page_count)
 {
-	size_t last = spacemap_regions(&space->map);
+	size_t last = space_map_regions(&space->map);
 
 	for (size_t i = (size_t)(page_count / REGION_PAGES); i < last; i++) {
 		uint64_t base = (uint64_t)i * REGION_PAGES;
 		size_t offset = page_count > base ? (size_t)(page_count - base) : 0;
 		struct run run;
 
-		while (spacemap_next(&space->map.regions[i], SPACE_FREE, offset, &run))
-			spacemap_set(&space->map, (struct run){base + run.start, run.count},
+		while (space_map_next(&space->map.regions[i], SPACE_FREE, offset, &run))
+			space_map_set(&space->map, (struct run){base + run.start, run.count},
 				SPACE_FREE, SPACE_USED);
-		spacemap_trim(&space->map, (struct run){base, 1});
+		space_map_trim(&space->map, (struct run){base, 1});
 	}
-	spacemap_shrink(&space->map, page_count);
+	space_map_shrink(&space->map, page_count);
 }
 
 void space_abort(struct space *space)
@@ -393,7 +394,7 @@ void space_abort(struct space *space)
 
 	if (!open->open)
 		return;
-	spacelog_abort(space);
+	space_log_abort(space);
 	space_lengthen(space);
 	settle_taken(space, SPACE_FREE);
 	for (int i = 0; i < QUEUES; i++)
@@ -432,8 +433,8 @@ static int each_in(const struct region *region, uint64_t base, space_each_fn *ea
 	for (;;) {
 		int which, r;
 
-		there[0] = spacemap_next(region, SPACE_FREE, offset, &next[0]);
-		there[1] = spacemap_next(region, SPACE_PENDING, offset, &next[1]);
+		there[0] = space_map_next(region, SPACE_FREE, offset, &next[0]);
+		there[1] = space_map_next(region, SPACE_PENDING, offset, &next[1]);
 		if (!there[0] && !there[1])
 			return 0;
 		which = !there[0] || (there[1] && next[1].start < next[0].start);
@@ -447,7 +448,7 @@ static int each_in(const struct region *region, uint64_t base, space_each_fn *ea
 int space_each(const struct space *space, space_each_fn *each, void *arg)
 {
 	assert(!space->open.open);
-	for (size_t i = 0; i < spacemap_regions(&space->map); i++) {
+	for (size_t i = 0; i < space_map_regions(&space->map); i++) {
 		int r = each_in(&space->map.regions[i], (uint64_t)i * REGION_PAGES, each, arg);
 
 		if (r != 0)

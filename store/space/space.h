@@ -110,13 +110,13 @@ int space_release(struct space *space, struct run run, uint64_t birth);
 /** Was the page taken by the transaction that is open, and not given back? */
 bool space_is_taken(const struct space *space, uint64_t page);
 
-/** Make what the transaction did permanent, in memory. Cannot fail: spacelog_prepare() has done
+/** Make what the transaction did permanent, in memory. Cannot fail: space_log_prepare() has done
  *  all that could. To be called when the commit it prepared is written. */
 void space_commit(struct space *space);
 
 /** Forget what the transaction did: every page it took or gave back, the size of the file and the
  *  cursor are as before. (What has become free within the bounds stays so: that was nobody's
- *  doing.) Also after spacelog_prepare(), and where no transaction is open. */
+ *  doing.) Also after space_log_prepare(), and where no transaction is open. */
 void space_abort(struct space *space);
 
 /** Pages of the file now, up to the last one in use or taken. */

@@ -29,12 +29,12 @@ struct space_txn {
 	uint64_t cut_from; /* pages of the file before the cut; 0: not cut yet */
 	uint64_t txn;
 	struct space_bounds bounds;
-	uint64_t page_count;	   /* as it was */
-	uint64_t cursor;	   /* as it was */
-	size_t *touched;	   /* regions in which it took pages */
-	size_t touched_count;	   /* of regions */
-	size_t touched_capacity;   /* of regions */
-	struct runs freed[QUEUES]; /* pages it gave back, pending already */
+	uint64_t page_count;	       /* as it was */
+	uint64_t cursor;	       /* as it was */
+	size_t *touched;	       /* regions in which it took pages */
+	size_t touched_count;	       /* of regions */
+	size_t touched_capacity;       /* of regions */
+	struct run_list freed[QUEUES]; /* pages it gave back, pending already */
 };
 
 /* A page of the log. */
@@ -43,45 +43,45 @@ struct log_page {
 	uint64_t txn; /* its birth */
 };
 
-/* What spacelog_prepare() made, for space_commit() to move into its place. */
-struct spacelog_pending {
+/* What space_log_prepare() made, for space_commit() to move into its place. */
+struct space_log_pending {
 	bool ready;
 	struct format_space end;
 	uint8_t tail[SLOT_TAIL];
 	struct chunk *freed[QUEUES];
 	struct chunk *carry[QUEUES]; /* where the carrying stopped */
 	size_t dropped;		     /* of the oldest log pages */
-	struct log_page *pages;	     /* new ones; room for them is reserved in struct spacelog */
-	struct spacelog_page *sealed;
+	struct log_page *pages;	     /* new ones; room for them is reserved in struct space_log */
+	struct space_log_page *sealed;
 	uint8_t *data;
 	size_t count; /* of new log pages */
 };
 
-struct spacelog {
+struct space_log {
 	struct format_space end;
 	uint8_t tail[SLOT_TAIL];
 	struct log_page *pages; /* of the file, from the oldest (end.tail_seq) on */
 	size_t count;		/* of pages */
 	size_t capacity;	/* of pages */
-	struct spacelog_pending pending;
+	struct space_log_pending pending;
 };
 
 struct space {
-	struct spacemap map;
-	struct spacequeue queues[QUEUES];
+	struct space_map map;
+	struct space_queue queues[QUEUES];
 	uint64_t cursor;
 	uint64_t limit;		     /* pages */
 	uint64_t limit_with_reserve; /* the same for one that has the reserve */
 	uint64_t reserve;	     /* pages */
 	uint64_t txn;		     /* the last commit */
 	struct space_txn open;
-	struct spacelog log;
+	struct space_log log;
 };
 
 /** Make a set in which every page is in use. @return 0; -ENOMEM */
 int space_new(struct space **ret_space);
 
-/** Give up the free pages at the end of the file; part of spacelog_prepare(). */
+/** Give up the free pages at the end of the file; part of space_log_prepare(). */
 void space_shorten(struct space *space);
 
 /** Take that back; part of space_abort(). */
@@ -91,18 +91,18 @@ void space_lengthen(struct space *space);
 void space_forget_cut(struct space *space);
 
 /** A pending chunk becomes free. */
-void space_drain(struct space *space, struct spacequeue *queue);
+void space_drain(struct space *space, struct space_queue *queue);
 
 /** Move what was prepared into its place; part of space_commit(). */
-void spacelog_commit(struct space *space);
+void space_log_commit(struct space *space);
 
 /** Drop what was prepared; part of space_abort(). */
-void spacelog_abort(struct space *space);
+void space_log_abort(struct space *space);
 
 /** Free the memory. */
-void spacelog_fini(struct spacelog *log);
+void space_log_fini(struct space_log *log);
 
 /** Have room for more log pages. @return 0; -ENOMEM */
-int spacelog_reserve(struct spacelog *log, size_t more);
+int space_log_reserve(struct space_log *log, size_t more);
 
 #endif

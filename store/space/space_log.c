@@ -15,21 +15,21 @@
 #define RECORD_SLACK (6 * VARINT_MAX)
 #define PAGE_SLACK (8 * VARINT_MAX)
 
-void spacelog_fini(struct spacelog *log)
+void space_log_fini(struct space_log *log)
 {
-	struct spacelog_pending *pending = &log->pending;
+	struct space_log_pending *pending = &log->pending;
 
 	for (int i = 0; i < QUEUES; i++)
 		chunk_free(pending->freed[i]);
 	free(pending->pages);
 	free(pending->sealed);
 	free(pending->data);
-	*pending = (struct spacelog_pending){0};
+	*pending = (struct space_log_pending){0};
 	free(log->pages);
 	log->pages = NULL;
 }
 
-int spacelog_reserve(struct spacelog *log, size_t more)
+int space_log_reserve(struct space_log *log, size_t more)
 {
 	size_t capacity = log->capacity * 2;
 	struct log_page *pages;
@@ -46,7 +46,7 @@ int spacelog_reserve(struct spacelog *log, size_t more)
 	return 0;
 }
 
-bool spacelog_reaches(const struct space *space, uint64_t page)
+bool space_log_reaches(const struct space *space, uint64_t page)
 {
 	for (size_t i = 0; i < space->log.count; i++)
 		if (space->log.pages[i].page >= page)
@@ -61,7 +61,7 @@ bool spacelog_reaches(const struct space *space, uint64_t page)
 static int drop_pages(struct record *record, size_t writing)
 {
 	struct space *space = record->space;
-	const struct spacelog *log = &space->log;
+	const struct space_log *log = &space->log;
 	size_t most = record->renew ? log->count : 4 * writing + 16;
 	size_t count = 0;
 
@@ -89,8 +89,8 @@ static int by_page(const void *one, const void *two)
 static int take_pages(struct record *record, size_t count)
 {
 	struct space *space = record->space;
-	struct spacelog_pending *out = record->out;
-	int r = spacelog_reserve(&space->log, count);
+	struct space_log_pending *out = record->out;
+	int r = space_log_reserve(&space->log, count);
 
 	if (r < 0)
 		return r;
@@ -117,7 +117,7 @@ static int take_pages(struct record *record, size_t count)
  * least. */
 static void fill_pages(struct record *record, uint64_t seed)
 {
-	struct spacelog_pending *out = record->out;
+	struct space_log_pending *out = record->out;
 	const uint8_t *at = record->stream.data;
 	size_t left = record->stream.size;
 
@@ -134,7 +134,7 @@ static void fill_pages(struct record *record, uint64_t seed)
 		page->prev = out->end.head;
 		page->first_record = i == 0 ? 0 : (uint32_t)size;
 		out->end.head = page_seal(data, out->pages[i].page, out->pages[i].txn, seed);
-		out->sealed[i] = (struct spacelog_page){out->end.head, data};
+		out->sealed[i] = (struct space_log_page){out->end.head, data};
 		at += size;
 		left -= size;
 	}
@@ -153,32 +153,32 @@ static size_t pages_for(size_t size)
  * and what else the pages have room for. */
 static int prepare_pages(struct record *record, uint64_t seed)
 {
-	const struct spacelog *log = &record->space->log;
-	struct spacelog_pending *out = record->out;
+	const struct space_log *log = &record->space->log;
+	struct space_log_pending *out = record->out;
 	size_t tail_size = record->renew ? 0 : log->end.tail_size;
 	size_t size, room;
 	int r;
 
 	r = drop_pages(record, record->stream.size / LOG_PAYLOAD + 1);
 	if (r == 0)
-		r = spacerecord_base(record);
+		r = space_log_record_base(record);
 	if (r < 0)
 		return r;
 	size = tail_size + record->base.size + RECORD_SLACK;
 	if (record->renew || pages_for(size) != pages_for(2 * size))
-		r = spacerecord_sweep(record, record->renew ? SIZE_MAX : size);
+		r = space_log_record_sweep(record, record->renew ? SIZE_MAX : size);
 	if (r == 0)
-		r = take_pages(record, pages_for(size + spacerecord_swept(record)));
+		r = take_pages(record, pages_for(size + space_log_record_swept(record)));
 	if (r == 0)
-		r = spacerecord_base(record);
+		r = space_log_record_base(record);
 	if (r < 0)
 		return r;
 	size = tail_size + record->base.size + RECORD_SLACK;
 	room = out->count * LOG_PAYLOAD;
 	assert(size <= room);
-	r = spacerecord_sweep(record, room - size);
+	r = space_log_record_sweep(record, room - size);
 	if (r == 0)
-		r = spacerecord_compose(record);
+		r = space_log_record_compose(record);
 	if (r < 0)
 		return r;
 	assert(record->cycle_ends || !record->renew);
@@ -196,11 +196,11 @@ static int prepare_pages(struct record *record, uint64_t seed)
 
 static int prepare_record(struct record *record, uint64_t seed)
 {
-	struct spacelog_pending *out = record->out;
-	int r = spacerecord_base(record);
+	struct space_log_pending *out = record->out;
+	int r = space_log_record_base(record);
 
 	if (r == 0)
-		r = spacerecord_compose(record);
+		r = space_log_record_compose(record);
 	if (r < 0)
 		return r;
 	if (record->stream.size > SLOT_TAIL || record->renew)
@@ -211,9 +211,9 @@ static int prepare_record(struct record *record, uint64_t seed)
 	return 0;
 }
 
-int spacelog_prepare(struct space *space, uint64_t seed, struct spacelog_delta *ret_delta)
+int space_log_prepare(struct space *space, uint64_t seed, struct space_log_delta *ret_delta)
 {
-	struct spacelog_pending *out = &space->log.pending;
+	struct space_log_pending *out = &space->log.pending;
 	struct record record = {.space = space, .out = out, .renew = space->open.cut};
 	uint64_t seq = space->log.end.head_seq + 1;
 	int r;
@@ -227,11 +227,11 @@ int spacelog_prepare(struct space *space, uint64_t seed, struct spacelog_delta *
 	r = prepare_record(&record, seed);
 	for (int i = 0; i < QUEUES && r == 0; i++)
 		r = chunk_cut(&space->open.freed[i], space->open.txn, seq, &out->freed[i]);
-	spacerecord_fini(&record);
+	space_log_record_fini(&record);
 	if (r < 0)
 		return r;
 	out->ready = true;
-	*ret_delta = (struct spacelog_delta){
+	*ret_delta = (struct space_log_delta){
 		.space = out->end,
 		.tail = out->tail,
 		.page_count = space->map.page_count,
@@ -243,7 +243,7 @@ int spacelog_prepare(struct space *space, uint64_t seed, struct spacelog_delta *
 
 /* ---- end ------------------------------------------------------------------------------------- */
 
-static void clear_pending(struct spacelog_pending *pending)
+static void clear_pending(struct space_log_pending *pending)
 {
 	for (int i = 0; i < QUEUES; i++) {
 		chunk_free(pending->freed[i]);
@@ -263,25 +263,25 @@ static void clear_pending(struct spacelog_pending *pending)
 /* The chunks that were logged again are in the newest record now. */
 static void commit_queue(struct space *space, int which)
 {
-	struct spacelog *log = &space->log;
-	struct spacequeue *queue = &space->queues[which];
+	struct space_log *log = &space->log;
+	struct space_queue *queue = &space->queues[which];
 	uint64_t seq = log->end.head_seq + 1;
 
 	if (space->open.cut) /* all of them were */
 		queue->carry = queue->first;
 	for (; queue->carry != log->pending.carry[which]; queue->carry = queue->carry->next)
 		queue->carry->seq = seq;
-	spacequeue_push(queue, log->pending.freed[which]);
+	space_queue_push(queue, log->pending.freed[which]);
 	log->pending.freed[which] = NULL;
 	if (log->pending.end.cycle_seq != log->end.cycle_seq)
 		queue->carry = queue->first;
 	queue->logged = queue->drained;
 }
 
-void spacelog_commit(struct space *space)
+void space_log_commit(struct space *space)
 {
-	struct spacelog *log = &space->log;
-	struct spacelog_pending *pending = &log->pending;
+	struct space_log *log = &space->log;
+	struct space_log_pending *pending = &log->pending;
 
 	for (int i = 0; i < QUEUES; i++)
 		commit_queue(space, i);
@@ -298,7 +298,7 @@ void spacelog_commit(struct space *space)
 	clear_pending(pending);
 }
 
-void spacelog_abort(struct space *space)
+void space_log_abort(struct space *space)
 {
 	clear_pending(&space->log.pending);
 }

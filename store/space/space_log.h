@@ -32,38 +32,38 @@
 #include <stdint.h>
 
 /** Gives a page of the log.
- *  @param arg       what spacelog_load() was given
+ *  @param arg       what space_log_load() was given
  *  @param ref       reference from the file, not checked yet
  *  @param ret_page  PAGE_SIZE bytes that page_verify() found to be what ref means; valid until the
  *                   call that reads ends
  *  @return 0; -EUCLEAN outside the file or not that page; -EIO and others */
-typedef int spacelog_read_fn(void *arg, uint64_t ref, const struct page_header **ret_page);
+typedef int space_log_read_fn(void *arg, uint64_t ref, const struct page_header **ret_page);
 
 /** Where to load from: mostly fields of the slot. */
-struct spacelog_source {
+struct space_log_source {
 	uint64_t txn;	     /* the commit that the slot describes */
 	uint64_t page_count; /* pages of the file; at most PAGE_MAX, and really there */
 	const struct format_space *space; /* borrowed */
 	const uint8_t *tail;		  /* SLOT_TAIL bytes; borrowed */
 	uint64_t slot_page;		  /* number of the slot, for messages */
-	spacelog_read_fn *read;
+	space_log_read_fn *read;
 	void *arg;
 };
 
 /** A log page to be written. */
-struct spacelog_page {
+struct space_log_page {
 	uint64_t ref;	  /* number and tag */
 	const void *data; /* PAGE_SIZE bytes, sealed */
 };
 
 /** What a commit has to write. All of it is valid until space_commit() or space_abort(). */
-struct spacelog_delta {
-	struct format_space space;	   /* for the slot */
-	const uint8_t *tail;		   /* SLOT_TAIL bytes, for the slot */
-	uint64_t page_count;		   /* for the slot */
-	const struct spacelog_page *pages; /* to be written with the commit's other pages; sorted
+struct space_log_delta {
+	struct format_space space;	    /* for the slot */
+	const uint8_t *tail;		    /* SLOT_TAIL bytes, for the slot */
+	uint64_t page_count;		    /* for the slot */
+	const struct space_log_page *pages; /* to be written with the commit's other pages; sorted
 					      by page number */
-	size_t count;			   /* of pages; mostly 0 */
+	size_t count;			    /* of pages; mostly 0 */
 };
 
 /** Rebuild the free pages from the file. Nothing is trusted.
@@ -72,17 +72,17 @@ struct spacelog_delta {
  *  @param source     borrowed
  *  @param ret_space  end with space_close()
  *  @return 0; -EUCLEAN with its note; -ENOMEM; what read returned */
-int spacelog_load(const struct spacelog_source *source, struct space **ret_space);
+int space_log_load(const struct space_log_source *source, struct space **ret_space);
 
 /** Does a page of the log lie at or behind a page? */
-bool spacelog_reaches(const struct space *space, uint64_t page);
+bool space_log_reaches(const struct space *space, uint64_t page);
 
 /** Bring a set that was right at an earlier commit up to a newer one, by the records in between.
  *  @param space   no transaction is open
  *  @param source  borrowed
- *  @return 0; -ESTALE the log does not reach back so far: load it anew; else as spacelog_load().
+ *  @return 0; -ESTALE the log does not reach back so far: load it anew; else as space_log_load().
  *          After a failure the set can only be closed */
-int spacelog_catch_up(struct space *space, const struct spacelog_source *source);
+int space_log_catch_up(struct space *space, const struct space_log_source *source);
 
 /** Put the transaction's changes in the form in which they go to the file. Takes the pages that the
  *  log itself needs. After it, only space_commit() or space_abort() may follow.
@@ -90,6 +90,6 @@ int spacelog_catch_up(struct space *space, const struct spacelog_source *source)
  *  @param seed       of the store's checksums
  *  @param ret_delta  what is to be written
  *  @return 0; -ENOSPC; -ENOMEM; -EUCLEAN: then only space_abort() may follow */
-int spacelog_prepare(struct space *space, uint64_t seed, struct spacelog_delta *ret_delta);
+int space_log_prepare(struct space *space, uint64_t seed, struct space_log_delta *ret_delta);
 
 #endif

@@ -19,7 +19,7 @@ struct chain {
 	uint64_t before; /* reference to the page before the first; 0: none */
 };
 
-static int check_page(const struct spacelog_source *source, uint64_t ref,
+static int check_page(const struct space_log_source *source, uint64_t ref,
 	const struct format_log *page, uint64_t seq)
 {
 	if (page->header.kind != PAGE_LOG || page->seq != seq)
@@ -32,7 +32,8 @@ static int check_page(const struct spacelog_source *source, uint64_t ref,
 }
 
 /* Walk from the newest page back to the one with sequence number first. */
-static int read_chain(const struct spacelog_source *source, uint64_t first, struct chain *ret_chain)
+static int read_chain(
+	const struct space_log_source *source, uint64_t first, struct chain *ret_chain)
 {
 	uint64_t seq = source->space->head_seq;
 	uint64_t ref = source->space->head;
@@ -78,7 +79,7 @@ static int replay_group(
 		count++;
 	} while (i + count < chain->count && chain->pages[i + count]->first_record != 0);
 	r = bytes.failed ? -ENOMEM
-			 : spacereplay_bytes(
+			 : space_log_replay_bytes(
 				   replay, bytes.data, bytes.size, first->header.page, first->seq);
 	encoder_fini(&bytes);
 	*ret_count = count;
@@ -99,13 +100,14 @@ static int replay_pages(struct replay *replay, const struct chain *chain, size_t
 		if (r < 0)
 			return r;
 	}
-	return spacereplay_bytes(replay, replay->source->tail, replay->source->space->tail_size,
-		replay->source->slot_page, replay->source->space->head_seq + 1);
+	return space_log_replay_bytes(replay, replay->source->tail,
+		replay->source->space->tail_size, replay->source->slot_page,
+		replay->source->space->head_seq + 1);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static int check_end(const struct spacelog_source *source)
+static int check_end(const struct space_log_source *source)
 {
 	const struct format_space *end = source->space;
 	bool none = end->head == 0;
@@ -125,21 +127,21 @@ static int check_end(const struct spacelog_source *source)
 static int check_state(const struct replay *replay)
 {
 	const struct space *space = replay->space;
-	const struct spacelog_source *source = replay->source;
+	const struct space_log_source *source = replay->source;
 	uint64_t slot = source->slot_page;
 
 	if (space->txn != source->txn || space->map.page_count != source->page_count)
 		return error_damaged(slot, "the free-space log ends at another commit");
-	if (source->space->sweep >= spacemap_regions(&space->map))
+	if (source->space->sweep >= space_map_regions(&space->map))
 		return error_damaged(slot, "impossible state of the free-space log");
-	for (size_t i = 0; i < spacemap_regions(&space->map); i++)
+	for (size_t i = 0; i < space_map_regions(&space->map); i++)
 		if (!replay->whole && !space->map.regions[i].known)
 			return error_damaged(slot, "the free-space log is not complete");
 	for (size_t i = 0; i < space->log.count; i++) {
 		struct run run = {space->log.pages[i].page, 1};
 
-		if (!spacemap_contains(&space->map, run) ||
-			!spacemap_is(&space->map, run, SPACE_USED))
+		if (!space_map_contains(&space->map, run) ||
+			!space_map_is(&space->map, run, SPACE_USED))
 			return error_damaged(
 				run.start, "a free page is part of the free-space log");
 	}
@@ -150,13 +152,13 @@ static int check_state(const struct replay *replay)
 static int note_pages(
 	struct space *space, const struct format_space *end, const struct chain *chain)
 {
-	struct spacelog *log = &space->log;
+	struct space_log *log = &space->log;
 	size_t known = (size_t)(end->head_seq + 1 - end->tail_seq) - chain->count;
 	int r;
 
 	if (end->head_seq == 0)
 		return 0;
-	r = spacelog_reserve(log, chain->count);
+	r = space_log_reserve(log, chain->count);
 	if (r < 0)
 		return r;
 	memmove(log->pages, log->pages + (log->count - known), known * sizeof(*log->pages));
@@ -168,7 +170,7 @@ static int note_pages(
 }
 
 /* The sweep goes on where it was. */
-static void set_carry(struct spacequeue *queue, uint64_t cycle_seq)
+static void set_carry(struct space_queue *queue, uint64_t cycle_seq)
 {
 	queue->carry = queue->first;
 	while (queue->carry != NULL && queue->carry->seq >= cycle_seq)
@@ -179,7 +181,7 @@ static void set_carry(struct spacequeue *queue, uint64_t cycle_seq)
 static int replay_from(struct replay *replay, const struct chain *chain, size_t begin)
 {
 	struct space *space = replay->space;
-	const struct spacelog_source *source = replay->source;
+	const struct space_log_source *source = replay->source;
 	int r = replay_pages(replay, chain, begin);
 
 	if (r == 0)
@@ -201,10 +203,10 @@ static int load_new(struct replay *replay)
 	struct space *space = replay->space;
 
 	space->txn = replay->source->txn;
-	return spacemap_grow(&space->map, replay->source->page_count);
+	return space_map_grow(&space->map, replay->source->page_count);
 }
 
-int spacelog_load(const struct spacelog_source *source, struct space **ret_space)
+int space_log_load(const struct space_log_source *source, struct space **ret_space)
 {
 	const struct format_space *end = source->space;
 	uint64_t first = end->tail_seq > 0 ? end->tail_seq : 1;
@@ -245,7 +247,7 @@ static bool is_logged(const struct space *space)
 	return true;
 }
 
-int spacelog_catch_up(struct space *space, const struct spacelog_source *source)
+int space_log_catch_up(struct space *space, const struct space_log_source *source)
 {
 	const struct format_space *known = &space->log.end;
 	const struct format_space *end = source->space;

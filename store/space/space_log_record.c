@@ -6,9 +6,9 @@
 /* Regions that one commit's sweep looks at. */
 #define SWEEP_VISITS 16384
 
-void spacerecord_fini(struct record *record)
+void space_log_record_fini(struct record *record)
 {
-	runs_fini(&record->taken);
+	run_list_fini(&record->taken);
 	encoder_fini(&record->base);
 	encoder_fini(&record->chunks);
 	encoder_fini(&record->regions);
@@ -38,22 +38,22 @@ static int collect_taken(struct record *record)
 		const struct region *region = &space->map.regions[open->touched[i]];
 		struct run run = {0};
 
-		while (spacemap_next(region, SPACE_TAKEN, (size_t)(run.start + run.count), &run)) {
-			if (runs_reserve(&record->taken) < 0)
+		while (space_map_next(region, SPACE_TAKEN, (size_t)(run.start + run.count), &run)) {
+			if (run_list_reserve(&record->taken) < 0)
 				return -ENOMEM;
-			runs_add(&record->taken, (struct run){base + run.start, run.count});
+			run_list_add(&record->taken, (struct run){base + run.start, run.count});
 		}
 	}
 	return 0;
 }
 
-static void encode_list(struct encoder *out, const struct runs *runs)
+static void encode_list(struct encoder *out, const struct run_list *runs)
 {
 	encode_number(out, runs->count);
 	encode_runs(out, runs->at, runs->count);
 }
 
-static void encode_drained(struct encoder *out, const struct spacequeue *queue, uint64_t txn)
+static void encode_drained(struct encoder *out, const struct space_queue *queue, uint64_t txn)
 {
 	if (chunk_compare(queue->drained, queue->logged) == 0) {
 		encode_number(out, 0);
@@ -63,7 +63,7 @@ static void encode_drained(struct encoder *out, const struct spacequeue *queue, 
 	encode_number(out, queue->drained.index);
 }
 
-int spacerecord_base(struct record *record)
+int space_log_record_base(struct record *record)
 {
 	struct space *space = record->space;
 	struct space_txn *open = &space->open;
@@ -80,7 +80,7 @@ int spacerecord_base(struct record *record)
 		encode_drained(out, &space->queues[i], open->txn);
 	encode_list(out, &record->taken);
 	for (int i = 0; i < QUEUES; i++) {
-		runs_sort(&open->freed[i]);
+		run_list_sort(&open->freed[i]);
 		encode_list(out, &open->freed[i]);
 	}
 	return out->failed ? -ENOMEM : 0;
@@ -88,7 +88,7 @@ int spacerecord_base(struct record *record)
 
 /* ---- the sweep ------------------------------------------------------------------------------- */
 
-size_t spacerecord_swept(const struct record *record)
+size_t space_log_record_swept(const struct record *record)
 {
 	return record->chunks.size + record->regions.size;
 }
@@ -100,7 +100,7 @@ static bool sweep_chunks(struct record *record, size_t room)
 	uint64_t cycle_seq = record->renew ? UINT64_MAX : space->log.end.cycle_seq;
 
 	for (int i = 0; i < QUEUES; i++) {
-		const struct spacequeue *queue = &space->queues[i];
+		const struct space_queue *queue = &space->queues[i];
 		struct chunk *chunk = record->renew ? queue->first : queue->carry;
 
 		for (; chunk != NULL && chunk->seq < cycle_seq; chunk = chunk->next) {
@@ -111,7 +111,7 @@ static bool sweep_chunks(struct record *record, size_t room)
 			encode_number(&record->chunks, chunk->key.index);
 			encode_number(&record->chunks, chunk->count);
 			encode_runs(&record->chunks, chunk->runs, chunk->count);
-			if (spacerecord_swept(record) > room) {
+			if (space_log_record_swept(record) > room) {
 				record->chunks.size = mark;
 				record->out->carry[i] = chunk;
 				return false;
@@ -127,14 +127,14 @@ static bool sweep_chunks(struct record *record, size_t room)
 static void encode_region(struct encoder *out, const struct region *region)
 {
 	uint64_t bitmap[REGION_WORDS];
-	size_t count = spacemap_count_runs(region);
+	size_t count = space_map_count_runs(region);
 	size_t mark = out->size;
 	uint64_t position = 0;
 	struct run run = {0};
 
 	if (count <= sizeof(bitmap) / 2) {
 		encode_number(out, count);
-		while (spacemap_next(region, SPACE_FREE, (size_t)position, &run)) {
+		while (space_map_next(region, SPACE_FREE, (size_t)position, &run)) {
 			encode_number(out, run.start - position);
 			encode_number(out, run.count);
 			position = run.start + run.count;
@@ -143,7 +143,7 @@ static void encode_region(struct encoder *out, const struct region *region)
 			return;
 		out->size = mark;
 	}
-	spacemap_bitmap(region, bitmap);
+	space_map_bitmap(region, bitmap);
 	encode_number(out, 0);
 	encode_number(out, 0);
 	encode_bytes(out, bitmap, sizeof(bitmap));
@@ -168,9 +168,9 @@ static uint64_t sweep_begin(const struct record *record)
 /* Checkpoint regions, from where the sweep is. */
 static void sweep_regions(struct record *record, size_t room)
 {
-	const struct spacemap *map = &record->space->map;
+	const struct space_map *map = &record->space->map;
 	uint64_t first = sweep_begin(record);
-	uint64_t end = spacemap_regions(map);
+	uint64_t end = space_map_regions(map);
 	uint64_t at = first, gap = 0;
 
 	if (end - first > SWEEP_VISITS && !record->renew)
@@ -185,7 +185,7 @@ static void sweep_regions(struct record *record, size_t room)
 		}
 		encode_gap(&record->regions, &gap);
 		encode_region(&record->regions, &map->regions[at]);
-		if (spacerecord_swept(record) > room) {
+		if (space_log_record_swept(record) > room) {
 			record->regions.size = mark;
 			gap = gap_before;
 			break;
@@ -193,11 +193,11 @@ static void sweep_regions(struct record *record, size_t room)
 	}
 	encode_gap(&record->regions, &gap);
 	record->region_count = at - first;
-	record->cycle_ends = at == spacemap_regions(map);
+	record->cycle_ends = at == space_map_regions(map);
 	record->out->end.sweep = record->cycle_ends ? 0 : at;
 }
 
-int spacerecord_sweep(struct record *record, size_t room)
+int space_log_record_sweep(struct record *record, size_t room)
 {
 	record->chunks.size = 0;
 	record->regions.size = 0;
@@ -214,9 +214,9 @@ int spacerecord_sweep(struct record *record, size_t room)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-int spacerecord_compose(struct record *record)
+int space_log_record_compose(struct record *record)
 {
-	const struct spacelog *log = &record->space->log;
+	const struct space_log *log = &record->space->log;
 	struct encoder *out = &record->stream;
 	struct encoder counts[2] = {{0}, {0}};
 	int r = 0;

@@ -8,8 +8,8 @@
 /** A record being made. All zero but for space and out: nothing yet. */
 struct record {
 	struct space *space;
-	struct spacelog_pending *out;
-	struct runs taken;
+	struct space_log_pending *out;
+	struct run_list taken;
 	struct encoder base;	/* up to the runs freed */
 	struct encoder chunks;	/* logged again */
 	struct encoder regions; /* checkpoints */
@@ -21,20 +21,20 @@ struct record {
 };
 
 /** Free the memory. */
-void spacerecord_fini(struct record *record);
+void space_log_record_fini(struct record *record);
 
 /** Encode what the transaction took and gave back up to now. @return 0; -ENOMEM */
-int spacerecord_base(struct record *record);
+int space_log_record_base(struct record *record);
 
 /** Encode what the sweep comes to next, for so many bytes at most: first the pending chunks that it
  *  has not logged again, then checkpoints of regions up to the last one.
  *  @return 0; -ENOMEM */
-int spacerecord_sweep(struct record *record, size_t room);
+int space_log_record_sweep(struct record *record, size_t room);
 
 /** Size of the sweep's part, bytes. */
-size_t spacerecord_swept(const struct record *record);
+size_t space_log_record_swept(const struct record *record);
 
 /** Join the slot's tail so far and the parts of the record in stream. @return 0; -ENOMEM */
-int spacerecord_compose(struct record *record);
+int space_log_record_compose(struct record *record);
 
 #endif

@@ -25,7 +25,7 @@ static int next_run(
 {
 	struct run run = decode_run(in, position);
 
-	if (in->failed || !spacemap_contains(&replay->space->map, run))
+	if (in->failed || !space_map_contains(&replay->space->map, run))
 		return bad(replay, "a record of free pages is garbled");
 	*ret_run = run;
 	return 0;
@@ -33,7 +33,7 @@ static int next_run(
 
 static int replay_size(struct replay *replay, struct decoder *in)
 {
-	struct spacemap *map = &replay->space->map;
+	struct space_map *map = &replay->space->map;
 	uint64_t page_count = decode_number(in);
 	uint64_t grown = decode_number(in);
 	struct run run = {0};
@@ -44,7 +44,7 @@ static int replay_size(struct replay *replay, struct decoder *in)
 		return bad(replay, "a record has an impossible size of the file");
 	run = (struct run){page_count - grown, grown};
 	if (replay->first_txn == 0 && map->page_count == 0) {
-		r = spacemap_grow(map, run.start);
+		r = space_map_grow(map, run.start);
 		if (r < 0)
 			return r;
 	}
@@ -52,22 +52,22 @@ static int replay_size(struct replay *replay, struct decoder *in)
 		return replay->first_txn == 0 ? -ESTALE
 					      : bad(replay, "a record has another size of the file "
 							    "than the one before");
-	r = spacemap_grow(map, page_count);
+	r = space_map_grow(map, page_count);
 	if (r == 0)
-		r = spacemap_reserve(map, run);
+		r = space_map_reserve(map, run);
 	if (r < 0)
 		return r;
-	for (uint64_t i = (run.start + REGION_PAGES - 1) / REGION_PAGES; i < spacemap_regions(map);
+	for (uint64_t i = (run.start + REGION_PAGES - 1) / REGION_PAGES; i < space_map_regions(map);
 		i++)
 		map->regions[i].known = true;
 	if (grown > 0)
-		spacemap_set(map, run, SPACE_USED, SPACE_FREE);
+		space_map_set(map, run, SPACE_USED, SPACE_FREE);
 	return 0;
 }
 
 static int replay_drained(struct replay *replay, struct decoder *in, int which, uint64_t txn)
 {
-	struct spacequeue *queue = &replay->space->queues[which];
+	struct space_queue *queue = &replay->space->queues[which];
 	struct chunk_key key = {0};
 	uint64_t age = decode_number(in);
 
@@ -90,25 +90,25 @@ static int replay_drained(struct replay *replay, struct decoder *in, int which, 
  * know. */
 static int take_part(struct replay *replay, struct run part)
 {
-	struct spacemap *map = &replay->space->map;
+	struct space_map *map = &replay->space->map;
 	const struct region *region = &map->regions[part.start / REGION_PAGES];
 	uint64_t base = part.start / REGION_PAGES * REGION_PAGES;
 	uint64_t end = part.start + part.count;
 	struct run run = {part.start - base, 0};
 
-	if (spacemap_is(map, part, SPACE_FREE)) {
-		spacemap_set(map, part, SPACE_FREE, SPACE_USED);
+	if (space_map_is(map, part, SPACE_FREE)) {
+		space_map_set(map, part, SPACE_FREE, SPACE_USED);
 		return 0;
 	}
 	if (is_known(replay, region))
 		return bad(replay, "a page was taken that is not free");
-	if (spacemap_next(region, SPACE_PENDING, run.start, &run) && base + run.start < end)
+	if (space_map_next(region, SPACE_PENDING, run.start, &run) && base + run.start < end)
 		return bad(replay, "a page was taken that is not free");
 	run = (struct run){part.start - base, 0};
-	while (spacemap_next(region, SPACE_FREE, run.start + run.count, &run) &&
+	while (space_map_next(region, SPACE_FREE, run.start + run.count, &run) &&
 		base + run.start < end) {
 		run.count = run.count < end - base - run.start ? run.count : end - base - run.start;
-		spacemap_set(
+		space_map_set(
 			map, (struct run){base + run.start, run.count}, SPACE_FREE, SPACE_USED);
 	}
 	return 0;
@@ -116,7 +116,7 @@ static int take_part(struct replay *replay, struct run part)
 
 static int take_run(struct replay *replay, struct run run)
 {
-	struct spacemap *map = &replay->space->map;
+	struct space_map *map = &replay->space->map;
 
 	while (run.count > 0) {
 		uint64_t room = REGION_PAGES - run.start % REGION_PAGES;
@@ -125,7 +125,7 @@ static int take_run(struct replay *replay, struct run run)
 
 		if (r < 0)
 			return r;
-		spacemap_trim(map, part);
+		space_map_trim(map, part);
 		run.start += part.count;
 		run.count -= part.count;
 	}
@@ -152,21 +152,21 @@ static int replay_taken(struct replay *replay, struct decoder *in)
 /* Pages begin to wait. */
 static int hold_run(struct replay *replay, struct run run)
 {
-	struct spacemap *map = &replay->space->map;
+	struct space_map *map = &replay->space->map;
 	int r;
 
-	if (!spacemap_is(map, run, SPACE_USED))
+	if (!space_map_is(map, run, SPACE_USED))
 		return bad(replay, "a page was freed that is not in use");
-	r = spacemap_reserve(map, run);
+	r = space_map_reserve(map, run);
 	if (r < 0)
 		return r;
-	spacemap_set(map, run, SPACE_USED, SPACE_PENDING);
+	space_map_set(map, run, SPACE_USED, SPACE_PENDING);
 	return 0;
 }
 
 static int replay_freed(struct replay *replay, struct decoder *in, int which, uint64_t txn)
 {
-	struct runs runs = {0};
+	struct run_list runs = {0};
 	struct chunk *chunks = NULL;
 	size_t count = decode_count(in);
 	uint64_t position = 0;
@@ -178,15 +178,15 @@ static int replay_freed(struct replay *replay, struct decoder *in, int which, ui
 		if (r == 0)
 			r = hold_run(replay, run);
 		if (r == 0)
-			r = runs_reserve(&runs);
+			r = run_list_reserve(&runs);
 		if (r == 0)
-			runs_add(&runs, run);
+			run_list_add(&runs, run);
 	}
 	if (r == 0)
 		r = chunk_cut(&runs, txn, replay->seq, &chunks);
 	if (r == 0)
-		spacequeue_push(&replay->space->queues[which], chunks);
-	runs_fini(&runs);
+		space_queue_push(&replay->space->queues[which], chunks);
+	run_list_fini(&runs);
 	return r;
 }
 
@@ -235,7 +235,7 @@ static int new_chunk(struct replay *replay, struct decoder *in, struct chunk_key
 static int replay_chunk(struct replay *replay, struct decoder *in, uint64_t txn)
 {
 	uint64_t head = decode_number(in);
-	struct spacequeue *queue = &replay->space->queues[head % 2];
+	struct space_queue *queue = &replay->space->queues[head % 2];
 	struct chunk_key key = {.index = decode_number(in)};
 	size_t count = decode_count(in);
 	struct chunk **link, *chunk = NULL;
@@ -244,14 +244,14 @@ static int replay_chunk(struct replay *replay, struct decoder *in, uint64_t txn)
 	if (in->failed || head / 2 == 0 || head / 2 >= txn || count == 0 || count > LOG_CHUNK)
 		return bad(replay, "a record of free pages is garbled");
 	key.txn = txn - head / 2;
-	if (spacequeue_find(queue, key, &link))
+	if (space_queue_find(queue, key, &link))
 		return same_chunk(replay, in, *link, count);
 	if (replay->whole || key.txn >= replay->first_txn ||
 		chunk_compare(key, queue->drained) <= 0)
 		return bad(replay, "pending pages come from nowhere");
 	r = new_chunk(replay, in, key, count, &chunk);
 	if (r == 0)
-		spacequeue_insert(queue, link, chunk);
+		space_queue_insert(queue, link, chunk);
 	return r;
 }
 
@@ -285,21 +285,21 @@ static int read_region_runs(
 /* Free pages that we did not know of, from before the log began. */
 static int add_free(struct replay *replay, uint64_t index, struct region_bits *bits)
 {
-	struct spacemap *map = &replay->space->map;
+	struct space_map *map = &replay->space->map;
 	const struct region added = {.bits = bits};
 	struct run run = {0};
 	int r;
 
-	while (spacemap_next(&added, SPACE_FREE, run.start + run.count, &run)) {
+	while (space_map_next(&added, SPACE_FREE, run.start + run.count, &run)) {
 		struct run whole = {index * REGION_PAGES + run.start, run.count};
 
-		if (is_known(replay, &map->regions[index]) || !spacemap_contains(map, whole) ||
-			!spacemap_is(map, whole, SPACE_USED))
+		if (is_known(replay, &map->regions[index]) || !space_map_contains(map, whole) ||
+			!space_map_is(map, whole, SPACE_USED))
 			return bad(replay, "a checkpoint differs from earlier records");
-		r = spacemap_reserve(map, whole);
+		r = space_map_reserve(map, whole);
 		if (r < 0)
 			return r;
-		spacemap_set(map, whole, SPACE_USED, SPACE_FREE);
+		space_map_set(map, whole, SPACE_USED, SPACE_FREE);
 	}
 	return 0;
 }
@@ -312,7 +312,7 @@ static int checkpoint_region(struct replay *replay, uint64_t index, const uint64
 	uint64_t now[REGION_WORDS];
 	int r;
 
-	spacemap_bitmap(region, now);
+	space_map_bitmap(region, now);
 	for (size_t i = 0; i < REGION_WORDS; i++) {
 		if ((now[i] & ~bitmap[i]) != 0)
 			return bad(replay, "a checkpoint differs from earlier records");
@@ -352,7 +352,7 @@ static int replay_region(struct replay *replay, struct decoder *in, uint64_t ind
 
 static int replay_regions(struct replay *replay, struct decoder *in)
 {
-	uint64_t regions = spacemap_regions(&replay->space->map);
+	uint64_t regions = space_map_regions(&replay->space->map);
 	uint64_t count = decode_number(in);
 	uint64_t index = count > 0 ? decode_number(in) : 0;
 
@@ -405,7 +405,7 @@ static int replay_record(struct replay *replay, struct decoder *in)
 	return 0;
 }
 
-int spacereplay_bytes(
+int space_log_replay_bytes(
 	struct replay *replay, const uint8_t *data, size_t size, uint64_t page, uint64_t seq)
 {
 	struct decoder in = {.at = data, .size = size};

@@ -13,7 +13,7 @@
 /** A replay in progress. */
 struct replay {
 	struct space *space;
-	const struct spacelog_source *source;
+	const struct space_log_source *source;
 	uint64_t page;	    /* where the bytes come from, for messages */
 	uint64_t seq;	    /* of the log page in which the records begin */
 	uint64_t first_txn; /* of the first record; 0: none yet */
@@ -26,7 +26,7 @@ struct replay {
  *  @param page  where they come from, for messages
  *  @param seq   of the log page in which they begin
  *  @return 0; -EUCLEAN; -ENOMEM */
-int spacereplay_bytes(
+int space_log_replay_bytes(
 	struct replay *replay, const uint8_t *data, size_t size, uint64_t page, uint64_t seq);
 
 #endif

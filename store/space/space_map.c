@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* Bounds of a search: summaries looked at, and regions whose bits are looked at. */
-#define WINDOW (SPACEMAP_WINDOW / REGION_PAGES)
+#define WINDOW (SPACE_MAP_WINDOW / REGION_PAGES)
 #define SCANS 6
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ static size_t run_begin(const struct region_bits *bits, size_t end)
 	}
 }
 
-bool spacemap_next(
+bool space_map_next(
 	const struct region *region, enum space_state state, size_t offset, struct run *ret_run)
 {
 	size_t start, end;
@@ -72,13 +72,13 @@ bool spacemap_next(
 	return true;
 }
 
-void spacemap_bitmap(const struct region *region, uint64_t *ret_bitmap)
+void space_map_bitmap(const struct region *region, uint64_t *ret_bitmap)
 {
 	for (size_t i = 0; i < REGION_WORDS; i++)
 		ret_bitmap[i] = region->bits != NULL ? word_in(region->bits, i, SPACE_FREE) : 0;
 }
 
-size_t spacemap_count_runs(const struct region *region)
+size_t space_map_count_runs(const struct region *region)
 {
 	uint64_t before = 0; /* the last page of the word before, in bit 0 */
 	size_t count = 0;
@@ -99,17 +99,17 @@ static size_t regions_of(uint64_t page_count)
 	return (size_t)((page_count + REGION_PAGES - 1) / REGION_PAGES);
 }
 
-size_t spacemap_regions(const struct spacemap *map)
+size_t space_map_regions(const struct space_map *map)
 {
 	return regions_of(map->page_count);
 }
 
-void spacemap_fini(struct spacemap *map)
+void space_map_fini(struct space_map *map)
 {
 	for (size_t i = 0; i < map->capacity; i++)
 		free(map->regions[i].bits);
 	free(map->regions);
-	*map = (struct spacemap){0};
+	*map = (struct space_map){0};
 }
 
 /* Pages of a file that have a state. */
@@ -118,14 +118,14 @@ static uint64_t counted(uint64_t page_count)
 	return page_count > PAGE_FIRST ? page_count - PAGE_FIRST : 0;
 }
 
-void spacemap_extend(struct spacemap *map, uint64_t page_count)
+void space_map_extend(struct space_map *map, uint64_t page_count)
 {
 	assert(page_count >= map->page_count && regions_of(page_count) <= map->capacity);
 	map->counts[SPACE_USED] += counted(page_count) - counted(map->page_count);
 	map->page_count = page_count;
 }
 
-int spacemap_grow(struct spacemap *map, uint64_t page_count)
+int space_map_grow(struct space_map *map, uint64_t page_count)
 {
 	size_t need = regions_of(page_count);
 
@@ -141,22 +141,22 @@ int spacemap_grow(struct spacemap *map, uint64_t page_count)
 		map->regions = regions;
 		map->capacity = capacity;
 	}
-	spacemap_extend(map, page_count);
+	space_map_extend(map, page_count);
 	return 0;
 }
 
-void spacemap_forget(struct spacemap *map, uint64_t page_count)
+void space_map_forget(struct space_map *map, uint64_t page_count)
 {
 	size_t end = regions_of(page_count);
 
 	assert(page_count >= map->page_count && end <= map->capacity);
-	for (size_t i = spacemap_regions(map); i < end; i++) {
+	for (size_t i = space_map_regions(map); i < end; i++) {
 		free(map->regions[i].bits);
 		map->regions[i] = (struct region){0};
 	}
 }
 
-void spacemap_shrink(struct spacemap *map, uint64_t page_count)
+void space_map_shrink(struct space_map *map, uint64_t page_count)
 {
 	assert(page_count <= map->page_count);
 	map->counts[SPACE_USED] -= counted(map->page_count) - counted(page_count);
@@ -165,7 +165,7 @@ void spacemap_shrink(struct spacemap *map, uint64_t page_count)
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
-bool spacemap_contains(const struct spacemap *map, struct run run)
+bool space_map_contains(const struct space_map *map, struct run run)
 {
 	return run.count > 0 && run.start >= PAGE_FIRST && run.start < map->page_count &&
 	       run.count <= map->page_count - run.start;
@@ -185,12 +185,12 @@ static struct run rest_of(struct run run, struct run part)
 	return (struct run){run.start + part.count, run.count - part.count};
 }
 
-static struct region *region_of(const struct spacemap *map, uint64_t page)
+static struct region *region_of(const struct space_map *map, uint64_t page)
 {
 	return &map->regions[page / REGION_PAGES];
 }
 
-bool spacemap_is(const struct spacemap *map, struct run run, enum space_state state)
+bool space_map_is(const struct space_map *map, struct run run, enum space_state state)
 {
 	struct run part;
 
@@ -209,7 +209,7 @@ bool spacemap_is(const struct spacemap *map, struct run run, enum space_state st
 	return true;
 }
 
-int spacemap_reserve(struct spacemap *map, struct run run)
+int space_map_reserve(struct space_map *map, struct run run)
 {
 	struct run part;
 
@@ -268,11 +268,12 @@ static void summarize(
 		region->longest = region->free;
 }
 
-void spacemap_set(struct spacemap *map, struct run run, enum space_state from, enum space_state to)
+void space_map_set(
+	struct space_map *map, struct run run, enum space_state from, enum space_state to)
 {
 	struct run part;
 
-	assert(spacemap_contains(map, run) && spacemap_is(map, run, from));
+	assert(space_map_contains(map, run) && space_map_is(map, run, from));
 	map->counts[from] -= run.count;
 	map->counts[to] += run.count;
 	for (; run.count > 0; run = rest_of(run, part)) {
@@ -286,7 +287,7 @@ void spacemap_set(struct spacemap *map, struct run run, enum space_state from, e
 	}
 }
 
-void spacemap_trim(struct spacemap *map, struct run run)
+void space_map_trim(struct space_map *map, struct run run)
 {
 	struct run part;
 
@@ -363,7 +364,7 @@ static struct run longest_run(const struct region_bits *bits, size_t offset, uin
 
 /* Look through a region from offset on for a run of want pages; remember the longest one. */
 static bool scan_region(
-	struct spacemap *map, size_t index, size_t offset, uint64_t want, struct run *best)
+	struct space_map *map, size_t index, size_t offset, uint64_t want, struct run *best)
 {
 	struct region *region = &map->regions[index];
 	struct run found;
@@ -381,15 +382,15 @@ static bool scan_region(
 }
 
 /* Number of regions in the window; the first one is entered twice if it is the whole file. */
-static size_t window_of(const struct spacemap *map)
+static size_t window_of(const struct space_map *map)
 {
-	size_t regions = spacemap_regions(map);
+	size_t regions = space_map_regions(map);
 
 	return regions < WINDOW ? regions + 1 : WINDOW;
 }
 
 /* Go forward through the window; true: there is a run as long as wanted. */
-static bool scan_forward(struct spacemap *map, uint64_t cursor, uint64_t want, struct run *best)
+static bool scan_forward(struct space_map *map, uint64_t cursor, uint64_t want, struct run *best)
 {
 	size_t window = window_of(map);
 	size_t index = (size_t)(cursor / REGION_PAGES);
@@ -397,7 +398,7 @@ static bool scan_forward(struct spacemap *map, uint64_t cursor, uint64_t want, s
 	int scans = 0;
 
 	for (size_t i = 0; i < window && scans < SCANS; i++, index++, offset = 0) {
-		if (index >= spacemap_regions(map))
+		if (index >= space_map_regions(map))
 			index = 0;
 		map->looked_at++;
 		if (map->regions[index].longest < want)
@@ -410,7 +411,7 @@ static bool scan_forward(struct spacemap *map, uint64_t cursor, uint64_t want, s
 }
 
 /* The region of the window that may have the longest run. */
-static size_t most_promising(struct spacemap *map, uint64_t cursor)
+static size_t most_promising(struct space_map *map, uint64_t cursor)
 {
 	size_t window = window_of(map);
 	size_t index = (size_t)(cursor / REGION_PAGES);
@@ -418,7 +419,7 @@ static size_t most_promising(struct spacemap *map, uint64_t cursor)
 
 	map->looked_at += window;
 	for (size_t i = 0; i < window; i++, index++) {
-		if (index >= spacemap_regions(map))
+		if (index >= space_map_regions(map))
 			index = 0;
 		if (map->regions[index].longest > map->regions[best].longest)
 			best = index;
@@ -427,7 +428,7 @@ static size_t most_promising(struct spacemap *map, uint64_t cursor)
 }
 
 /* Find the longest run of the window: a summary may promise too much, but not after a scan. */
-static void scan_promising(struct spacemap *map, uint64_t cursor, uint64_t want, struct run *best)
+static void scan_promising(struct space_map *map, uint64_t cursor, uint64_t want, struct run *best)
 {
 	for (int scans = 0; scans < SCANS; scans++) {
 		size_t index = most_promising(map, cursor);
@@ -439,14 +440,14 @@ static void scan_promising(struct spacemap *map, uint64_t cursor, uint64_t want,
 }
 
 /* A run that ends with its region goes on where the next one begins with free pages. */
-static void go_on(const struct spacemap *map, uint64_t want, struct run *run)
+static void go_on(const struct space_map *map, uint64_t want, struct run *run)
 {
 	while (run->count < want) {
 		uint64_t end = run->start + run->count;
 		struct run more;
 
 		if (end % REGION_PAGES != 0 || end >= map->page_count ||
-			!spacemap_next(region_of(map, end), SPACE_FREE, 0, &more) ||
+			!space_map_next(region_of(map, end), SPACE_FREE, 0, &more) ||
 			more.start != 0)
 			return;
 		run->count += more.count;
@@ -454,7 +455,7 @@ static void go_on(const struct spacemap *map, uint64_t want, struct run *run)
 }
 
 /* So does one that begins with its region, backwards. */
-static void go_back(const struct spacemap *map, uint64_t want, struct run *run)
+static void go_back(const struct space_map *map, uint64_t want, struct run *run)
 {
 	while (run->count < want && run->start % REGION_PAGES == 0 && run->start > 0) {
 		const struct region *region = region_of(map, run->start - 1);
@@ -470,10 +471,10 @@ static void go_back(const struct spacemap *map, uint64_t want, struct run *run)
 	}
 }
 
-bool spacemap_find_lowest(struct spacemap *map, uint64_t count, struct run *ret_run)
+bool space_map_find_lowest(struct space_map *map, uint64_t count, struct run *ret_run)
 {
 	assert(count > 0 && count <= REGION_PAGES);
-	for (size_t i = 0; i < spacemap_regions(map); i++) {
+	for (size_t i = 0; i < space_map_regions(map); i++) {
 		struct run best = {0};
 
 		if (map->regions[i].longest >= count && scan_region(map, i, 0, count, &best)) {
@@ -484,7 +485,7 @@ bool spacemap_find_lowest(struct spacemap *map, uint64_t count, struct run *ret_
 	return false;
 }
 
-bool spacemap_find(struct spacemap *map, uint64_t cursor, uint64_t want, struct run *ret_run)
+bool space_map_find(struct space_map *map, uint64_t cursor, uint64_t want, struct run *ret_run)
 {
 	struct run best = {0};
 

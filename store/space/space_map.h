@@ -38,7 +38,7 @@ struct region {
 	bool known;		  /* for the user of the map */
 };
 
-struct spacemap {
+struct space_map {
 	struct region *regions;
 	size_t capacity;     /* of regions, those behind the end are all 0 */
 	uint64_t page_count; /* pages of the file; the ones before PAGE_FIRST are always in use */
@@ -47,68 +47,69 @@ struct spacemap {
 };
 
 /** Free the memory. */
-void spacemap_fini(struct spacemap *map);
+void space_map_fini(struct space_map *map);
 
 /** Number of regions. */
-size_t spacemap_regions(const struct spacemap *map);
+size_t space_map_regions(const struct space_map *map);
 
 /** Make the file longer; the new pages are in use. @return 0; -ENOMEM: nothing has happened */
-int spacemap_grow(struct spacemap *map, uint64_t page_count);
+int space_map_grow(struct space_map *map, uint64_t page_count);
 
 /** The same up to a length that the file had before, in regions that are still reserved. Needs no
  *  memory. */
-void spacemap_extend(struct spacemap *map, uint64_t page_count);
+void space_map_extend(struct space_map *map, uint64_t page_count);
 
 /** Free what is left of regions behind the end of the file, which was longer.
  *  @param page_count  its length then */
-void spacemap_forget(struct spacemap *map, uint64_t page_count);
+void space_map_forget(struct space_map *map, uint64_t page_count);
 
 /** Make the file shorter. What is cut off must be in use. */
-void spacemap_shrink(struct spacemap *map, uint64_t page_count);
+void space_map_shrink(struct space_map *map, uint64_t page_count);
 
 /** Does the run lie between PAGE_FIRST and the end of the file, and is not empty? */
-bool spacemap_contains(const struct spacemap *map, struct run run);
+bool space_map_contains(const struct space_map *map, struct run run);
 
 /** Are all pages of a run, which the map contains, in a state? */
-bool spacemap_is(const struct spacemap *map, struct run run, enum space_state state);
+bool space_map_is(const struct space_map *map, struct run run, enum space_state state);
 
-/** Make sure that spacemap_set() has the memory it needs for a run.
+/** Make sure that space_map_set() has the memory it needs for a run.
  *  @return 0; -ENOMEM; then part of it may be there, which does no harm */
-int spacemap_reserve(struct spacemap *map, struct run run);
+int space_map_reserve(struct space_map *map, struct run run);
 
 /** Change the state of a run. All of it must be in state from, and reserved. */
-void spacemap_set(struct spacemap *map, struct run run, enum space_state from, enum space_state to);
+void space_map_set(
+	struct space_map *map, struct run run, enum space_state from, enum space_state to);
 
 /** Free the bits of the regions of a run in which every page is in use. */
-void spacemap_trim(struct spacemap *map, struct run run);
+void space_map_trim(struct space_map *map, struct run run);
 
 /** Find the next run of pages of a state within a region.
  *  @param offset   where to begin; pages from the region's first one
  *  @param ret_run  pages counted from the region's first one
  *  @return was there one? */
-bool spacemap_next(
+bool space_map_next(
 	const struct region *region, enum space_state state, size_t offset, struct run *ret_run);
 
 /** Number of runs of free pages in a region. */
-size_t spacemap_count_runs(const struct region *region);
+size_t space_map_count_runs(const struct region *region);
 
 /** The free pages of a region as a bitmap. @param ret_bitmap  REGION_WORDS words */
-void spacemap_bitmap(const struct region *region, uint64_t *ret_bitmap);
+void space_map_bitmap(const struct region *region, uint64_t *ret_bitmap);
 
 /** Pages that a search looks at, counted from its cursor. */
-#define SPACEMAP_WINDOW (UINT64_C(256) * REGION_PAGES)
+#define SPACE_MAP_WINDOW (UINT64_C(256) * REGION_PAGES)
 
 /** Find the lowest run of free pages within a region that is at least so long.
  *  @param count    at most REGION_PAGES
  *  @param ret_run  count pages
  *  @return was there one? */
-bool spacemap_find_lowest(struct spacemap *map, uint64_t count, struct run *ret_run);
+bool space_map_find_lowest(struct space_map *map, uint64_t count, struct run *ret_run);
 
 /** Find a run of free pages, near to want pages long, not far behind the cursor. The work is
  *  bounded.
  *  @param cursor   page number to search from; the search begins anew at the end of the file
  *  @param ret_run  1 to want pages
  *  @return was there one? false only where no page within the window is free */
-bool spacemap_find(struct spacemap *map, uint64_t cursor, uint64_t want, struct run *ret_run);
+bool space_map_find(struct space_map *map, uint64_t cursor, uint64_t want, struct run *ret_run);
 
 #endif

@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-void spacequeue_init(struct spacequeue *queue)
+void space_queue_init(struct space_queue *queue)
 {
-	*queue = (struct spacequeue){0};
+	*queue = (struct space_queue){0};
 	queue->end = &queue->first;
 }
 
-void spacequeue_fini(struct spacequeue *queue)
+void space_queue_fini(struct space_queue *queue)
 {
 	chunk_free(queue->first);
-	spacequeue_init(queue);
+	space_queue_init(queue);
 }
 
 int chunk_compare(struct chunk_key one, struct chunk_key two)
@@ -48,7 +48,7 @@ void chunk_free(struct chunk *first)
 	}
 }
 
-int chunk_cut(const struct runs *runs, uint64_t txn, uint64_t seq, struct chunk **ret_first)
+int chunk_cut(const struct run_list *runs, uint64_t txn, uint64_t seq, struct chunk **ret_first)
 {
 	struct chunk *first = NULL;
 	struct chunk **end = &first;
@@ -68,14 +68,14 @@ int chunk_cut(const struct runs *runs, uint64_t txn, uint64_t seq, struct chunk 
 	return 0;
 }
 
-void spacequeue_push(struct spacequeue *queue, struct chunk *first)
+void space_queue_push(struct space_queue *queue, struct chunk *first)
 {
 	*queue->end = first;
 	while (*queue->end != NULL)
 		queue->end = &(*queue->end)->next;
 }
 
-struct chunk *spacequeue_pop(struct spacequeue *queue)
+struct chunk *space_queue_pop(struct space_queue *queue)
 {
 	struct chunk *chunk = queue->first;
 
@@ -91,7 +91,7 @@ struct chunk *spacequeue_pop(struct spacequeue *queue)
 	return chunk;
 }
 
-bool spacequeue_find(struct spacequeue *queue, struct chunk_key key, struct chunk ***ret_link)
+bool space_queue_find(struct space_queue *queue, struct chunk_key key, struct chunk ***ret_link)
 {
 	struct chunk **link = &queue->first;
 
@@ -105,7 +105,7 @@ bool spacequeue_find(struct spacequeue *queue, struct chunk_key key, struct chun
 	return *link != NULL && chunk_compare((*link)->key, key) == 0;
 }
 
-void spacequeue_insert(struct spacequeue *queue, struct chunk **link, struct chunk *chunk)
+void space_queue_insert(struct space_queue *queue, struct chunk **link, struct chunk *chunk)
 {
 	chunk->next = *link;
 	*link = chunk;

@@ -21,20 +21,20 @@ struct chunk {
 	struct run runs[]; /* ascending */
 };
 
-struct spacequeue {
+struct space_queue {
 	struct chunk *first;
 	struct chunk **end;	  /* the last chunk's next, or first */
 	struct chunk *carry;	  /* next one that the sweep logs again; NULL: none is left */
-	struct chunk *hint;	  /* where spacequeue_find() came to */
+	struct chunk *hint;	  /* where space_queue_find() came to */
 	struct chunk_key drained; /* chunks up to this one became free */
 	struct chunk_key logged;  /* the same, as the last record says */
 };
 
 /** Make an empty queue. */
-void spacequeue_init(struct spacequeue *queue);
+void space_queue_init(struct space_queue *queue);
 
 /** Free the memory. */
-void spacequeue_fini(struct spacequeue *queue);
+void space_queue_fini(struct space_queue *queue);
 
 /** Is one position before another (then negative), the same (0), or behind it? */
 int chunk_compare(struct chunk_key one, struct chunk_key two);
@@ -45,7 +45,7 @@ int chunk_compare(struct chunk_key one, struct chunk_key two);
  *  @param seq        of the log page in which its record begins
  *  @param ret_first  a list of chunks, NULL for no runs; free with chunk_free()
  *  @return 0; -ENOMEM */
-int chunk_cut(const struct runs *runs, uint64_t txn, uint64_t seq, struct chunk **ret_first);
+int chunk_cut(const struct run_list *runs, uint64_t txn, uint64_t seq, struct chunk **ret_first);
 
 /** Make a chunk without its runs. @return 0; -ENOMEM */
 int chunk_new(struct chunk_key key, uint64_t seq, size_t count, struct chunk **ret_chunk);
@@ -54,17 +54,17 @@ int chunk_new(struct chunk_key key, uint64_t seq, size_t count, struct chunk **r
 void chunk_free(struct chunk *first);
 
 /** Append a list of chunks. @param first  taken; may be NULL */
-void spacequeue_push(struct spacequeue *queue, struct chunk *first);
+void space_queue_push(struct space_queue *queue, struct chunk *first);
 
 /** Remove the first chunk. @return it, to be freed with chunk_free() */
-struct chunk *spacequeue_pop(struct spacequeue *queue);
+struct chunk *space_queue_pop(struct space_queue *queue);
 
 /** Find a chunk, or the place where it belongs. Quick for ascending positions.
  *  @param ret_link  what points to it, or will
  *  @return is it there? */
-bool spacequeue_find(struct spacequeue *queue, struct chunk_key key, struct chunk ***ret_link);
+bool space_queue_find(struct space_queue *queue, struct chunk_key key, struct chunk ***ret_link);
 
-/** Put a chunk where spacequeue_find() said. @param chunk  taken */
-void spacequeue_insert(struct spacequeue *queue, struct chunk **link, struct chunk *chunk);
+/** Put a chunk where space_queue_find() said. @param chunk  taken */
+void space_queue_insert(struct space_queue *queue, struct chunk **link, struct chunk *chunk);
 
 #endif

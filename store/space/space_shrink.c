@@ -5,10 +5,10 @@
 
 uint64_t space_free_below(const struct space *space, uint64_t page)
 {
-	const struct spacemap *map = &space->map;
+	const struct space_map *map = &space->map;
 	uint64_t count = 0;
 
-	for (size_t i = 0; i < spacemap_regions(map); i++) {
+	for (size_t i = 0; i < space_map_regions(map); i++) {
 		uint64_t base = (uint64_t)i * REGION_PAGES;
 		struct run run = {0};
 
@@ -16,7 +16,7 @@ uint64_t space_free_below(const struct space *space, uint64_t page)
 			count += map->regions[i].free;
 			continue;
 		}
-		while (spacemap_next(&map->regions[i], SPACE_FREE, (size_t)(run.start + run.count),
+		while (space_map_next(&map->regions[i], SPACE_FREE, (size_t)(run.start + run.count),
 			       &run) &&
 			base + run.start < page)
 			count += run.count < page - base - run.start ? run.count
@@ -28,10 +28,10 @@ uint64_t space_free_below(const struct space *space, uint64_t page)
 /* Free pages of the run that ends with the file. */
 static uint64_t free_at_end(const struct space *space)
 {
-	const struct spacemap *map = &space->map;
+	const struct space_map *map = &space->map;
 	uint64_t end = map->page_count;
 
-	while (end > PAGE_FIRST && spacemap_is(map, (struct run){end - 1, 1}, SPACE_FREE))
+	while (end > PAGE_FIRST && space_map_is(map, (struct run){end - 1, 1}, SPACE_FREE))
 		end--;
 	return map->page_count - end;
 }
@@ -62,8 +62,8 @@ void space_shorten(struct space *space)
 	open->cut_from = space->map.page_count;
 	if (count == 0)
 		return;
-	spacemap_set(&space->map, run, SPACE_FREE, SPACE_USED);
-	spacemap_shrink(&space->map, run.start);
+	space_map_set(&space->map, run, SPACE_FREE, SPACE_USED);
+	space_map_shrink(&space->map, run.start);
 }
 
 /* The file is as long again as before the cut. It may have grown since. */
@@ -74,8 +74,8 @@ void space_lengthen(struct space *space)
 
 	if (space->open.cut_from <= end)
 		return;
-	spacemap_extend(&space->map, run.start + run.count);
-	spacemap_set(&space->map, run, SPACE_USED, SPACE_FREE);
+	space_map_extend(&space->map, run.start + run.count);
+	space_map_set(&space->map, run, SPACE_USED, SPACE_FREE);
 	space->open.cut_from = 0;
 }
 
@@ -84,7 +84,7 @@ void space_forget_cut(struct space *space)
 	uint64_t end = space->map.page_count;
 
 	if (space->open.cut_from > end)
-		spacemap_forget(&space->map, space->open.cut_from);
+		space_map_forget(&space->map, space->open.cut_from);
 	if (space->cursor >= end)
 		space->cursor = 0;
 }

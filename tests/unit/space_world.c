@@ -157,7 +157,7 @@ uint64_t world_pick(struct world *world)
 		uint64_t page = PAGE_FIRST + world_random(world, end - PAGE_FIRST);
 		struct run run = {page, 1};
 
-		if (spacemap_is(&world->space->map, run, SPACE_USED) && !world_is_log(world, page))
+		if (space_map_is(&world->space->map, run, SPACE_USED) && !world_is_log(world, page))
 			return page;
 	}
 	return 0;
@@ -203,7 +203,7 @@ static void model_commit(struct world *world)
 }
 
 /* The pages that the log takes are takeable as any others, and in order. */
-static void check_log_pages(struct world *world, const struct spacelog_delta *delta)
+static void check_log_pages(struct world *world, const struct space_log_delta *delta)
 {
 	for (size_t i = 0; i < delta->count; i++) {
 		uint64_t page = ref_page(delta->pages[i].ref);
@@ -215,7 +215,7 @@ static void check_log_pages(struct world *world, const struct spacelog_delta *de
 }
 
 /* The model of what the log did: pages it took, and old ones it gave back. */
-static void model_log(struct world *world, const struct spacelog_delta *delta)
+static void model_log(struct world *world, const struct space_log_delta *delta)
 {
 	uint64_t txn = world->now.txn + 1;
 	uint64_t seq = world->now.space.head_seq;
@@ -283,9 +283,9 @@ static void check_state(struct world *world)
 
 void world_commit(struct world *world, bool flush)
 {
-	struct spacelog_delta delta;
+	struct space_log_delta delta;
 
-	assert_int_equal(spacelog_prepare(world->space, WORLD_SEED, &delta), 0);
+	assert_int_equal(space_log_prepare(world->space, WORLD_SEED, &delta), 0);
 	extend(world, delta.page_count);
 	check_log_pages(world, &delta);
 	model_commit(world);
@@ -321,7 +321,7 @@ int world_read(void *arg, uint64_t ref, const struct page_header **ret_page)
 
 int world_load(struct world *world, const struct world_slot *slot, struct space **ret_space)
 {
-	struct spacelog_source source = {
+	struct space_log_source source = {
 		.txn = slot->txn,
 		.page_count = slot->page_count,
 		.space = &slot->space,
@@ -331,7 +331,7 @@ int world_load(struct world *world, const struct world_slot *slot, struct space 
 		.arg = world,
 	};
 
-	return spacelog_load(&source, ret_space);
+	return space_log_load(&source, ret_space);
 }
 
 static void compare_chunks(const struct chunk *one, const struct chunk *two)
@@ -370,7 +370,7 @@ void world_compare(const struct space *one, const struct space *two)
 	assert_int_equal(one->txn, two->txn);
 	assert_int_equal(one->map.page_count, two->map.page_count);
 	assert_memory_equal(one->map.counts, two->map.counts, sizeof(one->map.counts));
-	for (size_t i = 0; i < spacemap_regions(&one->map); i++)
+	for (size_t i = 0; i < space_map_regions(&one->map); i++)
 		compare_regions(&one->map.regions[i], &two->map.regions[i]);
 	for (int i = 0; i < QUEUES; i++) {
 		compare_chunks(one->queues[i].first, two->queues[i].first);

@@ -78,7 +78,7 @@ void world_commit(struct world *world, bool flush);
 /** Abort. */
 void world_abort(struct world *world);
 
-/** Load the free space from the disk as a slot describes it. @return as spacelog_load() */
+/** Load the free space from the disk as a slot describes it. @return as space_log_load() */
 int world_load(struct world *world, const struct world_slot *slot, struct space **ret_space);
 
 /** Check that the last commit loads to exactly the state in memory, and that this is the model's.
@@ -88,7 +88,7 @@ void world_check_load(struct world *world);
 /** Check that two sets are the same in every respect. */
 void world_compare(const struct space *one, const struct space *two);
 
-/** Reads pages of the disk; a spacelog_read_fn, with a struct world. */
+/** Reads pages of the disk; a space_log_read_fn, with a struct world. */
 int world_read(void *arg, uint64_t ref, const struct page_header **ret_page);
 
 #endif

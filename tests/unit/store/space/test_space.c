@@ -58,7 +58,7 @@ static void test_old_and_young(void **state)
 	world_begin(world);
 	space_count(world->space, &counts);
 	assert_int_equal(counts.pending, 1);
-	assert_true(spacemap_is(&world->space->map, (struct run){young, 1}, SPACE_FREE));
+	assert_true(space_map_is(&world->space->map, (struct run){young, 1}, SPACE_FREE));
 	world_commit(world, true);
 	world_begin(world);
 	space_count(world->space, &counts);
@@ -202,9 +202,9 @@ static void test_cut(void **state)
 		if (committed) {
 			world_commit(world, true);
 		} else {
-			struct spacelog_delta delta;
+			struct space_log_delta delta;
 
-			assert_int_equal(spacelog_prepare(space, WORLD_SEED, &delta), 0);
+			assert_int_equal(space_log_prepare(space, WORLD_SEED, &delta), 0);
 			assert_int_equal(delta.page_count, PAGE_FIRST + 112);
 			world_abort(world);
 			assert_int_equal(space_page_count(space), end);
@@ -293,13 +293,13 @@ static void abort_one(struct world *world, const struct style *style)
 {
 	struct space_counts before, after;
 	uint64_t cursor = world->space->cursor;
-	struct spacelog_delta delta;
+	struct space_log_delta delta;
 
 	space_count(world->space, &before);
 	begin(world, style);
 	act(world, style);
 	if (world_random(world, 2) == 0)
-		assert_int_equal(spacelog_prepare(world->space, WORLD_SEED, &delta), 0);
+		assert_int_equal(space_log_prepare(world->space, WORLD_SEED, &delta), 0);
 	world_abort(world);
 	space_count(world->space, &after);
 	assert_int_equal(after.total, before.total);
@@ -319,7 +319,7 @@ static void check_durable(struct world *world)
 
 static void catch_up(struct world *world, struct space **other)
 {
-	struct spacelog_source source = {
+	struct space_log_source source = {
 		.txn = world->now.txn,
 		.page_count = world->now.page_count,
 		.space = &world->now.space,
@@ -328,7 +328,7 @@ static void catch_up(struct world *world, struct space **other)
 		.read = world_read,
 		.arg = world,
 	};
-	int r = spacelog_catch_up(*other, &source);
+	int r = space_log_catch_up(*other, &source);
 
 	if (r == -ESTALE) {
 		space_close(*other);

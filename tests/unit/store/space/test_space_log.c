@@ -85,8 +85,8 @@ static uint64_t set_pages(const struct world *world)
 	const struct space *space = world->space;
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < spacemap_regions(&space->map); i++) {
-		uint64_t size = 4 * spacemap_count_runs(&space->map.regions[i]) + 2;
+	for (size_t i = 0; i < space_map_regions(&space->map); i++) {
+		uint64_t size = 4 * space_map_count_runs(&space->map.regions[i]) + 2;
 
 		bytes += size < REGION_PAGES / 8 + 2 ? size : REGION_PAGES / 8 + 2;
 	}
@@ -143,7 +143,7 @@ static void test_age_unflushed(void **state)
 
 			if (world->pages[page].birth <= world->durable.txn ||
 				world_is_log(world, page) ||
-				!spacemap_is(&world->space->map, run, SPACE_USED))
+				!space_map_is(&world->space->map, run, SPACE_USED))
 				continue;
 			world_release(world, page);
 			n--;
@@ -188,7 +188,7 @@ static void use(struct space *space)
 	struct space_bounds bounds = {space->txn, space->txn, space->txn};
 
 	for (int i = 0; i < 3; i++) {
-		struct spacelog_delta delta;
+		struct space_log_delta delta;
 		struct run run;
 		int r;
 
@@ -199,7 +199,7 @@ static void use(struct space *space)
 		if (r == 0)
 			space_release(space, (struct run){PAGE_FIRST + 100, 50}, 1);
 		if (r == 0)
-			r = spacelog_prepare(space, WORLD_SEED, &delta);
+			r = space_log_prepare(space, WORLD_SEED, &delta);
 		if (r == 0 && i != 1)
 			space_commit(space);
 		else
@@ -314,14 +314,14 @@ static int try_step(struct world *world)
 {
 	struct space *space = world->space;
 	struct space_bounds bounds = {.slot_txn = world->durable.txn};
-	struct spacelog_delta delta;
+	struct space_log_delta delta;
 	int r = 0;
 
 	space_begin(space, world->now.txn + 1, &bounds);
 	for (uint64_t page = PAGE_FIRST + 5; page < 8000 && r == 0; page += 7) {
 		struct run run = {page, 1};
 
-		if (spacemap_is(&space->map, run, SPACE_USED))
+		if (space_map_is(&space->map, run, SPACE_USED))
 			r = space_release(space, run, 2);
 	}
 	for (int i = 0; i < 20 && r == 0; i++) {
@@ -331,7 +331,7 @@ static int try_step(struct world *world)
 		if (r == 0)
 			r = space_release(space, (struct run){run.start, 1}, world->now.txn + 1);
 	}
-	return r == 0 ? spacelog_prepare(space, WORLD_SEED, &delta) : r;
+	return r == 0 ? space_log_prepare(space, WORLD_SEED, &delta) : r;
 }
 
 /* The Nth allocation fails, N = 1, 2, 3 ...: the transaction fails or succeeds, and an abort then

@@ -13,7 +13,7 @@
 static uint64_t seed;
 
 struct model {
-	struct spacemap map;
+	struct space_map map;
 	unsigned char state[PAGES];
 };
 
@@ -22,13 +22,13 @@ static struct model *model_open(void)
 	struct model *model = calloc(1, sizeof(*model));
 
 	assert_non_null(model);
-	assert_int_equal(spacemap_grow(&model->map, PAGES), 0);
+	assert_int_equal(space_map_grow(&model->map, PAGES), 0);
 	return model;
 }
 
 static void model_close(struct model *model)
 {
-	spacemap_fini(&model->map);
+	space_map_fini(&model->map);
 	free(model);
 }
 
@@ -36,9 +36,9 @@ static void model_set(struct model *model, struct run run, enum space_state to)
 {
 	enum space_state from = model->state[run.start];
 
-	assert_int_equal(spacemap_reserve(&model->map, run), 0);
-	spacemap_set(&model->map, run, from, to);
-	spacemap_trim(&model->map, run);
+	assert_int_equal(space_map_reserve(&model->map, run), 0);
+	space_map_set(&model->map, run, from, to);
+	space_map_trim(&model->map, run);
 	memset(model->state + run.start, to, run.count);
 }
 
@@ -80,18 +80,18 @@ static void check_counts(const struct model *model)
 /* The bounds of the summary hold: exact counts, and no run longer than it says. */
 static void check_summary(const struct model *model)
 {
-	for (size_t i = 0; i < spacemap_regions(&model->map); i++) {
+	for (size_t i = 0; i < space_map_regions(&model->map); i++) {
 		const struct region *region = &model->map.regions[i];
 		struct run run = {0};
 		size_t free_pages = 0, runs = 0;
 
-		while (spacemap_next(region, SPACE_FREE, run.start + run.count, &run)) {
+		while (space_map_next(region, SPACE_FREE, run.start + run.count, &run)) {
 			assert_true(run.count <= region->longest);
 			free_pages += run.count;
 			runs++;
 		}
 		assert_int_equal(region->free, free_pages);
-		assert_int_equal(spacemap_count_runs(region), runs);
+		assert_int_equal(space_map_count_runs(region), runs);
 	}
 }
 
@@ -103,7 +103,7 @@ static void check_find(struct model *model, struct rng *rng)
 	uint64_t best = longest(model);
 	struct run run = {0};
 
-	if (!spacemap_find(&model->map, rng_below(rng, PAGES), want, &run)) {
+	if (!space_map_find(&model->map, rng_below(rng, PAGES), want, &run)) {
 		assert_int_equal(best, 0);
 		return;
 	}
@@ -117,8 +117,8 @@ static void check_bitmap(const struct model *model)
 {
 	uint64_t bitmap[REGION_WORDS];
 
-	for (size_t i = 0; i < spacemap_regions(&model->map); i++) {
-		spacemap_bitmap(&model->map.regions[i], bitmap);
+	for (size_t i = 0; i < space_map_regions(&model->map); i++) {
+		space_map_bitmap(&model->map.regions[i], bitmap);
 		for (size_t page = 0; page < REGION_PAGES; page++)
 			assert_int_equal(bitmap[page / 64] >> page % 64 & 1,
 				i * REGION_PAGES + page < PAGES &&
@@ -164,10 +164,10 @@ static void test_find_exact(void **state)
 		for (uint64_t count = 1; count < 140; count += 3) {
 			model_set(model, (struct run){start, count}, SPACE_FREE);
 			model_set(model, (struct run){start + count + 1, 1}, SPACE_FREE);
-			assert_true(spacemap_find(&model->map, 8, 10000, &run));
+			assert_true(space_map_find(&model->map, 8, 10000, &run));
 			assert_int_equal(run.start, start);
 			assert_int_equal(run.count, count);
-			assert_true(spacemap_find(&model->map, 8, count, &run));
+			assert_true(space_map_find(&model->map, 8, count, &run));
 			assert_int_equal(run.start, start);
 			assert_int_equal(run.count, count);
 			model_set(model, (struct run){start, count}, SPACE_USED);
@@ -186,13 +186,13 @@ static void test_find_forward(void **state)
 	(void)state;
 	model_set(model, (struct run){100, 10}, SPACE_FREE);
 	model_set(model, (struct run){9000, 10}, SPACE_FREE);
-	assert_true(spacemap_find(&model->map, 0, 10, &run));
+	assert_true(space_map_find(&model->map, 0, 10, &run));
 	assert_int_equal(run.start, 100);
-	assert_true(spacemap_find(&model->map, 101, 10, &run));
+	assert_true(space_map_find(&model->map, 101, 10, &run));
 	assert_int_equal(run.start, 9000);
-	assert_true(spacemap_find(&model->map, 9005, 10, &run));
+	assert_true(space_map_find(&model->map, 9005, 10, &run));
 	assert_int_equal(run.start, 100);
-	assert_true(spacemap_find(&model->map, UINT64_MAX, 10, &run));
+	assert_true(space_map_find(&model->map, UINT64_MAX, 10, &run));
 	assert_int_equal(run.start, 100);
 	model_close(model);
 }
