@@ -29,7 +29,7 @@
 #include "fs/tree/inode.h"
 #include "fs/access/timepoint.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include <pthread.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
  *
  *     struct kt_store *store;
  *     struct kt_txn *txn;
- *     kt_open("app.kt", KT_CREATE, &store);
+ *     kt_open("app.kt", KT_OPTIONS(.flags = KT_CREATE), &store);
  *     kt_begin(store, KT_WRITE, &txn);
  *     kt_put(txn, "user/1", 6, "Ada", 3);
  *     kt_commit(txn, KT_FLUSH);
@@ -104,6 +104,26 @@ enum kt_open_flag {
 	KT_ALONE = 1 << 3,     /* for as long as it is open, nobody else may write */
 };
 
+/** Options of kt_open(). Zero is the default of each.
+ *
+ *     struct kt_open_options options = {.size = sizeof(options), .flags = KT_CREATE};
+ *     kt_open("app.kt", &options, &store);
+ *     kt_open("app.kt", KT_OPTIONS(.flags = KT_CREATE), &store); // the same, in C
+ */
+struct kt_open_options {
+	size_t size;	   /* sizeof(struct kt_open_options) */
+	unsigned flags;	   /* enum kt_open_flag, combined */
+	unsigned mode;	   /* permission bits of a file that is created; 0: 0600 */
+	const char *name;  /* of the store in messages; NULL: "file:PATH". Copied */
+	uint64_t max_size; /* see kt_set_max_size(); 0: no limit */
+};
+
+#ifndef __cplusplus
+/** Options for one call of kt_open(): KT_OPTIONS(.flags = KT_CREATE, .mode = 0644). */
+#define KT_OPTIONS(...)                                                                            \
+	(&(const struct kt_open_options){.size = sizeof(struct kt_open_options), __VA_ARGS__})
+#endif
+
 /** Flags of kt_begin(). */
 enum kt_begin_flag {
 	KT_READ = 0,	    /* a point in time, for as long as it is held */
@@ -122,32 +142,20 @@ enum kt_delete_flag {
 	KT_MISSING_OK = 1 << 0, /* no such key is success */
 };
 
-/** Most keys that can share one entry. */
-#define KT_LINK_MAX 65000
-
-/** The trees of a store. Applications use the first; the others belong to the file system layer.
- *  All trees change together in one transaction. */
-enum kt_tree_id {
-	KT_ENTRIES = 0,	    /* the entries everybody sees */
-	KT_DIRECTORIES = 1, /* made directories: key = what all keys below begin with, "a/b/" */
-	KT_NAMELESS = 2,    /* entries without a key: the key is kt_id_key() of their id */
-	KT_SHARED = 3,	    /* entries of several keys: likewise of kt_stat.shared (kt_link()) */
-};
-
 /** What is known of one entry. */
-struct kt_stat {
+struct kt_entry_info {
 	uint64_t size;	      /* of the value, bytes */
 	uint64_t stored;      /* bytes of disk the value takes; holes take none */
 	uint64_t version;     /* number of the transaction that last wrote the entry */
 	int64_t mtime_ns;     /* when the value was last written, unless kt_set_mtime() said else */
 	struct kt_slice attr; /* attribute blob; a view, lifetime as of kt_get() */
-	bool attr_copied;     /* it was that of an entry the key shared before: see kt_put() */
-	unsigned keys;	      /* how many share the entry; mostly 1 */
-	uint64_t shared;      /* id of the entry, if it has been shared; else 0 */
+	uint64_t shared;      /* id of the entry that several keys share; 0: it was never shared */
+	unsigned keys;	      /* number of keys that share the entry; mostly 1 */
+	unsigned flags;	      /* for the file system layer: enum kt_entry_flag of keytree_fs.h */
 };
 
 /** What is known of one store. */
-struct kt_info {
+struct kt_store_info {
 	uint64_t txn;		/* last commit */
 	uint64_t durable_txn;	/* last commit known to be on the disk */
 	uint64_t entries;	/* in KT_ENTRIES */
@@ -176,15 +184,16 @@ struct kt_info {
 
 /** Open a store file. A new one is created with mode 0600, complete or not at all. Beside it lies a
  *  lock file, PATH-lock, which is made if need be, unless it is opened for reading only.
- *  @param path   path of the file; borrowed
- *  @param flags  enum kt_open_flag, combined
+ *  @param path     path of the file; borrowed
+ *  @param options  borrowed during the call; NULL: the defaults
  *  @param ret_store  the store; end with kt_close()
  *  @return 0; -ENOENT no such file; -EEXIST; -EBUSY another one keeps it for itself (KT_ALONE), or
  * it is open under another name; -ENFILE too many have it open; -EIO a flush failed, and all must
  * close it first; -EMEDIUMTYPE not a keytree store; -ENOTSUP a newer format, or a file system
  * without locks or shared maps; -EUCLEAN damaged or truncated; -EISDIR; -EACCES; any errno of
  * open(2) */
-KT_API int kt_open(const char *path, unsigned flags, struct kt_store **ret_store);
+KT_API int kt_open(
+	const char *path, const struct kt_open_options *options, struct kt_store **ret_store);
 
 /** Open a new, empty store in memory. It ends with kt_close().
  *  @param name       a name for messages; borrowed
@@ -227,7 +236,7 @@ KT_API void kt_set_log(kt_log_fn *log, void *arg);
 KT_API int kt_flush(struct kt_store *store);
 
 /** Facts about the store now. @return 0 or an error */
-KT_API int kt_info(struct kt_store *store, struct kt_info *ret_info);
+KT_API int kt_info(struct kt_store *store, struct kt_store_info *ret_info);
 
 /** Limit the size of the file: what would make it larger fails with -ENOSPC. Nothing is lost then,
  * and entries can still be deleted: 16 pages of the limit are set aside for that; a file that is
@@ -293,14 +302,6 @@ KT_API int kt_compact(struct kt_store *store, kt_compact_fn *progress, void *arg
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
-/** Number of this opening of the store. No other one, of whatever process and time, has the same.
- */
-KT_API uint64_t kt_opener_id(const struct kt_store *store);
-
-/** Is the store still open as it was when kt_opener_id() gave a number, there or in another
- * process? One that died, or that only reads and may not write the lock file, is not. */
-KT_API bool kt_opener_is_alive(struct kt_store *store, uint64_t id);
-
 /** Wait for a commit, by anyone.
  *  @param txn         number of a commit that is known
  *  @param timeout_ms  milliseconds to wait at most; negative: for ever
@@ -351,14 +352,6 @@ KT_API int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_
  *          no more writes (see kt_flush()) */
 KT_API int kt_commit(struct kt_txn *txn, unsigned flags);
 
-/** End a write transaction as kt_commit() does, and move a read transaction to the commit that it
- *  made, and to no later one, however many others commit; if it changed nothing, to the last.
- *  @param txn     taken in every case
- *  @param reader  a read transaction of the store, not of a snapshot, without cursors; its views
- *                 end. Unchanged on failure; NULL is allowed
- *  @return as kt_commit() */
-KT_API int kt_commit_to(struct kt_txn *txn, unsigned flags, struct kt_txn *reader);
-
 /** End a transaction and drop its changes.
  *  @param txn  taken; NULL is allowed */
 KT_API void kt_abort(struct kt_txn *txn);
@@ -383,11 +376,6 @@ KT_API int kt_transact(struct kt_store *store, kt_transact_fn *change, void *arg
 /** Number of the transaction: for a read transaction that of the last commit it sees, for a write
  *  transaction its own. Numbers grow by one with each commit. */
 KT_API uint64_t kt_txn_id(const struct kt_txn *txn);
-
-/** Another tree of the same transaction. All calls below work on the tree of the handle they get;
- *  kt_begin() returns that of KT_ENTRIES.
- *  @return a handle that ends with the transaction; never commit or abort it by itself */
-KT_API struct kt_txn *kt_tree(struct kt_txn *txn, enum kt_tree_id tree);
 
 /** A number that this store has never given before and never will again, from 1.
  *  It counts only if the transaction commits.
@@ -494,8 +482,8 @@ KT_API int kt_snapshot_list(struct kt_store *store, kt_snapshot_fn *each, void *
  *  @param from  the entry there was; NULL: none. Its attr is valid during the call
  *  @param to    the entry there is; NULL: none. Likewise
  *  @return 0 to go on; else kt_diff() ends and returns it */
-typedef int kt_diff_fn(void *arg, const struct kt_slice *key, const struct kt_stat *from,
-	const struct kt_stat *to);
+typedef int kt_diff_fn(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to);
 
 /** Tell what differs between two points in time, in the order of the keys. The cost follows the
  *  difference, not what is stored.
@@ -607,7 +595,7 @@ KT_API int kt_apply(
 /* ---- entries --------------------------------------------------------------------------------- */
 
 /** Sums over the entries of a tree. */
-struct kt_count {
+struct kt_counts {
 	uint64_t entries;
 	uint64_t key_bytes;   /* sum of the sizes of the keys */
 	uint64_t value_bytes; /* sum of the sizes of the values; of a tree what keys share is one */
@@ -615,7 +603,7 @@ struct kt_count {
 
 /** Count the entries of a tree, or of a collection. Of a tree it costs the same whatever it holds;
  *  a collection is walked. @return 0 or an error */
-KT_API int kt_count(struct kt_txn *txn, struct kt_count *ret_count);
+KT_API int kt_count(struct kt_txn *txn, struct kt_counts *ret_count);
 
 /** Find the value of a key. A value whose extents are contiguous, as after one kt_put(), is
  *  returned without a copy; another one is first gathered in memory of the transaction.
@@ -634,7 +622,8 @@ KT_API int kt_get_copy(struct kt_txn *txn, const void *key, size_t key_size, voi
 KT_API int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_contains);
 
 /** What is known of a key's entry. @return 0; -ENOENT no such key */
-KT_API int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct kt_stat *ret_stat);
+KT_API int kt_stat(
+	struct kt_txn *txn, const void *key, size_t key_size, struct kt_entry_info *ret_stat);
 
 /** Write a key's value. An existing entry keeps its attribute blob; its version and mtime are
  *  those of this transaction. A key that shares its entry gets one of its own, with a copy of the
@@ -736,56 +725,6 @@ KT_API int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, in
  *  @return as kt_put() and kt_set_attr() */
 KT_API int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
 	size_t value_size, const void *attr, size_t attr_size, int64_t mtime_ns);
-
-/* ---- keys that share an entry ---------------------------------------------------------------- */
-
-/* Several keys can lead to one entry, as several names do to one file: all calls show its value,
- * attributes, mtime and version under each. What changes a part of it changes it for all of them:
- * kt_write(), kt_truncate(), kt_punch(), kt_set_attr(), kt_set_mtime(). What replaces it concerns
- * one key, and that key has an entry of its own from then on: kt_put(), kt_put_entry(), what is
- * built on these, and kt_move() onto it. kt_delete() takes away one key, and the last one takes the
- * entry along. To replace it for all keys, put to, or move onto, its id in the tree KT_SHARED,
- * where nothing is made or deleted. */
-
-/** Make another key for an entry. Its version is this transaction's.
- *  @param from  tree of the key there is: KT_ENTRIES, or KT_SHARED with the key of an id
- *  @param to    tree of the new one, of the same transaction: KT_ENTRIES
- *  @return 0; -ENOENT no such entry; -EEXIST there is an entry at the new key; -EMLINK KT_LINK_MAX
- *          keys share it already; -ENAMETOOLONG; -EINVAL another tree */
-KT_API int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
-	const void *to_key, size_t to_size);
-
-/* ---- nameless entries ------------------------------------------------------------------------ */
-
-/* An entry can have no key, while it is worked on. It belongs to the open store that made it so:
- * it ends when that is closed, or, if its process dies before, when the store is opened next by
- * somebody who can write. What another process has made stays as long as that lives. Until then it
- * is read and changed as any entry, in the tree KT_NAMELESS under the key that belongs to its id.
- */
-
-/** Bytes of the key of a nameless entry. */
-#define KT_ID_KEY_SIZE 8
-
-/** Key of a nameless entry in the tree KT_NAMELESS. */
-KT_API void kt_id_key(uint64_t id, unsigned char ret_key[KT_ID_KEY_SIZE]);
-
-/** Make an empty nameless entry.
- *  @param txn     a write transaction; any tree of it
- *  @param ret_id  its id, from kt_new_id()
- *  @return 0 or an error */
-KT_API int kt_nameless_new(struct kt_txn *txn, uint64_t *ret_id);
-
-/** Take the key away from an entry, which goes on as a nameless one. No data is copied.
- *  @return 0; -ENOENT no such key */
-KT_API int kt_nameless_take(struct kt_txn *txn, const void *key, size_t key_size, uint64_t *ret_id);
-
-/** Give a nameless entry of this open store a key, for good. An entry that was there is replaced;
- *  no data is copied.
- *  @return 0; -ENOENT no such nameless entry; -ENAMETOOLONG */
-KT_API int kt_nameless_link(struct kt_txn *txn, uint64_t id, const void *key, size_t key_size);
-
-/** Drop a nameless entry of this open store. @return 0; -ENOENT no such nameless entry */
-KT_API int kt_nameless_drop(struct kt_txn *txn, uint64_t id);
 
 /* ---- convenience ----------------------------------------------------------------------------- */
 
@@ -964,7 +903,7 @@ KT_API struct kt_slice kt_cursor_key(const struct kt_cursor *cursor);
 KT_API int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value);
 
 /** What is known of the entry the cursor stands on. @return as kt_cursor_value() */
-KT_API int kt_cursor_stat(struct kt_cursor *cursor, struct kt_stat *ret_stat);
+KT_API int kt_cursor_stat(struct kt_cursor *cursor, struct kt_entry_info *ret_stat);
 
 /** Write the value of the entry the cursor stands on, as kt_put(). The cursor stays on it.
  *  @return as kt_put(); -ENOENT as kt_cursor_value() */

@@ -50,7 +50,7 @@ static int new_store(const char *kind, const char *name, struct kt_store **ret_s
 	pthread_cond_init(&store->writer_free, NULL);
 	pthread_mutex_init(&store->root_mutex, NULL);
 	store->seen = calloc(1, sizeof(*store->seen));
-	if (asprintf(&store->name, "%s:%s", kind, name) < 0)
+	if (asprintf(&store->name, "%s%s%s", kind, *kind != '\0' ? ":" : "", name) < 0)
 		store->name = NULL;
 	*ret_store = store;
 	return store->name != NULL && store->seen != NULL ? 0 : -ENOMEM;
@@ -108,8 +108,9 @@ static int load(struct kt_store *store, bool alone)
 	return current_open(store, alone);
 }
 
-static int open_file(const char *path, unsigned flags, struct io **ret_io)
+static int open_file(const char *path, const struct kt_open_options *options, struct io **ret_io)
 {
+	unsigned flags = options->flags;
 	bool readonly = (flags & KT_READONLY) != 0;
 	int err = -ENOENT;
 
@@ -117,7 +118,7 @@ static int open_file(const char *path, unsigned flags, struct io **ret_io)
 		err = io_file_open(path, readonly, ret_io);
 	if (err != -ENOENT || !(flags & KT_CREATE) || readonly)
 		return err;
-	err = io_file_create(path, fill_new, NULL, ret_io);
+	err = io_file_create(path, options->mode, fill_new, NULL, ret_io);
 	if (err == -EEXIST && !(flags & KT_EXCLUSIVE)) /* another process was faster */
 		err = io_file_open(path, readonly, ret_io);
 	return err;
@@ -150,12 +151,56 @@ int store_open(struct io *io, const char *kind, const char *name, unsigned flags
 	return 0;
 }
 
-int kt_open(const char *path, unsigned flags, struct kt_store **ret_store)
-{
-	struct io *io;
-	int err = open_file(path, flags, &io);
+/* Options of the first version that had them: a caller has at least these. */
+#define OPTIONS_SIZE_MIN 32
 
-	return err != 0 ? err : store_open(io, "file", path, flags, ret_store);
+_Static_assert(sizeof(void *) != 8 || sizeof(struct kt_open_options) >= OPTIONS_SIZE_MIN,
+	"options only grow");
+
+/* Take the options that this version knows. What a newer caller adds to them must be zero. */
+static int read_options(const struct kt_open_options *options, struct kt_open_options *ret_options)
+{
+	const uint8_t *bytes = (const uint8_t *)options;
+	size_t known = sizeof(*ret_options);
+
+	*ret_options = (struct kt_open_options){.size = known};
+	if (options != NULL && options->size < OPTIONS_SIZE_MIN)
+		return error_set(-EINVAL, "size of the options not set");
+	for (size_t i = known; options != NULL && i < options->size; i++)
+		if (bytes[i] != 0)
+			return error_set(-EINVAL, "options of a newer version of the library");
+	if (options != NULL)
+		memcpy(ret_options, options, options->size < known ? options->size : known);
+	if (ret_options->mode == 0)
+		ret_options->mode = 0600;
+	if (ret_options->flags & ~(unsigned)(KT_CREATE | KT_EXCLUSIVE | KT_READONLY | KT_ALONE))
+		return error_set(-EINVAL, "unknown flags");
+	if (ret_options->mode & ~0777u)
+		return error_set(-EINVAL, "mode 0%o is not of permission bits", ret_options->mode);
+	return 0;
+}
+
+int kt_open(const char *path, const struct kt_open_options *options, struct kt_store **ret_store)
+{
+	struct kt_open_options known;
+	struct kt_store *store;
+	struct io *io;
+	int err = read_options(options, &known);
+
+	if (!err)
+		err = open_file(path, &known, &io);
+	if (!err)
+		err = store_open(io, known.name != NULL ? "" : "file",
+			known.name != NULL ? known.name : path, known.flags, &store);
+	if (err != 0)
+		return err;
+	if (known.max_size != 0)
+		err = kt_set_max_size(store, known.max_size);
+	if (err != 0)
+		kt_close(store);
+	else
+		*ret_store = store;
+	return err;
 }
 
 int kt_open_memory(const char *name, struct kt_store **ret_store)
@@ -252,7 +297,7 @@ int kt_set_max_size(struct kt_store *store, uint64_t bytes)
 }
 
 /* Free pages up to SLACK_PAGES do not count as fragmentation: compaction leaves them. */
-static void info_space(struct kt_info *info, uint64_t free_pages, uint64_t pending_pages)
+static void info_space(struct kt_store_info *info, uint64_t free_pages, uint64_t pending_pages)
 {
 	uint64_t empty;
 
@@ -267,7 +312,7 @@ static void info_space(struct kt_info *info, uint64_t free_pages, uint64_t pendi
 }
 
 /* A size limit bounds the disk size and room that are reported. */
-static void info_limit(struct kt_store *store, struct kt_info *info)
+static void info_limit(struct kt_store *store, struct kt_store_info *info)
 {
 	uint64_t limit = atomic_load(&store->max_pages);
 	uint64_t room = limit > info->pages ? (limit - info->pages) * PAGE_SIZE : 0;
@@ -295,7 +340,7 @@ bool kt_opener_is_alive(struct kt_store *store, uint64_t id)
 	return id == store->opener_id;
 }
 
-int kt_info(struct kt_store *store, struct kt_info *info)
+int kt_info(struct kt_store *store, struct kt_store_info *info)
 {
 	struct root *root;
 	struct pin *pin;

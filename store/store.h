@@ -19,7 +19,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 struct io;
 
@@ -28,8 +28,8 @@ int store_format(struct io *io);
 
 /** Open the store in a file that is open already, perhaps a simulated one.
  *  @param io     taken, even on error
- *  @param kind   "file" or "memory": the first part of kt_name()
- *  @param name   the second part
+ *  @param kind      "file" or "memory": how kt_name() begins; "" its name has no kind
+ *  @param name      how it goes on
  *  @param flags  KT_READONLY, KT_ALONE
  *  @return as kt_open() */
 int store_open(struct io *io, const char *kind, const char *name, unsigned flags,

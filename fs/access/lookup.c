@@ -90,7 +90,7 @@ static int lookup_seek(struct kt_txn *txn, enum kt_tree_id tree, const struct ke
 /* What a directory shows that has no record: when the key was written that it is known by. */
 static int lookup_infer_dir(struct kt_cursor *cursor, struct found *ret_found)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_cursor_stat(cursor, &stat);
 
 	if (err)
@@ -102,7 +102,7 @@ static int lookup_infer_dir(struct kt_cursor *cursor, struct found *ret_found)
 
 static int lookup_record(struct kt_cursor *cursor, struct found *ret_found)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_cursor_stat(cursor, &stat);
 
 	ret_found->recorded = true;
@@ -145,7 +145,7 @@ static int lookup_piece(struct fs *fs, struct kt_txn *txn, const struct place *p
 	const struct key *key, struct found *ret_found)
 {
 	struct child child;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	struct children children;
 	int err = kt_stat(kt_tree(txn, KT_DIRECTORIES), key->bytes, key->size, &stat);
 
@@ -195,7 +195,7 @@ static int lookup_dirty(struct fs *fs, const struct place *place, struct found *
 	return 0;
 }
 
-static int lookup_entry(struct fs *fs, const struct place *place, const struct kt_stat *stat,
+static int lookup_entry(struct fs *fs, const struct place *place, const struct kt_entry_info *stat,
 	struct found *ret_found)
 {
 	struct inode *node = inodes_find_file(&fs->nodes, place, stat->shared);
@@ -210,8 +210,8 @@ static int lookup_entry(struct fs *fs, const struct place *place, const struct k
 	return err;
 }
 
-int lookup_by_stat(struct fs *fs, const struct place *place, bool known, const struct kt_stat *stat,
-	struct found *ret_found)
+int lookup_by_stat(struct fs *fs, const struct place *place, bool known,
+	const struct kt_entry_info *stat, struct found *ret_found)
 {
 	if (place->kind == INODE_FILE)
 		return lookup_entry(fs, place, stat, ret_found);
@@ -226,7 +226,7 @@ int lookup_by_stat(struct fs *fs, const struct place *place, bool known, const s
 static int lookup_file(
 	struct fs *fs, struct kt_txn *txn, const struct place *place, struct found *ret_found)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = lookup_dirty(fs, place, ret_found);
 
 	if (err != -ENOENT)
@@ -244,7 +244,7 @@ static int lookup_either(struct fs *fs, struct kt_txn *txn, const struct place *
 {
 	struct key key = {.size = directory->size - 1};
 	struct kt_cursor *cursor = NULL;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	bool is_file = false;
 	int err;
 
@@ -338,7 +338,7 @@ static int lookup_shared(
 	bool whole = dirty != NULL && dirty->whole;
 	struct known *known = &ret_found->known;
 	struct kt_txn *tree;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = -ENOENT;
 
 	ret_found->kind = INODE_FILE;

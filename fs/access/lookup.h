@@ -54,8 +54,8 @@ int lookup_at_node(
 /** What is known of a child (children.h).
  *  @param known      the store has a file or a record there; else a directory is inferred
  *  @param ret_found  its key is not set */
-int lookup_by_stat(struct fs *fs, const struct place *place, bool known, const struct kt_stat *stat,
-	struct found *ret_found);
+int lookup_by_stat(struct fs *fs, const struct place *place, bool known,
+	const struct kt_entry_info *stat, struct found *ret_found);
 
 /** Is there a directory at a place, and what is known of it?
  *  @param key        of the place; borrowed

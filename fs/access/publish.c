@@ -28,7 +28,7 @@ static int write_ranges(const struct write_buffer *buffer, const struct backing 
 static int check_backing(const struct backing *backing, const struct inode *node)
 {
 	struct known known;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_stat(backing->tree, backing->key, backing->key_size, &stat);
 
 	if (!err)
@@ -123,7 +123,7 @@ static int publish_backing(const struct dirty_file *dirty, struct kt_txn *txn,
 static int publish_is_shared(const struct dirty_file *dirty, struct kt_txn *txn,
 	const struct key *key, struct key *ret_key)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err;
 
 	if (dirty->node->shared != 0 ||
@@ -144,7 +144,7 @@ static int publish_attr(const struct dirty_file *dirty, struct kt_txn *txn, cons
 	struct attr *attr)
 {
 	struct known known = {0};
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	struct key own;
 	int err;
 

@@ -13,7 +13,7 @@ static int conflict_version(
 	const struct fs *fs, struct kt_txn *txn, const struct inode *node, uint64_t *ret_version)
 {
 	struct kt_txn *tree;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	struct key key;
 	int err = inode_entry(fs->separator, node, txn, &tree, &key);
 

@@ -146,7 +146,7 @@ static void path_dir_node(
 static int path_leads_still(const struct path *path, bool *ret_still)
 {
 	struct kt_txn *txn;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_begin(path->diff->fs->store, KT_READ, &txn);
 
 	if (err)
@@ -359,7 +359,7 @@ static size_t shared_size(const struct key *before, const struct kt_slice *key)
 }
 
 /* What type of file is an entry? Of damaged attributes it is not known: as without. */
-static mode_t type_of_stat(const struct kt_stat *stat)
+static mode_t type_of_stat(const struct kt_entry_info *stat)
 {
 	struct known known;
 
@@ -432,8 +432,8 @@ static int root_key(struct fs *fs, struct key *ret_key)
 	return err;
 }
 
-static int invalidate_key(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int invalidate_key(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	struct diff *diff = arg;
 	struct key root;

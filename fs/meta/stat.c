@@ -13,7 +13,7 @@
 
 #define INO_DERIVED (UINT64_C(1) << 63)
 
-int stat_known(const struct kt_stat *stat, struct known *ret_known)
+int stat_known(const struct kt_entry_info *stat, struct known *ret_known)
 {
 	int err;
 
@@ -25,7 +25,8 @@ int stat_known(const struct kt_stat *stat, struct known *ret_known)
 	ret_known->links = stat->keys;
 	err = attr_decode(stat->attr.data, stat->attr.size, &ret_known->attr);
 	if (!err &&
-		stat->attr_copied) /* the number in the blob is that of the entry which was shared before */
+		(stat->flags &
+			KT_ATTR_COPIED)) /* the number in the blob is that of the entry which was shared before */
 		ret_known->attr.fields &= ~(unsigned)ATTR_INO;
 	if (!err && (ret_known->attr.fields & ATTR_MODE) && S_ISLNK(ret_known->attr.mode) &&
 		(stat->size == 0 || stat->size > STAT_TARGET_MAX))

@@ -27,7 +27,7 @@ struct known {
 /** Decode what the store knows. An application can put any value under the key of a symbolic link:
  *  one that is too long or too short for a target is shown as a regular file.
  *  @return as attr_decode() */
-int stat_known(const struct kt_stat *stat, struct known *ret_known);
+int stat_known(const struct kt_entry_info *stat, struct known *ret_known);
 
 /** Inode number of an entry or directory that has none of its own.
  *  @param kind  of what lies there

@@ -75,7 +75,7 @@ static int change_in_memory(struct change_op *a)
 /* Count what the store has of a value that has changed. */
 static int count_stored(struct kt_txn *txn, const struct key *key, struct known *known)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_stat(txn, key->bytes, key->size, &stat);
 
 	if (!err)

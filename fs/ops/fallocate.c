@@ -82,7 +82,7 @@ int fs_lseek(struct fs *fs, struct fs_file *file, off_t offset, int whence, off_
  * fails now, and not when it is written. */
 static int check_room(struct fs *fs, uint64_t size)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 	int err = kt_info(fs->store, &info);
 
 	if (err)

@@ -15,7 +15,7 @@ int fs_getattr(struct fs *fs, uint64_t number, struct stat *ret_stat)
 
 int fs_statfs(struct fs *fs, struct statvfs *ret_statvfs)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 	int err = kt_info(fs->store, &info);
 	uint64_t free_pages;
 

@@ -55,7 +55,7 @@ static int link_more(struct link_op *l)
 static int link_touch(struct link_op *l)
 {
 	const struct key *key = &l->key_to;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = update_touch_entry(l->txn, &l->found.key, key, &l->found.known);
 
 	if (!err)

@@ -10,7 +10,7 @@
 
 /* Move one entry with its directory. It keeps the inode number that it shows. An entry whose
  * blob cannot be decoded moves unchanged. */
-int move_keys_entry(struct kt_txn *tree, const struct kt_stat *stat, const struct key *from,
+int move_keys_entry(struct kt_txn *tree, const struct kt_entry_info *stat, const struct key *from,
 	const struct key *to)
 {
 	struct attr_blob blob = {.size = 0};
@@ -58,7 +58,7 @@ int move_keys_below(
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice slice = kt_cursor_key(cursor);
 		struct key key = {.size = slice.size}, moved;
-		struct kt_stat stat;
+		struct kt_entry_info stat;
 
 		memcpy(key.bytes, slice.data, slice.size);
 		err = change_prefix(&key, from, to, &moved);

@@ -9,7 +9,7 @@
  *  @param tree  that it is in
  *  @param stat  what is known of it; NULL: it moves as it is
  *  @return 0; -ENOENT */
-int move_keys_entry(struct kt_txn *tree, const struct kt_stat *stat, const struct key *from,
+int move_keys_entry(struct kt_txn *tree, const struct kt_entry_info *stat, const struct key *from,
 	const struct key *to);
 
 /** Move all keys of a tree that begin with a prefix.

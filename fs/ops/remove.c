@@ -42,7 +42,7 @@ static int lose_name(
 {
 	const struct key *key = &at->key;
 	struct known known;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_stat(txn, key->bytes, key->size, &stat);
 
 	if (!err)

@@ -160,7 +160,7 @@ static int rename_file(struct rename_op *r)
 static int move_value(struct rename_op *r)
 {
 	struct key from = r->found.key, to = r->key_to;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err;
 
 	from.size--;

@@ -126,7 +126,7 @@ static int free_key(struct exchange_op *x, enum kt_tree_id id, struct key *ret_k
 /* Move an entry, if there is one. */
 static int move_if_there(struct kt_txn *txn, const struct key *from, const struct key *to)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_stat(txn, from->bytes, from->size, &stat);
 
 	if (err)

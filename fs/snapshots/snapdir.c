@@ -1,7 +1,7 @@
 /* The present and the snapshots of a store, as one tree. See snapdir.h. */
 #include "fs/snapshots/snapdir.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "fs/names/names.h"
 
 #include <errno.h>

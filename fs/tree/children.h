@@ -15,7 +15,7 @@
 #ifndef FS_TREE_CHILDREN_H
 #define FS_TREE_CHILDREN_H
 
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "fs/tree/inode.h"
 #include "fs/tree/position.h"
 
@@ -23,8 +23,8 @@ struct child {
 	enum inode_kind kind;
 	size_t size;
 	unsigned char bytes[NAMES_MAX]; /* of its place */
-	bool known;	     /* a file, or a directory with a record; else it is inferred */
-	struct kt_stat stat; /* if known; else of it mtime_ns only, that of its first key */
+	bool known;		   /* a file, or a directory with a record; else it is inferred */
+	struct kt_entry_info stat; /* if known; else of it mtime_ns only, that of its first key */
 };
 
 struct children {

@@ -23,7 +23,7 @@
 #ifndef FS_TREE_INODE_H
 #define FS_TREE_INODE_H
 
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "fs/names/key.h"
 #include "fs/table.h"
 

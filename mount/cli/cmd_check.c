@@ -24,7 +24,7 @@ static int count_snapshot(void *arg, const struct kt_snapshot *snapshot)
 /* How much there is to read, about: a snapshot is taken to be as large as the present. */
 static uint64_t find_total(struct checking *checking, struct kt_store *store)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 
 	checking->trees = 1;
 	if (kt_info(store, &info) != 0 || kt_snapshot_list(store, count_snapshot, checking) != 0)

@@ -11,7 +11,7 @@
 /* What is under way. */
 struct compacting {
 	struct progress progress;
-	struct kt_info before;
+	struct kt_store_info before;
 };
 
 static int compact_step(void *arg, const struct kt_compaction *compaction)
@@ -24,7 +24,7 @@ static int compact_step(void *arg, const struct kt_compaction *compaction)
 }
 
 /* On a terminal, say what came of it. */
-static void print_result(const struct kt_info *before, const struct kt_info *after)
+static void print_result(const struct kt_store_info *before, const struct kt_store_info *after)
 {
 	char sizes[2][HUMAN_SIZE_SIZE];
 
@@ -38,7 +38,7 @@ static void print_result(const struct kt_info *before, const struct kt_info *aft
 static int compact_store(const char *path)
 {
 	struct compacting compacting;
-	struct kt_info after;
+	struct kt_store_info after;
 	struct kt_store *store;
 	int status = command_open(path, 0, &store);
 	int err;

@@ -42,7 +42,7 @@ static int export_write_file(struct convert_run *export)
 static int write_held(struct convert_run *export, bool to_stdout)
 {
 	struct convert *convert = &export->convert;
-	struct kt_info info;
+	struct kt_store_info info;
 	int err = kt_info(convert->store, &info);
 
 	if (err != 0)

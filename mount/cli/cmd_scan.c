@@ -35,7 +35,7 @@ static int scan_print_json(struct kt_cursor *cursor)
 {
 	json_t *object;
 	struct kt_slice value;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	bool large;
 	int err;
 

@@ -17,7 +17,7 @@ enum stat_format { STAT_TEXT, STAT_JSON, STAT_PROMETHEUS };
 
 /* All that is told. */
 struct facts {
-	struct kt_info info;
+	struct kt_store_info info;
 	uint64_t snapshots;
 	uint64_t kept_bytes; /* by snapshots */
 	struct stat_mounts mounts;
@@ -37,7 +37,7 @@ struct fact {
 
 static void list_facts(const struct facts *facts, struct fact list[FACT_COUNT])
 {
-	const struct kt_info *info = &facts->info;
+	const struct kt_store_info *info = &facts->info;
 	const struct fact all[FACT_COUNT] = {
 		{"entries", info->entries, PLAIN, "Keys in the store."},
 		{"key_bytes", info->key_bytes, BYTES, "Size of all keys."},
@@ -72,7 +72,7 @@ static void list_facts(const struct facts *facts, struct fact list[FACT_COUNT])
 	memcpy(list, all, sizeof(all));
 }
 
-static void format_id(const struct kt_info *info, char *text)
+static void format_id(const struct kt_store_info *info, char *text)
 {
 	for (size_t i = 0; i < sizeof(info->id); i++)
 		snprintf(text + 2 * i, 3, "%02x", info->id[i]);

@@ -21,8 +21,8 @@ struct watch {
 	struct print_changes print; /* from: what was told last */
 };
 
-static int print_in_prefix(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int print_in_prefix(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	struct watch *watch = arg;
 	size_t size = watch->prefix.size;

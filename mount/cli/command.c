@@ -116,7 +116,7 @@ int command_fail_output(const char *subject, const char *what, int err)
 
 int command_open(const char *path, unsigned flags, struct kt_store **ret_store)
 {
-	int err = kt_open(path, flags, ret_store);
+	int err = kt_open(path, KT_OPTIONS(.flags = flags), ret_store);
 
 	if (err != 0)
 		return command_fail_errno(path, flags & KT_CREATE ? "create" : "open", err);

@@ -66,7 +66,7 @@ static int compare_values(
 
 /* Was an entry written anew, and is as it was? So it is after going back to a snapshot. */
 static int is_same(const struct print_changes *print, const struct kt_slice *key,
-	const struct kt_stat *from, const struct kt_stat *to, bool *ret_same)
+	const struct kt_entry_info *from, const struct kt_entry_info *to, bool *ret_same)
 {
 	*ret_same = false;
 	if (from == NULL || to == NULL || from->size != to->size || from->mtime_ns != to->mtime_ns)
@@ -79,7 +79,7 @@ static int is_same(const struct print_changes *print, const struct kt_slice *key
 
 /* ---- output ---- */
 
-static int add_stat(json_t *object, const char *prefix, const struct kt_stat *stat)
+static int add_stat(json_t *object, const char *prefix, const struct kt_entry_info *stat)
 {
 	char name[32];
 	int err;
@@ -96,7 +96,7 @@ static int add_stat(json_t *object, const char *prefix, const struct kt_stat *st
 }
 
 static int print_changes_json(const char *sign, const struct kt_slice *key,
-	const struct kt_stat *from, const struct kt_stat *to)
+	const struct kt_entry_info *from, const struct kt_entry_info *to)
 {
 	json_t *object = json_object();
 	int err = line_json_bytes(object, "change", (struct kt_slice){sign, 1});
@@ -110,8 +110,8 @@ static int print_changes_json(const char *sign, const struct kt_slice *key,
 	return line_json_print(err, object);
 }
 
-int print_changes_print(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+int print_changes_print(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	const struct print_changes *print = arg;
 	const char *sign = from == NULL ? "+" : to == NULL ? "-" : "~";

@@ -27,7 +27,7 @@ int print_changes_parse(
 /** Print a key; for kt_diff(). One that was written anew and is as it was is left out.
  *  @param arg  struct print_changes
  *  @return 0; -ENOMEM; -errno the output could not be written; of the store */
-int print_changes_print(void *arg, const struct kt_slice *key, const struct kt_stat *from,
-	const struct kt_stat *to);
+int print_changes_print(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to);
 
 #endif

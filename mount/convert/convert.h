@@ -13,7 +13,7 @@
 
 #include "mount/text/progress.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 /** Values up to this size are handled at once, larger ones in pieces of it. A multiple of 3, so
  * that pieces of base64 need no padding. */
@@ -39,12 +39,12 @@ struct convert {
 
 /** A record to be written. */
 struct record {
-	bool is_directory;	  /* made; the key is that of its record */
-	struct kt_slice key;	  /* valid during the call */
-	struct kt_cursor *cursor; /* export: stands on it */
-	struct kt_stat stat;	  /* likewise; its attr names no numbers of this store alone */
-	bool is_link;		  /* it shares the entry of an earlier record: */
-	struct kt_slice link;	  /* the key of that */
+	bool is_directory;	   /* made; the key is that of its record */
+	struct kt_slice key;	   /* valid during the call */
+	struct kt_cursor *cursor;  /* export: stands on it */
+	struct kt_entry_info stat; /* likewise; its attr names no numbers of this store alone */
+	bool is_link;		   /* it shares the entry of an earlier record: */
+	struct kt_slice link;	   /* the key of that */
 };
 
 /** A key by the entry that others share. */

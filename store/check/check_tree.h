@@ -7,7 +7,7 @@
 #define STORE_CHECK_CHECK_TREE_H
 
 #include "store/format.h"
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "store/tree/pager.h"
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #ifndef STORE_COMMIT_TXN_H
 #define STORE_COMMIT_TXN_H
 
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "store/share/handle.h"
 #include "store/tree/pager.h"
 

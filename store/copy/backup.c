@@ -259,7 +259,8 @@ int kt_backup(
 	if (!err && replace)
 		err = backup_check_target(path);
 	if (!err)
-		err = (replace ? io_file_replace : io_file_create)(path, backup_fill, &backup, &io);
+		err = (replace ? io_file_replace : io_file_create)(
+			path, 0600, backup_fill, &backup, &io);
 	if (!err)
 		io_close(io);
 	return err;

@@ -29,7 +29,7 @@ struct increment {
 
 int increment_sum(struct kt_txn *txn, struct increment_sums *ret_sums)
 {
-	struct kt_count entries, directories;
+	struct kt_counts entries, directories;
 	int err = kt_count(kt_tree(txn, KT_ENTRIES), &entries);
 
 	if (!err)
@@ -163,13 +163,13 @@ static int increment_put_changes(struct increment *increment, const struct kt_sl
 /* ---- keys ------------------------------------------------------------------------------------ */
 
 /* Does a key have an entry in blocks, and has never shared it? */
-static bool is_changeable(const struct kt_stat *stat)
+static bool is_changeable(const struct kt_entry_info *stat)
 {
 	return stat != NULL && stat->shared == 0 && stat->size > INCREMENT_WHOLE_MAX;
 }
 
 static int increment_put_entry_frame(struct increment *increment, const struct kt_slice *key,
-	const struct kt_stat *stat, const struct increment_entry *entry)
+	const struct kt_entry_info *stat, const struct increment_entry *entry)
 {
 	struct pager *pager = &increment->txn->txn->pager;
 	size_t value = entry->flags & INCREMENT_WHOLE ? (size_t)stat->size : 0, got = 0;
@@ -193,7 +193,7 @@ static int increment_put_entry_frame(struct increment *increment, const struct k
 }
 
 static int increment_put_entry(struct increment *increment, const struct kt_slice *key,
-	const struct kt_stat *from, const struct kt_stat *to)
+	const struct kt_entry_info *from, const struct kt_entry_info *to)
 {
 	struct increment_entry entry = {
 		.tree = (uint8_t)increment->tree,
@@ -205,7 +205,7 @@ static int increment_put_entry(struct increment *increment, const struct kt_slic
 	};
 	int err;
 
-	if (to->attr_copied)
+	if (to->flags & KT_ATTR_COPIED)
 		entry.flags |= INCREMENT_COPIED;
 	if (to->size <= INCREMENT_WHOLE_MAX && to->stored >= to->size)
 		entry.flags |= INCREMENT_WHOLE;
@@ -246,8 +246,8 @@ static int increment_put_link(
 
 /* If an entry that keys share differs, or any of its keys, all of them are told (restore.c): the
  * first one comes with the entry. */
-static int increment_put_key(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int increment_put_key(void *arg, const struct kt_slice *key,
+	const struct kt_entry_info *from, const struct kt_entry_info *to)
 {
 	struct increment *increment = arg;
 	int err = 0;
@@ -331,7 +331,7 @@ int kt_backup_since(struct kt_txn *txn, struct kt_txn *since, const char *path, 
 		err = increment_check_target(path);
 	if (!err)
 		err = (replace ? io_file_replace : io_file_create)(
-			path, increment_fill, &increment, &io);
+			path, 0600, increment_fill, &increment, &io);
 	if (!err)
 		io_close(io);
 	return err;

@@ -18,7 +18,7 @@
 #ifndef STORE_COPY_INCREMENT_H
 #define STORE_COPY_INCREMENT_H
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include "store/history/lineage.h"
 
@@ -62,7 +62,7 @@ struct increment_head {
 
 #define INCREMENT_WHOLE 1  /* the value stands behind the attributes */
 #define INCREMENT_KEEP 2   /* the value there is is changed in parts */
-#define INCREMENT_COPIED 4 /* the attributes are a copy: see struct kt_stat */
+#define INCREMENT_COPIED 4 /* the attributes are a copy: see struct kt_entry_info */
 
 /** Payload of ENTRY. Key, attributes and, with INCREMENT_WHOLE, value follow. */
 struct increment_entry {

@@ -210,7 +210,7 @@ static struct kt_txn *apply_tree(struct increment_apply *apply, unsigned tree)
 /* Is there an entry whose value can be changed in parts? */
 static int apply_check_kept(struct increment_apply *apply, struct kt_txn *tree)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_stat(tree, apply->key, apply->entry.key_size, &stat);
 
 	if (err == -ENOENT || (!err && stat.keys > 1))

@@ -300,10 +300,10 @@ int kt_collection_list(struct kt_txn *txn, kt_collection_fn *each, void *arg)
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
-static int collection_count(struct kt_txn *part, struct kt_count *count)
+static int collection_count(struct kt_txn *part, struct kt_counts *count)
 {
 	struct kt_cursor *cursor;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_cursor_open(part, &cursor);
 
 	if (err != 0)
@@ -318,16 +318,16 @@ static int collection_count(struct kt_txn *part, struct kt_count *count)
 	return err == -ENOENT ? 0 : err;
 }
 
-int kt_count(struct kt_txn *txn, struct kt_count *ret_count)
+int kt_count(struct kt_txn *txn, struct kt_counts *ret_count)
 {
 	const struct format_tree *tree = &txn->txn->trees[txn->tree];
-	struct kt_count count = {0};
+	struct kt_counts count = {0};
 	int err = 0;
 
 	if (txn->prefix_size > 0)
 		err = collection_count(txn, &count);
 	else
-		count = (struct kt_count){tree->entries, tree->key_bytes, tree->value_bytes};
+		count = (struct kt_counts){tree->entries, tree->key_bytes, tree->value_bytes};
 	if (txn->prefix_size == 0 && txn->tree == TREE_ENTRIES)
 		count.value_bytes += txn->txn->trees[TREE_SHARED].value_bytes;
 	if (!err)

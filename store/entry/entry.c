@@ -268,14 +268,14 @@ int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_v
 	return err;
 }
 
-int entry_stat(struct txn *txn, const struct cell *cell, struct kt_stat *ret_stat)
+int entry_stat(struct txn *txn, const struct cell *cell, struct kt_entry_info *ret_stat)
 {
-	struct kt_stat stat = {.size = cell->value.size,
+	struct kt_entry_info stat = {.size = cell->value.size,
 		.stored = value_stored(&cell->value),
 		.version = cell->version,
 		.mtime_ns = cell->mtime_ns,
-		.attr_copied = (cell->flags & CELL_ATTR_COPIED) != 0,
-		.keys = cell->flags & CELL_SHARED ? cell->keys : 1};
+		.keys = cell->flags & CELL_SHARED ? cell->keys : 1,
+		.flags = cell->flags & CELL_ATTR_COPIED ? KT_ATTR_COPIED : 0};
 	struct cell shared;
 	int err;
 
@@ -320,7 +320,7 @@ int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_
 	return err;
 }
 
-int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct kt_stat *ret_stat)
+int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct kt_entry_info *ret_stat)
 {
 	struct entry entry;
 	int err = entry_read(txn, key, key_size, &entry);

@@ -2,7 +2,7 @@
 #ifndef STORE_ENTRY_ENTRY_H
 #define STORE_ENTRY_ENTRY_H
 
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "store/tree/tree_edit.h"
 #include "store/value/value_edit.h"
 
@@ -74,7 +74,7 @@ int entry_attr(struct txn *txn, const struct cell *cell, struct kt_slice *ret_at
 int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_value);
 
 /** What is known of a cell, as kt_stat() returns it. */
-int entry_stat(struct txn *txn, const struct cell *cell, struct kt_stat *ret_stat);
+int entry_stat(struct txn *txn, const struct cell *cell, struct kt_entry_info *ret_stat);
 
 /** What a cell points to, out of the node it leaves. */
 struct move_entry_buffer {

@@ -311,7 +311,7 @@ static void shared_entry_check_record(
 }
 
 static void shared_entry_check_one(
-	struct checking *checking, const struct kt_slice *key, const struct kt_stat *stat)
+	struct checking *checking, const struct kt_slice *key, const struct kt_entry_info *stat)
 {
 	struct format_link record;
 
@@ -336,7 +336,7 @@ int shared_entry_check(struct kt_txn *txn, uint64_t links, shared_entry_found_fn
 		return err;
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor);
-		struct kt_stat stat;
+		struct kt_entry_info stat;
 
 		err = kt_cursor_stat(cursor, &stat);
 		if (!err)

@@ -22,7 +22,7 @@ int kt_get_or_insert(struct kt_txn *txn, const void *key, size_t key_size, const
 int kt_get_copy(struct kt_txn *txn, const void *key, size_t key_size, void *buf, size_t size,
 	size_t *ret_size)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	size_t got;
 	int err = kt_read(txn, key, key_size, 0, buf, size, &got);
 

@@ -9,7 +9,7 @@
 static int versioned_check(
 	struct kt_txn *txn, const void *key, size_t key_size, uint64_t version, bool *ret_exists)
 {
-	struct kt_stat stat = {.version = 0};
+	struct kt_entry_info stat = {.version = 0};
 	int err = txn->txn->writing ? kt_stat(txn, key, key_size, &stat) : -EROFS;
 
 	if (err != 0 && err != -ENOENT)

@@ -143,7 +143,7 @@ static int diff_compare_low(
 	return 0;
 }
 
-static int cell_stat(struct diff_walk *walk, struct kt_stat *stat)
+static int cell_stat(struct diff_walk *walk, struct kt_entry_info *stat)
 {
 	struct cell cell;
 	int err = tree_cell(&walk->path, &cell);
@@ -157,7 +157,7 @@ static int diff_tell_pending(struct diff *diff, const struct pending *pending)
 	size_t prefix = diff->part->prefix_size;
 	struct kt_txn from = {.txn = diff->from.txn}, to = {.txn = diff->to.txn};
 	struct kt_slice key = {pending->key + prefix, pending->size - prefix};
-	struct kt_stat before, after;
+	struct kt_entry_info before, after;
 	int err = kt_stat(&from, pending->key, pending->size, &before);
 
 	if (!err)
@@ -192,7 +192,7 @@ static int diff_tell(struct diff *diff, const struct kt_slice *whole, bool in_fr
 {
 	size_t prefix = diff->part->prefix_size;
 	struct kt_slice key;
-	struct kt_stat from, to;
+	struct kt_entry_info from, to;
 	int err;
 
 	if (prefix > 0 &&
@@ -322,8 +322,8 @@ static int pending_compare(const void *a, const void *b)
 
 /* A shared entry differs: its keys are pending. One that has not been its key both times has
  * another cell, which the walks meet. */
-static int pending_add_keys(
-	void *arg, const struct kt_slice *id, const struct kt_stat *from, const struct kt_stat *to)
+static int pending_add_keys(void *arg, const struct kt_slice *id, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	struct diff *diff = arg;
 	struct kt_txn tree = {.txn = diff->to.txn, .tree = TREE_SHARED};
@@ -339,7 +339,7 @@ static int pending_add_keys(
 	if (!err)
 		err = kt_cursor_first(cursor); /* the entry itself */
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
-		struct kt_stat stat;
+		struct kt_entry_info stat;
 
 		err = kt_cursor_stat(cursor, &stat);
 		if (!err)

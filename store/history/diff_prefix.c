@@ -12,8 +12,8 @@ struct diff_prefix {
 };
 
 /* The bytes of a whole key lie in a row, so the prefix stands before the rest. */
-static int diff_prefix_tell(void *arg, const struct kt_slice *rest, const struct kt_stat *from,
-	const struct kt_stat *to)
+static int diff_prefix_tell(void *arg, const struct kt_slice *rest,
+	const struct kt_entry_info *from, const struct kt_entry_info *to)
 {
 	const struct diff_prefix *diff = arg;
 	struct kt_slice key = {(const char *)rest->data - diff->size, rest->size + diff->size};

@@ -37,7 +37,7 @@ static int restore_ranges(struct restore *restore, const struct kt_slice *key, u
 }
 
 static int restore_entry(
-	struct restore *restore, const struct kt_slice *key, const struct kt_stat *stat)
+	struct restore *restore, const struct kt_slice *key, const struct kt_entry_info *stat)
 {
 	struct kt_slice value = {NULL, 0};
 	bool in_ranges = stat->size > COPY_BYTES || stat->stored < stat->size;
@@ -50,7 +50,7 @@ static int restore_entry(
 		err = restore_ranges(restore, key, stat->size);
 	if (!err && in_ranges)
 		err = kt_set_mtime(restore->to, key->data, key->size, stat->mtime_ns);
-	if (!err && stat->attr_copied)
+	if (!err && (stat->flags & KT_ATTR_COPIED))
 		err = entry_mark_copied(restore->to, key->data, key->size);
 	return err;
 }
@@ -59,7 +59,7 @@ static int restore_entry(
  * are told, since its version differs; so all of them come by here. The first gets the entry back,
  * as its own; the others are linked to that. */
 static int restore_shared(
-	struct restore *restore, const struct kt_slice *key, const struct kt_stat *then)
+	struct restore *restore, const struct kt_slice *key, const struct kt_entry_info *then)
 {
 	const struct link_map_entry *linked = link_map_find(&restore->links, then->shared);
 	int err;
@@ -77,8 +77,8 @@ static int restore_shared(
 	return err != 0 ? err : link_map_add(&restore->links, then->shared, key->data, key->size);
 }
 
-static int restore_key(void *arg, const struct kt_slice *key, const struct kt_stat *now,
-	const struct kt_stat *then)
+static int restore_key(void *arg, const struct kt_slice *key, const struct kt_entry_info *now,
+	const struct kt_entry_info *then)
 {
 	struct restore *restore = arg;
 

@@ -162,7 +162,7 @@ static int add_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed, cons
 	size_t count)
 {
 	struct format_dead *records;
-	struct kt_stat there;
+	struct kt_entry_info there;
 	uint8_t key[DEAD_KEY];
 	int err;
 

@@ -87,16 +87,17 @@ int io_file_open(const char *path, bool readonly, struct io **ret_io);
 /** Create a file, complete or not at all (I7): in a temporary file of the same directory, which is
  *  filled, synced and given its name, then the directory is synced.
  *  @param path    borrowed
+ *  @param mode    its permission bits, less those of the umask
  *  @param fill    writes the first content
  *  @param arg     given to fill
  *  @param ret_io  the file, open for reading and writing; end with io_close()
  *  @return 0; -EEXIST there is something of that name, which is untouched; what fill returned; any
  *          errno of open(2), rename(2), fsync(2) */
-int io_file_create(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io);
+int io_file_create(const char *path, mode_t mode, io_fill_fn *fill, void *arg, struct io **ret_io);
 
 /** The same, but a file that has the name is replaced at the end, at once. A directory is not.
  *  @return as io_file_create(); -EISDIR */
-int io_file_replace(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io);
+int io_file_replace(const char *path, mode_t mode, io_fill_fn *fill, void *arg, struct io **ret_io);
 
 /** Make an empty file in memory that ends with io_close().
  *  @param name    for /proc/PID/maps; borrowed

@@ -162,6 +162,7 @@ int io_file_open(const char *path, bool readonly, struct io **ret_io)
 
 /* A file on its way. Names are relative to the directory. */
 struct creation {
+	mode_t mode;
 	int dir;
 	const char *name;
 	char temp[32]; /* its hidden name, or "" */
@@ -205,8 +206,8 @@ static int open_temp(struct creation *new, int *ret_fd)
 
 		if (r < 0)
 			return r;
-		fd = fd_above_stdio(
-			openat(new->dir, new->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+		fd = fd_above_stdio(openat(
+			new->dir, new->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, new->mode));
 		if (fd >= 0) {
 			*ret_fd = fd;
 			return 0;
@@ -219,7 +220,7 @@ static int open_temp(struct creation *new, int *ret_fd)
 /* Open a new file without a name, where that is possible and one can be given to it. */
 static int open_nameless(struct creation *new, int *ret_fd)
 {
-	int fd = fd_above_stdio(openat(new->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+	int fd = fd_above_stdio(openat(new->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, new->mode));
 
 	if (fd < 0)
 		return -errno;
@@ -315,9 +316,10 @@ static int fill_and_name(
 	return sync_dir(new);
 }
 
-static int create(const char *path, bool replace, io_fill_fn *fill, void *arg, struct io **ret_io)
+static int create(const char *path, mode_t mode, bool replace, io_fill_fn *fill, void *arg,
+	struct io **ret_io)
 {
-	struct creation new = {.dir = -1, .replace = replace};
+	struct creation new = {.dir = -1, .mode = mode, .replace = replace};
 	struct io *io = NULL;
 	bool named = false;
 	int fd = -1;
@@ -349,12 +351,12 @@ out:
 	return r;
 }
 
-int io_file_create(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io)
+int io_file_create(const char *path, mode_t mode, io_fill_fn *fill, void *arg, struct io **ret_io)
 {
-	return create(path, false, fill, arg, ret_io);
+	return create(path, mode, false, fill, arg, ret_io);
 }
 
-int io_file_replace(const char *path, io_fill_fn *fill, void *arg, struct io **ret_io)
+int io_file_replace(const char *path, mode_t mode, io_fill_fn *fill, void *arg, struct io **ret_io)
 {
-	return create(path, true, fill, arg, ret_io);
+	return create(path, mode, true, fill, arg, ret_io);
 }

@@ -13,7 +13,7 @@
 #ifndef STORE_SHARE_HANDLE_H
 #define STORE_SHARE_HANDLE_H
 
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "store/share/lockarea.h"
 #include "store/slot/slot.h"
 

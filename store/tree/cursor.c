@@ -560,7 +560,7 @@ int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value)
 	return err != 0 ? err : entry_value(cursor->txn, &cursor->cell, ret_value);
 }
 
-int kt_cursor_stat(struct kt_cursor *cursor, struct kt_stat *ret_stat)
+int kt_cursor_stat(struct kt_cursor *cursor, struct kt_entry_info *ret_stat)
 {
 	int err = current_cell(cursor);
 

@@ -27,7 +27,7 @@ static struct bench_db *keytree_open(const char *directory)
 
 	bench_check(db);
 	snprintf(path, sizeof(path), "%s/store.kt", directory);
-	must(db, kt_open(path, KT_CREATE, &db->store));
+	must(db, kt_open(path, KT_OPTIONS(.flags = KT_CREATE), &db->store));
 	return db;
 }
 

@@ -51,7 +51,7 @@ static void renew(struct subject *subject)
 static uint64_t count_entries(struct subject *subject)
 {
 	struct kt_txn *txn = subject_begin(subject, KT_READ);
-	struct kt_count count;
+	struct kt_counts count;
 
 	bench_check(kt_count(txn, &count) == 0);
 	kt_abort(txn);

@@ -448,7 +448,7 @@ static void load_values(struct subject *subject)
 /* Write without flushing, and die. */
 _Noreturn static void write_and_die(struct subject *subject, unsigned repeat)
 {
-	bench_check(kt_open(subject->path, 0, &subject->store) == 0);
+	bench_check(kt_open(subject->path, NULL, &subject->store) == 0);
 	for (uint32_t i = 0; i < 100; i++) {
 		struct kt_txn *txn = subject_begin(subject, KT_WRITE);
 
@@ -478,7 +478,7 @@ static void open_again(struct subject *subject)
 	char key[16];
 	int size = key_text(CRASH_KEYS + 99, key);
 
-	bench_check(kt_open(subject->path, 0, &subject->store) == 0);
+	bench_check(kt_open(subject->path, NULL, &subject->store) == 0);
 	txn = subject_begin(subject, KT_READ);
 	bench_check(kt_get(txn, key, (size_t)size, &value) == 0);
 	kt_abort(txn);

@@ -9,7 +9,7 @@ void subject_renew(struct subject *subject)
 {
 	bench_check(kt_close(subject->store) == 0);
 	unlink(subject->path);
-	bench_check(kt_open(subject->path, KT_CREATE, &subject->store) == 0);
+	bench_check(kt_open(subject->path, KT_OPTIONS(.flags = KT_CREATE), &subject->store) == 0);
 }
 
 struct kt_txn *subject_begin(struct subject *subject, unsigned flags)

@@ -10,7 +10,7 @@
 #include "weird.h"
 
 #include "fs/meta/attr.h"
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -125,7 +125,7 @@ static void make_random(struct world *w)
 	struct kt_store *store;
 	struct kt_txn *txn;
 
-	assert_int_equal(kt_open(w->temp.path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(w->temp.path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
 	for (unsigned i = 0; i < KEYS; i++)
 		put_random(w, txn, i % 8 == 7);
@@ -149,7 +149,7 @@ static void assert_same_bytes(struct kt_slice a, struct kt_slice b)
 static void compare_entries(struct kt_cursor *a, struct kt_cursor *b, unsigned what)
 {
 	struct kt_slice values[2];
-	struct kt_stat stats[2];
+	struct kt_entry_info stats[2];
 
 	assert_same_bytes(kt_cursor_key(a), kt_cursor_key(b));
 	assert_int_equal(kt_cursor_stat(a, &stats[0]), 0);
@@ -191,7 +191,8 @@ static void compare_stores(struct world *w, unsigned what)
 	struct kt_txn *txns[2];
 
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(kt_open(paths[i], KT_READONLY, &stores[i]), 0);
+		assert_int_equal(
+			kt_open(paths[i], KT_OPTIONS(.flags = KT_READONLY), &stores[i]), 0);
 		assert_int_equal(kt_begin(stores[i], KT_READ, &txns[i]), 0);
 	}
 	compare_trees(txns[0], txns[1], KT_ENTRIES, what);

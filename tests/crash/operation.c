@@ -203,7 +203,7 @@ static int do_link(struct operation *op)
 {
 	unsigned char to[KT_KEY_MAX];
 	size_t size = random_key(&op->world->rng, to), at;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	bool exact;
 	int err;
 

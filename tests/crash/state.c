@@ -72,7 +72,7 @@ static bool same_bytes(struct kt_slice slice, const void *data, size_t size)
 
 /* NULL: the entry is what the model says; else what differs. */
 static const char *compare_entry(const struct model *model, const struct model_entry *entry,
-	struct kt_slice value, const struct kt_stat *stat)
+	struct kt_slice value, const struct kt_entry_info *stat)
 {
 	if (!same_bytes(value, entry->value, entry->size))
 		return "another value";
@@ -100,7 +100,7 @@ static const char *walk(
 
 	while (why == NULL && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor), value;
-		struct kt_stat stat;
+		struct kt_entry_info stat;
 
 		if (is_ignored(key, ignored))
 			continue;

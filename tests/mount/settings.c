@@ -53,8 +53,8 @@ static void print_settings(struct kt_txn *now)
 }
 
 /* Is it a setting that differs? Then that is enough. */
-static int is_setting(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int is_setting(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	(void)arg;
 	(void)from;
@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	must(kt_open(argv[1], KT_READONLY, &store));
+	must(kt_open(argv[1], KT_OPTIONS(.flags = KT_READONLY), &store));
 	must(kt_begin(store, KT_READ, &before));
 	print_settings(before);
 	for (;;) {

@@ -149,7 +149,7 @@ static void test_never_back(void **state)
 	struct kt_txn *txn;
 
 	w->fixture = *state;
-	assert_int_equal(kt_open(w->fixture->store_path, 0, &w->store), 0);
+	assert_int_equal(kt_open(w->fixture->store_path, NULL, &w->store), 0);
 	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
 	for (unsigned file = 0; file < FILES; file++)
 		put(txn, file, 0);

@@ -56,7 +56,7 @@ static void test_open_file(void **state)
 	const char *map;
 	int fd;
 
-	assert_int_equal(kt_open(fixture->store_path, 0, &store), 0);
+	assert_int_equal(kt_open(fixture->store_path, NULL, &store), 0);
 	put(store, "value", "00000000");
 	support_mount(fixture);
 	snprintf(path, sizeof(path), "%s/value", fixture->mount_dir);
@@ -91,7 +91,7 @@ static void test_names(void **state)
 	int64_t times[ROUNDS];
 	struct kt_store *store;
 
-	assert_int_equal(kt_open(fixture->store_path, 0, &store), 0);
+	assert_int_equal(kt_open(fixture->store_path, NULL, &store), 0);
 	put(store, "d/first", "1");
 	support_mount(fixture);
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -127,7 +127,7 @@ static void test_in_turns(void **state)
 	struct kt_store *store;
 	char path[128];
 
-	assert_int_equal(kt_open(fixture->store_path, 0, &store), 0);
+	assert_int_equal(kt_open(fixture->store_path, NULL, &store), 0);
 	support_mount(fixture);
 	snprintf(path, sizeof(path), "%s/turns", fixture->mount_dir);
 	for (unsigned i = 0; i < 100; i++) {

@@ -136,10 +136,10 @@ static uint64_t put_keys(struct fixture *fixture)
 {
 	struct kt_store *store;
 	struct kt_txn *txn;
-	struct kt_info info;
+	struct kt_store_info info;
 	struct bytes key;
 
-	assert_int_equal(kt_open(fixture->store_path, 0, &store), 0);
+	assert_int_equal(kt_open(fixture->store_path, NULL, &store), 0);
 	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
 	for (size_t i = 0; i < TOKEN_COUNT; i++) {
 		for (size_t count = 0; count < 4; count++)
@@ -341,7 +341,7 @@ static void test_files_are_keys(void **state)
 	struct made *made = calloc(RANDOM_PATHS, sizeof(*made));
 	struct kt_store *store;
 	struct kt_txn *txn;
-	struct kt_info info;
+	struct kt_store_info info;
 	size_t count = 0;
 
 	support_mount(fixture);
@@ -350,7 +350,7 @@ static void test_files_are_keys(void **state)
 	support_unmount(fixture);
 	assert_true(count > RANDOM_PATHS / 4);
 
-	assert_int_equal(kt_open(fixture->store_path, KT_READONLY, &store), 0);
+	assert_int_equal(kt_open(fixture->store_path, KT_OPTIONS(.flags = KT_READONLY), &store), 0);
 	assert_int_equal(kt_info(store, &info), 0);
 	assert_int_equal(info.entries, count);
 	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);

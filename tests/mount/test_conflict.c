@@ -27,7 +27,7 @@ static int setup_with(void **state, const char *options)
 
 	support_setup(state);
 	s->fixture = *state;
-	assert_int_equal(kt_open(s->fixture->store_path, 0, &s->store), 0);
+	assert_int_equal(kt_open(s->fixture->store_path, NULL, &s->store), 0);
 	snprintf(s->path, sizeof(s->path), "%s/a", s->fixture->mount_dir);
 	support_mount_with(s->fixture, options);
 	*state = s;

@@ -7,7 +7,7 @@
 #include "support.h"
 #include "view.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include "../unit/rng.h"
 
@@ -386,7 +386,7 @@ static void run_application(struct world *w, unsigned long count)
 {
 	struct rng rng = {.state = rng_next(&w->rng)};
 	struct kt_store *store;
-	int err = kt_open(w->fixture->store_path, 0, &store);
+	int err = kt_open(w->fixture->store_path, NULL, &store);
 
 	for (unsigned long i = 0; i < count && !err; i++)
 		err = apply_once(store, &rng);
@@ -459,7 +459,7 @@ static void tell_count(struct world *w)
 	char count[12], text[12] = "", path[120];
 
 	snprintf(count, sizeof(count), "%08u", ++w->count);
-	assert_int_equal(kt_open(w->fixture->store_path, 0, &store), 0);
+	assert_int_equal(kt_open(w->fixture->store_path, NULL, &store), 0);
 	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
 	assert_int_equal(kt_put(txn, "~", 1, count, 8), 0);
 	assert_int_equal(kt_commit(txn, 0), 0);
@@ -487,7 +487,7 @@ static void assert_nothing_nameless(struct world *w)
 	struct kt_store *store;
 	struct kt_txn *txn;
 
-	assert_int_equal(kt_open(w->fixture->store_path, 0, &store), 0);
+	assert_int_equal(kt_open(w->fixture->store_path, NULL, &store), 0);
 	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
 	assert_int_equal(kt_cursor_open(kt_tree(txn, KT_NAMELESS), &cursor), 0);
 	assert_int_equal(kt_cursor_next(cursor), -ENOENT);

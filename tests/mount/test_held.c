@@ -4,7 +4,7 @@
  * files again, and link them. There are two mounts; all is held in both. */
 #include "support.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,7 +41,7 @@ static int setup(void **state)
 
 	support_setup(state);
 	s->fixture = *state;
-	assert_int_equal(kt_open(s->fixture->store_path, 0, &s->store), 0);
+	assert_int_equal(kt_open(s->fixture->store_path, NULL, &s->store), 0);
 	for (int i = 0; i < MOUNTS; i++) {
 		struct holder *h = &s->holders[i];
 

@@ -41,7 +41,7 @@ static void check_value(const struct fixture *fixture, char byte, size_t odd, ch
 	struct kt_slice value;
 	const char *bytes;
 
-	assert_int_equal(kt_open(fixture->store_path, KT_READONLY, &store), 0);
+	assert_int_equal(kt_open(fixture->store_path, KT_OPTIONS(.flags = KT_READONLY), &store), 0);
 	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
 	assert_int_equal(kt_get(txn, "mapped", 6, &value), 0);
 	assert_int_equal(value.size, FILE_SIZE);

@@ -267,7 +267,7 @@ static void begin(struct world *w, struct fixture *fixture)
 
 	w->fixture = fixture;
 	memset(w->sizes, -1, sizeof(w->sizes));
-	assert_int_equal(kt_open(fixture->store_path, 0, &w->store), 0);
+	assert_int_equal(kt_open(fixture->store_path, NULL, &w->store), 0);
 	assert_int_equal(kt_begin(w->store, KT_WRITE, &txn), 0);
 	for (int i = 0; i < MAPPED; i++)
 		change_mapped(w, txn, i);

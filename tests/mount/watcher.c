@@ -133,7 +133,7 @@ static void check(struct watcher *w, struct kt_cursor *cursor)
 {
 	struct kt_slice key = kt_cursor_key(cursor), value;
 	char text[KEY_SIZE] = "";
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	struct seen *seen;
 
 	if (key.size >= KEY_SIZE)
@@ -191,7 +191,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	watcher.prefix = argv[2];
-	must(kt_open(argv[1], 0, &watcher.store));
+	must(kt_open(argv[1], NULL, &watcher.store));
 	scan(&watcher);
 	puts("ready");
 	fflush(stdout);

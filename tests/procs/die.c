@@ -77,7 +77,7 @@ static void victim(uint64_t seed)
 	struct kt_store *store;
 	struct kt_txn *txn;
 
-	MUST(kt_open(path, 0, &store) == 0);
+	MUST(kt_open(path, NULL, &store) == 0);
 	victim_move(store, &rng, false, false);
 	victim_move(store, &rng, true, false);
 	victim_move(store, &rng, false, true);
@@ -97,7 +97,7 @@ static void looper(uint64_t seed)
 	struct kt_store *store;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	MUST(kt_open(path, 0, &store) == 0);
+	MUST(kt_open(path, NULL, &store) == 0);
 	for (uint64_t i = 1; !atomic_load(&shared->stop); i++) {
 		MUST(bank_move(store, &rng, LOOPER, i, i % 16 == 0, false) == 0);
 		atomic_fetch_add(&shared->loops, 1);
@@ -128,7 +128,7 @@ static void verify(struct kt_store *store)
 
 static void check(struct kt_store *store)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 	struct kt_txn *txn;
 	uint64_t findings = 1;
 
@@ -154,7 +154,7 @@ static bool die_at(long n, uint64_t seed, struct kt_store *open)
 	MUST(waitpid(pid, &status, 0) == pid);
 	MUST(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
 	if (open == NULL)
-		MUST(kt_open(path, 0, &store) == 0);
+		MUST(kt_open(path, NULL, &store) == 0);
 	verify(store);
 	MUST(bank_move(store, &rng, PARENT, (uint64_t)n, n % 2 == 0, false) == 0);
 	verify(store);
@@ -170,7 +170,7 @@ static long die_everywhere(struct rng *rng, bool opened)
 	long n = 1;
 
 	if (opened)
-		MUST(kt_open(path, 0, &store) == 0);
+		MUST(kt_open(path, NULL, &store) == 0);
 	while (die_at(n, rng_next(rng), store))
 		n++;
 	if (opened)
@@ -192,7 +192,7 @@ int main(void)
 	strcpy(dir, "/tmp/keytree-die-XXXXXX");
 	assert(mkdtemp(dir) != NULL);
 	snprintf(path, sizeof(path), "%s/a.kt", dir);
-	MUST(kt_open(path, KT_CREATE, &store) == 0);
+	MUST(kt_open(path, KT_OPTIONS(.flags = KT_CREATE), &store) == 0);
 	MUST(bank_found(store) == 0);
 	MUST(kt_close(store) == 0);
 

@@ -262,7 +262,7 @@ static void *live(void *arg)
 		pthread_cond_wait(&self->wake, &play.lock);
 	pthread_mutex_unlock(&play.lock);
 	for (int life = 0; life < 2; life++) {
-		MUST(kt_open(play.path, 0, &self->store) == 0);
+		MUST(kt_open(play.path, NULL, &self->store) == 0);
 		self->mortal = true;
 		for (int i = 0; i < 14; i++)
 			act(&held);
@@ -284,7 +284,7 @@ static void judge(void)
 	struct kt_txn *txn;
 	struct rng rng = {.state = 1};
 
-	MUST(kt_open(play.path, 0, &store) == 0);
+	MUST(kt_open(play.path, NULL, &store) == 0);
 	MUST(kt_begin(store, KT_READ | KT_VERIFY, &txn) == 0);
 	look(txn);
 	for (unsigned i = 0; i < play.count; i++) {
@@ -311,7 +311,7 @@ static void play_seed(uint64_t seed)
 	play.committed = 0;
 	memset(play.told, 0, sizeof(play.told));
 	memset(play.tried, 0, sizeof(play.tried));
-	MUST(kt_open(play.path, KT_CREATE, &store) == 0);
+	MUST(kt_open(play.path, KT_OPTIONS(.flags = KT_CREATE), &store) == 0);
 	MUST(bank_found(store) == 0);
 	MUST(kt_close(store) == 0);
 	play.running = play.count;

@@ -107,7 +107,7 @@ static void verify(struct kt_store *store, unsigned id)
 static void wait_a_little(struct kt_store *store)
 {
 	uint64_t txn;
-	struct kt_info info;
+	struct kt_store_info info;
 
 	MUST(kt_info(store, &info) == 0);
 	int err = kt_wait(store, info.txn, 5, &txn);
@@ -159,7 +159,7 @@ static void live(unsigned id, uint64_t seed)
 		struct kt_store *store;
 		struct kt_txn *held = NULL;
 
-		MUST(kt_open(path, 0, &store) == 0);
+		MUST(kt_open(path, NULL, &store) == 0);
 		verify(store, id);
 		for (unsigned i = 0; i < count && !atomic_load(&shared->stop); i++)
 			do_something(store, &rng, id, &held);
@@ -232,7 +232,7 @@ int main(int argc, char **argv)
 	long processes = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
 	struct rng rng = rng_seed("torture");
 	struct kt_store *store;
-	struct kt_info info;
+	struct kt_store_info info;
 	uint64_t findings = 1;
 	static const unsigned sizes[] = {2, 4, 8};
 
@@ -243,14 +243,14 @@ int main(int argc, char **argv)
 	strcpy(dir, "/tmp/keytree-torture-XXXXXX");
 	assert(mkdtemp(dir) != NULL);
 	snprintf(path, sizeof(path), "%s/a.kt", dir);
-	MUST(kt_open(path, KT_CREATE, &store) == 0);
+	MUST(kt_open(path, KT_OPTIONS(.flags = KT_CREATE), &store) == 0);
 	MUST(bank_found(store) == 0);
 	MUST(kt_close(store) == 0);
 	for (unsigned i = 0; i < 3; i++) {
 		unsigned count = processes > 0 ? (unsigned)processes : sizes[i];
 
 		torture(count, (seconds + 2) / 3, &rng);
-		MUST(kt_open(path, 0, &store) == 0);
+		MUST(kt_open(path, NULL, &store) == 0);
 		for (unsigned id = 0; id < count; id++)
 			verify(store, id);
 		MUST(bank_move(store, &rng, PROCESSES_MAX, i, true, false) == 0);

@@ -35,7 +35,7 @@ static inline int fixture_setup_file(void **state)
 	int err = fixture_setup(state);
 	struct fixture *f = *state;
 
-	return err != 0 ? err : kt_open(f->temp.path, KT_CREATE, &f->store);
+	return err != 0 ? err : kt_open(f->temp.path, KT_OPTIONS(.flags = KT_CREATE), &f->store);
 }
 
 static inline int fixture_setup_memory(void **state)

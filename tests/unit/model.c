@@ -173,7 +173,7 @@ size_t model_keys(const struct model *model, const struct model_entry *entry)
 static void assert_entry(struct kt_cursor *cursor, const struct model_entry *entry)
 {
 	struct kt_slice key = kt_cursor_key(cursor), value;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 
 	assert_int_equal(key.size, entry->key_size);
 	assert_memory_equal(key.data, entry->key, key.size);
@@ -254,8 +254,8 @@ static void pass_equal(struct expected *e, const struct kt_slice *key)
 	}
 }
 
-static int told(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int told(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	struct expected *e = arg;
 

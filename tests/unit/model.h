@@ -2,7 +2,7 @@
 #ifndef TESTS_MODEL_H
 #define TESTS_MODEL_H
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 struct model_entry {
 	size_t key_size, size, attr_size;

@@ -183,7 +183,7 @@ static void scan(struct kt_txn *txn, bool forward)
 {
 	struct kt_cursor *cursor;
 	struct kt_slice value;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	unsigned steps = 0;
 	int err;
 
@@ -241,8 +241,8 @@ static int note_name(void *arg, const struct kt_snapshot *snapshot)
 	return 0;
 }
 
-static int pass_over(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int pass_over(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	(void)arg;
 	(void)key;

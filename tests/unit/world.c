@@ -23,7 +23,7 @@ static void open_store(struct world *world)
 		return;
 	}
 	snprintf(path, sizeof(path), "%s/store.kt", world->dir);
-	assert_int_equal(kt_open(path, KT_CREATE, &world->store), 0);
+	assert_int_equal(kt_open(path, KT_OPTIONS(.flags = KT_CREATE), &world->store), 0);
 }
 
 void world_open(struct world *world, bool in_file)
@@ -154,7 +154,7 @@ const char *world_keys(struct world *world)
 
 uint64_t world_txn(struct world *world)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_info(world->store, &info), 0);
 	return info.txn;

@@ -7,7 +7,7 @@
 #define TESTS_WORLD_H
 
 #include "fs/fs.h"
-#include "keytree.h"
+#include "keytree_fs.h"
 
 struct world {
 	char dir[64]; /* of the store's file; empty: it is in memory */

@@ -253,7 +253,7 @@ static void check_directories_of(struct fs_model *m, const char *key)
 
 static void check_store(struct fs_model *m)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_info(m->world.store, &info), 0);
 	assert_int_equal(info.entries, fs_model_count(m->entries));

@@ -77,7 +77,7 @@ static void name(void **state)
 	struct fixture *f = *state;
 	const char *words = kt_strerror(f->store, -EIO);
 	char expected[200];
-	struct kt_info info;
+	struct kt_store_info info;
 
 	if (f->memory)
 		strcpy(expected, "memory:test");
@@ -164,7 +164,7 @@ static void persistence(void **state)
 {
 	struct fixture *f = *state;
 	struct kt_cursor *cursor;
-	struct kt_info info;
+	struct kt_store_info info;
 
 	put(f, "b", "2");
 	put(f, "a", "1");
@@ -178,7 +178,7 @@ static void persistence(void **state)
 	assert_int_equal(info.durable_txn, info.txn);
 	if (!f->memory) {
 		assert_int_equal(kt_close(f->store), 0);
-		assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+		assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 	}
 	assert_int_equal(kt_cursor_open(begin(f, KT_READ), &cursor), 0);
 	assert_string_equal(list(cursor), "a=1 b=2 c=3 ");
@@ -197,8 +197,8 @@ static void persistence(void **state)
 static void sums(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_count count;
-	struct kt_info info;
+	struct kt_counts count;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_info(f->store, &info), 0);
 	assert_int_equal(info.entries, 0);
@@ -269,7 +269,7 @@ static void fill(struct fixture *f, unsigned count)
 
 static uint64_t unused_pages(struct fixture *f)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_info(f->store, &info), 0);
 	return info.free_pages + info.pending_pages;
@@ -281,7 +281,7 @@ static void clear(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t before, cleared;
-	struct kt_info info;
+	struct kt_store_info info;
 
 	fill(f, 60000);
 	before = unused_pages(f);
@@ -321,7 +321,7 @@ static void snapshot_and_restore(void **state)
 {
 	struct fixture *f = *state;
 	struct kt_txn *then;
-	struct kt_info info;
+	struct kt_store_info info;
 
 	fill(f, 2000);
 	put(f, "changed", "then");

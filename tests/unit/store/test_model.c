@@ -3,7 +3,7 @@
 #include "tests/unit/rng.h"
 #include "tests/unit/temp.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -293,7 +293,7 @@ static void open_store(struct fixture *f)
 	if (f->memory)
 		assert_int_equal(kt_open_memory("model", &f->store), 0);
 	else
-		assert_int_equal(kt_open(f->path, KT_CREATE, &f->store), 0);
+		assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &f->store), 0);
 }
 
 static void print_finding(void *arg, uint64_t page, const char *message)

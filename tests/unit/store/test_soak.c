@@ -198,7 +198,7 @@ static void check(struct soak *soak)
 
 static void assert_bounded(struct soak *soak)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 	uint64_t held;
 
 	assert_int_equal(kt_info(soak->store, &info), 0);
@@ -217,7 +217,7 @@ static void assert_bounded(struct soak *soak)
 static void reopen(struct soak *soak)
 {
 	assert_int_equal(kt_close(soak->store), 0);
-	assert_int_equal(kt_open(soak->path, 0, &soak->store), 0);
+	assert_int_equal(kt_open(soak->path, NULL, &soak->store), 0);
 	soak->reopenings++;
 }
 
@@ -269,7 +269,9 @@ static void begin(struct soak *soak, const char *name)
 	for (size_t i = 0; i < VALUE_MAX; i++)
 		bytes[i] = (uint8_t)rng_next(&soak->rng);
 	snprintf(soak->path, sizeof(soak->path), "/tmp/keytree-soak-%d.kt", (int)getpid());
-	assert_int_equal(kt_open(soak->path, KT_CREATE | KT_EXCLUSIVE, &soak->store), 0);
+	assert_int_equal(
+		kt_open(soak->path, KT_OPTIONS(.flags = KT_CREATE | KT_EXCLUSIVE), &soak->store),
+		0);
 }
 
 /* End, after all that only snapshots kept was given up. */
@@ -348,7 +350,7 @@ static void grow(struct soak *soak)
  * @return the share that is held */
 static double balance(struct soak *soak)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 	uint64_t held;
 
 	assert_int_equal(kt_info(soak->store, &info), 0);

@@ -1,7 +1,7 @@
 /* The contract of keytree.h: every call and its errors, on a file and in memory. */
 #include "tests/unit/fixture.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include "store/format.h"
 
@@ -54,7 +54,7 @@ static void assert_value(struct kt_txn *txn, const char *key, const char *expect
 static int try_open(const char *path, unsigned flags)
 {
 	struct kt_store *store = NULL;
-	int err = kt_open(path, flags, &store);
+	int err = kt_open(path, KT_OPTIONS(.flags = flags), &store);
 
 	assert_true((!err) == (store != NULL));
 	if (!err)
@@ -92,7 +92,7 @@ static void opening_writes_nothing(void **state)
 	ssize_t size;
 	int fd;
 
-	assert_int_equal(kt_open(f->temp.path, KT_CREATE, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, KT_OPTIONS(.flags = KT_CREATE), &f->store), 0);
 	begin(f, KT_WRITE);
 	assert_int_equal(put(f->txn, "a", "1"), 0);
 	commit(f);
@@ -127,9 +127,10 @@ static void permissions(void **state)
 
 			if (setuid(65534) != 0)
 				_exit(1);
-			if (kt_open(f->temp.path, 0, &store) != -EACCES)
+			if (kt_open(f->temp.path, NULL, &store) != -EACCES)
 				_exit(2);
-			_exit(kt_open(f->temp.path, KT_READONLY, &store) == (readable ? 0 : -EACCES)
+			_exit(kt_open(f->temp.path, KT_OPTIONS(.flags = KT_READONLY), &store) ==
+						(readable ? 0 : -EACCES)
 					? 0
 					: 3);
 		}
@@ -176,7 +177,7 @@ static void other_formats(void **state)
 		if (cases[i].expected != 0)
 			patch_header(f->temp.path, cases[i].offset, cases[i].normal, cases[i].size);
 	}
-	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &f->txn), -EROFS);
 	begin(f, KT_READ);
 }
@@ -336,7 +337,7 @@ static void missing_keys(void **state)
 {
 	struct fixture *f = *state;
 	struct kt_slice value;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	uint64_t begin_at, end;
 	bool contains = true;
 	size_t got;
@@ -365,7 +366,7 @@ static void limits(void **state)
 	struct fixture *f = *state;
 	static char key[KT_KEY_MAX + 1], blob[KT_ATTR_MAX + 1];
 	struct kt_slice value;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 
 	memset(key, 'k', sizeof(key));
 	begin(f, KT_WRITE);
@@ -414,7 +415,7 @@ static void empty_values(void **state)
 static void what_is_known(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 
 	begin(f, KT_WRITE);
 	assert_int_equal(kt_put_entry(f->txn, "a", 1, "one", 3, "blob", 4, 12345), 0);
@@ -443,7 +444,7 @@ static void moving(void **state)
 	struct kt_txn *nameless;
 	static char large[50000];
 	struct kt_slice value;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 
 	memset(large, 'L', sizeof(large));
 	begin(f, KT_WRITE);
@@ -471,8 +472,8 @@ static void sparse_values(void **state)
 {
 	struct fixture *f = *state;
 	const uint64_t gib = UINT64_C(1) << 30;
-	struct kt_info info;
-	struct kt_stat stat;
+	struct kt_store_info info;
+	struct kt_entry_info stat;
 	uint64_t from, to;
 	char bytes[8192];
 	size_t got;
@@ -557,7 +558,7 @@ static void assert_met_anew(struct fixture *f)
 	struct kt_txn *txn;
 	size_t got;
 
-	assert_int_equal(kt_open(f->temp.path, 0, &other), 0);
+	assert_int_equal(kt_open(f->temp.path, NULL, &other), 0);
 	assert_int_equal(kt_begin(other, KT_READ, &txn), 0);
 	assert_int_equal(kt_read(txn, "a", 1, 0, buf, 8192, &got), 0);
 	assert_int_equal(kt_read(txn, "a", 1, 8192, buf, 4096, &got), -EBADMSG);
@@ -853,7 +854,7 @@ static void changing_trees(void **state)
 static void facts(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info info, later;
+	struct kt_store_info info, later;
 
 	begin(f, KT_WRITE);
 	assert_int_equal(put(f->txn, "abc", "12345"), 0);
@@ -883,7 +884,7 @@ static void nested_keys(void **state)
 {
 	struct fixture *f = *state;
 	static char key[KT_KEY_MAX];
-	struct kt_info info;
+	struct kt_store_info info;
 	uint64_t findings;
 
 	memset(key, 'k', sizeof(key));

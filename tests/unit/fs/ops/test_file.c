@@ -123,7 +123,7 @@ static void test_fsync(void **state)
 {
 	struct world *w = *state;
 	struct fs_file *file;
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(world_create(w, "log", &file), 0);
 	assert_int_equal(fs_write(w->fs, file, 0, "one\n", 4), 0);
@@ -342,7 +342,7 @@ static void test_read_only(void **state)
 static void test_flush(void **state)
 {
 	struct world *w = *state;
-	struct kt_info info;
+	struct kt_store_info info;
 
 	w->options.commit_seconds = 0;
 	world_remount(w);

@@ -252,7 +252,7 @@ static void test_list_weird(void **state)
 
 	for (int round = 0; round < 20; round++) {
 		struct kt_txn *txn;
-		struct kt_info info;
+		struct kt_store_info info;
 		char key[600], path[NAMES_PATH_SIZE];
 
 		for (int i = 0; i < 40; i++) {

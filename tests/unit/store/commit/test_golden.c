@@ -6,7 +6,7 @@
  */
 #include "tests/unit/temp.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,7 +120,7 @@ static int make(const char *path)
 	uint64_t id;
 
 	unlink(path);
-	assert_int_equal(kt_open(path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
 	put_entries(txn);
 	assert_int_equal(kt_new_id(txn, &id), 0);
@@ -188,7 +188,7 @@ static void check_entry(struct kt_txn *txn, unsigned number)
 	const struct entry *entry = &entries[number];
 	struct kt_txn *tree = kt_tree(txn, entry->tree);
 	struct kt_slice found;
-	struct kt_stat st;
+	struct kt_entry_info st;
 
 	key_of(entry, key);
 	fill(value, entry->value_size, number);
@@ -208,7 +208,7 @@ static void check_entry(struct kt_txn *txn, unsigned number)
 static void check_holes(struct kt_txn *txn)
 {
 	char expected[PAGE], block[PAGE];
-	struct kt_stat st;
+	struct kt_entry_info st;
 	size_t got;
 
 	assert_int_equal(kt_stat(txn, "holes", 5, &st), 0);
@@ -229,7 +229,7 @@ static void check_holes(struct kt_txn *txn)
 
 static void check_content(struct kt_store *store)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 	struct kt_txn *txn;
 	uint64_t findings;
 	bool contains;
@@ -259,7 +259,7 @@ static void test_read(void **state)
 	unsigned char *bytes;
 	size_t size;
 
-	assert_int_equal(kt_open(f->path, KT_READONLY, &store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY), &store), 0);
 	check_content(store);
 	assert_int_equal(kt_close(store), 0);
 	read_all(f->path, &bytes, &size);
@@ -276,7 +276,7 @@ static void test_write(void **state)
 	struct kt_txn *txn;
 	uint64_t id, findings;
 
-	assert_int_equal(kt_open(f->path, 0, &store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &store), 0);
 	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
 	assert_int_equal(kt_txn_id(txn), LAST_TXN + 1);
 	assert_int_equal(kt_new_id(txn, &id), 0);
@@ -357,7 +357,7 @@ static void test_digest(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, "\xaa", 1, root + PAGE - 1), 1);
 	close(fd);
-	assert_int_equal(kt_open(f->path, KT_READONLY, &store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY), &store), 0);
 	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
 	assert_int_equal(kt_txn_id(txn), LAST_TXN - 1);
 	assert_int_equal(kt_contains(txn, "user/0002", 9, &contains), 0);

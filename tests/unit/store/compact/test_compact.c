@@ -1,7 +1,7 @@
 /* kt_compact(): the size it reaches, what it leaves alone, and who may go on meanwhile. */
 #include "tests/unit/temp.h"
 #include "tests/unit/rng.h"
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -44,7 +44,7 @@ static int setup(void **state)
 	for (size_t i = 0; i < sizeof(f->bytes); i++)
 		f->bytes[i] = (uint8_t)rng_next(&f->rng);
 	*state = f;
-	return kt_open(f->path, KT_CREATE, &f->store);
+	return kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &f->store);
 }
 
 static int setup_memory(void **state)
@@ -156,7 +156,7 @@ static uint64_t digest(struct kt_txn *txn)
 	for (unsigned tree = KT_ENTRIES; tree <= KT_NAMELESS; tree++) {
 		struct kt_cursor *cursor;
 		struct kt_slice key, value;
-		struct kt_stat stat;
+		struct kt_entry_info stat;
 
 		assert_int_equal(kt_cursor_open(kt_tree(txn, tree), &cursor), 0);
 		while (kt_cursor_next(cursor) == 0) {
@@ -203,7 +203,7 @@ static void assert_sound(struct kt_store *store)
 
 static uint64_t pages(struct kt_store *store)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_info(store, &info), 0);
 	return info.pages;
@@ -230,7 +230,7 @@ static void load_tree(struct kt_txn *from, struct kt_txn *to)
 	assert_int_equal(kt_cursor_open(from, &cursor), 0);
 	while (kt_cursor_next(cursor) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor), value;
-		struct kt_stat stat;
+		struct kt_entry_info stat;
 		bool holes;
 
 		assert_int_equal(kt_cursor_stat(cursor, &stat), 0);
@@ -311,7 +311,7 @@ static void small_values(void **state)
 static void twice(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info first, second;
+	struct kt_store_info first, second;
 
 	age(f, f->store, 2000, 3000, VALUE_MAX);
 	assert_int_equal(kt_compact(f->store, NULL, NULL), 0);
@@ -440,7 +440,7 @@ static void refused(void **state)
 	assert_int_equal(kt_compact(f->store, NULL, NULL), -EDEADLK);
 	kt_abort(txn);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, KT_READONLY, &f->store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY), &f->store), 0);
 	assert_int_equal(kt_compact(f->store, NULL, NULL), -EROFS);
 }
 

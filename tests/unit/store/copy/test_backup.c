@@ -1,5 +1,5 @@
 /* Backups: a copy that is one point in time, whole, and sound. */
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "tests/unit/rng.h"
 #include "tests/unit/fixture.h"
 
@@ -77,7 +77,7 @@ static void put_keys(struct kt_store *store, unsigned from, unsigned to, const c
 
 /* ---- comparing ------------------------------------------------------------------------------- */
 
-static void assert_same_stat(const struct kt_stat *a, const struct kt_stat *b)
+static void assert_same_stat(const struct kt_entry_info *a, const struct kt_entry_info *b)
 {
 	assert_int_equal(a->size, b->size);
 	assert_int_equal(a->stored, b->stored);
@@ -104,7 +104,7 @@ static void assert_same_value(struct kt_cursor *a, struct kt_cursor *b, uint64_t
 static void assert_same_tree(struct kt_txn *a, struct kt_txn *b)
 {
 	struct kt_cursor *in_a, *in_b;
-	struct kt_stat of_a, of_b;
+	struct kt_entry_info of_a, of_b;
 
 	assert_int_equal(kt_cursor_open(a, &in_a), 0);
 	assert_int_equal(kt_cursor_open(b, &in_b), 0);
@@ -153,7 +153,7 @@ static struct kt_store *open_copy(const char *path)
 	struct kt_store *copy;
 	struct kt_txn *txn;
 
-	assert_int_equal(kt_open(path, 0, &copy), 0);
+	assert_int_equal(kt_open(path, NULL, &copy), 0);
 	fixture_assert_sound(copy);
 	assert_int_equal(kt_begin(copy, KT_WRITE, &txn), 0);
 	assert_int_equal(put_text(txn, "written to the copy", "x"), 0);
@@ -196,7 +196,7 @@ static void assert_no_copy(const struct fixture *f)
 static void empty_store(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info of_store, of_copy;
+	struct kt_store_info of_store, of_copy;
 	struct kt_store *copy;
 	struct stat st;
 
@@ -264,7 +264,7 @@ static void copy_of_a_copy(void **state)
 static void free_space(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info of_store, of_copy;
+	struct kt_store_info of_store, of_copy;
 	struct kt_store *copy;
 	struct stat st;
 	struct kt_txn *txn;
@@ -521,13 +521,13 @@ static void beside_another_process(void **state)
 	assert_int_equal(kt_close(f->store), 0);
 	child = fork();
 	if (child == 0) {
-		if (kt_open(f->temp.path, 0, &writer.store) == 0)
+		if (kt_open(f->temp.path, NULL, &writer.store) == 0)
 			keep_writing(&writer);
 		_exit(1);
 	}
-	assert_int_equal(kt_open(f->temp.path, KT_READONLY, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, KT_OPTIONS(.flags = KT_READONLY), &f->store), 0);
 	for (unsigned i = 0; i < 4; i++) {
-		struct kt_info before, info;
+		struct kt_store_info before, info;
 
 		assert_int_equal(kt_info(f->store, &before), 0);
 		do
@@ -622,7 +622,7 @@ static void replacing(void **state)
 static void rot(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info info;
+	struct kt_store_info info;
 	struct kt_txn *txn;
 	unsigned found = 0;
 	int fd;
@@ -752,7 +752,7 @@ static void killed(void **state)
 		pid_t child = fork();
 
 		if (child == 0) {
-			if (kt_open(f->temp.path, KT_READONLY, &f->store) == 0)
+			if (kt_open(f->temp.path, KT_OPTIONS(.flags = KT_READONLY), &f->store) == 0)
 				kt_backup(begin_read(f->store), f->temp.copy, 0, die, &at);
 			_exit(1);
 		}
@@ -760,7 +760,7 @@ static void killed(void **state)
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 		assert_int_equal(stat(f->temp.copy, &st), -1);
 	}
-	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 	fixture_assert_sound(f->store);
 }
 

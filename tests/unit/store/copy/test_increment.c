@@ -1,5 +1,5 @@
 /* Increments: a backup that follows its store, and is never less than whole. */
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "store/tree/cell.h"
 #include "store/copy/increment.h"
 #include "tests/unit/rng.h"
@@ -40,7 +40,7 @@ static int setup(void **state)
 		return -1;
 	snprintf(f->copy_path, sizeof(f->copy_path), "%s/copy.kt", f->temp.dir);
 	snprintf(f->path, sizeof(f->path), "%s/increment", f->temp.dir);
-	return kt_open(f->temp.path, KT_CREATE, &f->store);
+	return kt_open(f->temp.path, KT_OPTIONS(.flags = KT_CREATE), &f->store);
 }
 
 static int teardown(void **state)
@@ -155,12 +155,12 @@ static void back_up(struct fixture *f, const char *name)
 
 	assert_int_equal(kt_backup(txn, f->copy_path, 0, NULL, NULL), 0);
 	kt_abort(txn);
-	assert_int_equal(kt_open(f->copy_path, 0, &f->copy), 0);
+	assert_int_equal(kt_open(f->copy_path, NULL, &f->copy), 0);
 }
 
 static uint64_t commit_of(struct kt_store *store)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_info(store, &info), 0);
 	return info.txn;
@@ -206,7 +206,7 @@ static void assert_same_value(
 static void assert_same_sharing(struct kt_txn *a, struct kt_txn *b, uint64_t of_a, uint64_t of_b)
 {
 	struct kt_cursor *cursor;
-	struct kt_stat in_a, in_b;
+	struct kt_entry_info in_a, in_b;
 
 	assert_int_equal(kt_cursor_open(a, &cursor), 0);
 	while (kt_cursor_next(cursor) == 0) {
@@ -222,7 +222,7 @@ static void assert_same_sharing(struct kt_txn *a, struct kt_txn *b, uint64_t of_
 static void assert_same_tree(struct kt_txn *a, struct kt_txn *b)
 {
 	struct kt_cursor *in_a, *in_b;
-	struct kt_stat of_a, of_b;
+	struct kt_entry_info of_a, of_b;
 
 	assert_int_equal(kt_cursor_open(a, &in_a), 0);
 	assert_int_equal(kt_cursor_open(b, &in_b), 0);
@@ -237,7 +237,7 @@ static void assert_same_tree(struct kt_txn *a, struct kt_txn *b)
 		assert_int_equal(of_a.size, of_b.size);
 		assert_int_equal(of_a.mtime_ns, of_b.mtime_ns);
 		assert_int_equal(of_a.keys, of_b.keys);
-		assert_int_equal(of_a.attr_copied, of_b.attr_copied);
+		assert_int_equal(of_a.flags, of_b.flags);
 		assert_int_equal(of_a.attr.size, of_b.attr.size);
 		if (of_a.attr.size > 0)
 			assert_memory_equal(of_a.attr.data, of_b.attr.data, of_a.attr.size);
@@ -254,7 +254,7 @@ static void assert_same_tree(struct kt_txn *a, struct kt_txn *b)
 static void assert_same(struct kt_store *a, const char *of_a, struct kt_store *b, const char *of_b)
 {
 	struct kt_txn *in_a = point(a, of_a), *in_b = point(b, of_b);
-	struct kt_count count_a, count_b;
+	struct kt_counts count_a, count_b;
 
 	for (unsigned tree = KT_ENTRIES; tree <= KT_DIRECTORIES; tree++) {
 		assert_same_tree(kt_tree(in_a, tree), kt_tree(in_b, tree));
@@ -384,7 +384,7 @@ static void interfere(struct fixture *f)
 		break;
 	case 2:
 		assert_int_equal(kt_close(f->copy), 0);
-		assert_int_equal(kt_open(f->copy_path, 0, &f->copy), 0);
+		assert_int_equal(kt_open(f->copy_path, NULL, &f->copy), 0);
 		break;
 	case 3:
 		put_text(f->copy, "written to the backup", "lost");
@@ -443,7 +443,8 @@ static void histories(void **state)
 		assert_int_equal(kt_close(f->store), 0);
 		assert_int_equal(unlink(f->temp.path), 0);
 		assert_int_equal(unlink(f->copy_path), 0);
-		assert_int_equal(kt_open(f->temp.path, KT_CREATE, &f->store), 0);
+		assert_int_equal(
+			kt_open(f->temp.path, KT_OPTIONS(.flags = KT_CREATE), &f->store), 0);
 	}
 }
 
@@ -965,7 +966,7 @@ static void refused(void **state)
 	close(fd);
 	assert_int_equal(kt_apply(f->copy, -1, 0, NULL, NULL), -EBADF);
 	fd = increment_of(f->store, "one", "two");
-	assert_int_equal(kt_open(f->copy_path, KT_READONLY, &other), 0);
+	assert_int_equal(kt_open(f->copy_path, KT_OPTIONS(.flags = KT_READONLY), &other), 0);
 	assert_int_equal(apply(other, fd, 0), -EROFS);
 	base = begin_read(other);
 	txn = begin_read(f->store);

@@ -1,5 +1,5 @@
 /* Collections, on a file and in memory. */
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "tests/unit/fixture.h"
 
 #include <errno.h>
@@ -104,7 +104,7 @@ static const char *list(struct fixture *f)
 
 static uint64_t count(struct kt_txn *txn)
 {
-	struct kt_count count;
+	struct kt_counts count;
 
 	assert_int_equal(kt_count(txn, &count), 0);
 	return count.entries;
@@ -145,7 +145,7 @@ static void all_calls_on_keys(void **state)
 	struct fixture *f = *state;
 	struct kt_collection *c = open_collection(f, "c", KT_CREATE);
 	struct kt_slice value;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	uint64_t number, begins, ends;
 	char buf[8];
 	size_t got;
@@ -270,7 +270,7 @@ static void empty_ones_persist(void **state)
 	kt_collection_close(open_collection(f, "made", KT_CREATE));
 	if (!f->memory) {
 		assert_int_equal(kt_close(f->store), 0);
-		assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+		assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 	}
 	assert_string_equal(list(f), "implied made ");
 	c = open_collection(f, "made", 0);
@@ -296,7 +296,7 @@ static void make_and_open(void **state)
 {
 	struct fixture *f = *state;
 	struct kt_collection *c = NULL;
-	struct kt_info before, after;
+	struct kt_store_info before, after;
 
 	assert_int_equal(kt_collection_open(f->store, "c", 1, 0, &c), -ENOENT);
 	kt_collection_close(open_collection(f, "c", KT_CREATE | KT_EXCLUSIVE));
@@ -389,7 +389,7 @@ static void clear_and_delete(void **state)
 {
 	struct fixture *f = *state;
 	struct kt_collection *c = open_collection(f, "c", KT_CREATE);
-	struct kt_count sums;
+	struct kt_counts sums;
 	char key[16];
 
 	put_keys(f, (const char *const[]){"c", "c-/a", "c0", NULL});
@@ -455,8 +455,8 @@ static void several_in_one_transaction(void **state)
 	kt_collection_close(b);
 }
 
-static int add_key(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int add_key(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	(void)from;
 	(void)to;
@@ -517,7 +517,7 @@ static void read_only(void **state)
 	put_keys(f, (const char *const[]){"implied/a", NULL});
 	kt_collection_close(open_collection(f, "made", KT_CREATE));
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->temp.path, KT_READONLY, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, KT_OPTIONS(.flags = KT_READONLY), &f->store), 0);
 	kt_collection_close(open_collection(f, "made", KT_CREATE));
 	kt_collection_close(open_collection(f, "implied", KT_CREATE));
 	assert_int_equal(kt_collection_open(f->store, "new", 3, KT_CREATE, &c), -EROFS);

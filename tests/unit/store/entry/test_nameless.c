@@ -1,6 +1,6 @@
 /* Nameless entries: they end with the open store that made them, and with nothing else. */
 #include "tests/unit/fixture.h"
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include "store/entry/nameless.h"
 #include "store/commit/txn.h"
@@ -81,7 +81,7 @@ static void made_and_linked(void **state)
 	struct fixture *f = *state;
 	struct kt_txn *txn = begin(f->store, KT_WRITE);
 	unsigned char key[KT_ID_KEY_SIZE];
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	uint64_t id, other;
 
 	assert_int_equal(kt_put(txn, "k", 1, "old", 3), 0);
@@ -174,7 +174,8 @@ static void die_with_entries(const char *path, size_t count)
 
 	assert_true(child >= 0);
 	if (child == 0) {
-		bool ok = kt_open(path, 0, &store) == 0 && kt_begin(store, KT_WRITE, &txn) == 0 &&
+		bool ok = kt_open(path, NULL, &store) == 0 &&
+			  kt_begin(store, KT_WRITE, &txn) == 0 &&
 			  kt_put(txn, "named", 5, "stays", 5) == 0;
 
 		for (size_t i = 0; ok && i < count; i++) {
@@ -198,11 +199,11 @@ static void dropped_at_open(void **state)
 
 	assert_int_equal(kt_close(f->store), 0);
 	die_with_entries(f->temp.path, 300);
-	assert_int_equal(kt_open(f->temp.path, KT_READONLY, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, KT_OPTIONS(.flags = KT_READONLY), &f->store), 0);
 	assert_nameless(f->store, 300);
 	assert_int_equal(kt_close(f->store), 0);
 
-	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 	assert_nameless(f->store, 0);
 	txn = begin(f->store, KT_READ);
 	assert_value(txn, "named", "stays");
@@ -220,7 +221,7 @@ static void others_stay(void **state)
 
 	assert_int_equal(kt_close(f->store), 0);
 	die_with_entries(f->temp.path, 3);
-	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 	txn = begin(f->store, KT_WRITE);
 	assert_int_equal(kt_nameless_new(txn, &id), 0);
 	owners = (struct kt_txn){.txn = txn->txn, .tree = TREE_OWNERS};
@@ -241,7 +242,7 @@ static void dropped_at_close(void **state)
 {
 	struct fixture *f = *state;
 	struct kt_txn *txn = begin(f->store, KT_WRITE);
-	struct kt_info before, after;
+	struct kt_store_info before, after;
 	uint64_t id;
 
 	assert_int_equal(kt_nameless_new(txn, &id), 0);
@@ -249,11 +250,11 @@ static void dropped_at_close(void **state)
 	assert_int_equal(kt_commit(txn, 0), 0);
 	assert_int_equal(kt_close(f->store), 0);
 
-	assert_int_equal(kt_open(f->temp.path, KT_READONLY, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, KT_OPTIONS(.flags = KT_READONLY), &f->store), 0);
 	assert_nameless(f->store, 0);
 	assert_int_equal(kt_info(f->store, &before), 0);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 	assert_int_equal(kt_info(f->store, &after), 0);
 	assert_int_equal(before.txn, after.txn);
 	assert_null(f->store->space); /* no write transaction was begun */
@@ -273,7 +274,7 @@ static void damaged(void **state)
 	txn->txn->pager.internal = false;
 	assert_int_equal(kt_commit(txn, 0), 0);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 	assert_int_equal(nameless_drop_dead(f->store), -EUCLEAN);
 	txn = begin(f->store, KT_READ);
 	assert_value(txn, "named", "stays");

@@ -124,7 +124,7 @@ static void delete_many(void **state)
 {
 	static char large[100000];
 	struct fixture *f = *state;
-	struct kt_count left;
+	struct kt_counts left;
 	uint64_t count;
 	char key[32];
 

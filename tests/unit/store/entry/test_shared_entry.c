@@ -2,7 +2,7 @@
 #include "tests/unit/rng.h"
 #include "tests/unit/temp.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include "store/entry/shared_entry.h"
 #include "store/commit/txn.h"
@@ -66,7 +66,7 @@ static int setup_file(void **state)
 
 	setup(state);
 	f = *state;
-	return kt_open(f->temp.path, KT_CREATE, &f->store);
+	return kt_open(f->temp.path, KT_OPTIONS(.flags = KT_CREATE), &f->store);
 }
 
 static int setup_memory(void **state)
@@ -140,9 +140,9 @@ static int drop_key(struct kt_txn *txn, const char *key)
 	return kt_delete(txn, key, strlen(key), 0);
 }
 
-static struct kt_stat stat_of(struct kt_txn *txn, const char *key)
+static struct kt_entry_info stat_of(struct kt_txn *txn, const char *key)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 
 	assert_int_equal(kt_stat(txn, key, strlen(key), &stat), 0);
 	return stat;
@@ -170,7 +170,7 @@ static void linked(void **state)
 	struct fixture *f = *state;
 	struct kt_cursor *cursor;
 	struct kt_slice value;
-	struct kt_stat a, c;
+	struct kt_entry_info a, c;
 	uint64_t from, to;
 	bool contains;
 
@@ -256,18 +256,18 @@ static void replaced(void **state)
 	assert_int_equal(stat_of(f->txn, "b").keys, 1);
 	assert_int_equal(stat_of(f->txn, "b").shared, 0);
 	assert_int_equal(stat_of(f->txn, "b").attr.size, 4);
-	assert_true(stat_of(f->txn, "b").attr_copied);
-	assert_false(stat_of(f->txn, "a").attr_copied);
+	assert_true(stat_of(f->txn, "b").flags & KT_ATTR_COPIED);
+	assert_false(stat_of(f->txn, "a").flags & KT_ATTR_COPIED);
 	assert_int_equal(put(f->txn, "b", "again"), 0);
-	assert_true(stat_of(f->txn, "b").attr_copied);
+	assert_true(stat_of(f->txn, "b").flags & KT_ATTR_COPIED);
 	assert_int_equal(kt_set_attr(f->txn, "b", 1, "mine", 4), 0);
-	assert_false(stat_of(f->txn, "b").attr_copied);
+	assert_false(stat_of(f->txn, "b").flags & KT_ATTR_COPIED);
 	assert_int_equal(kt_put_entry(f->txn, "c", 1, "", 0, "x", 1, 1), 0);
-	assert_false(stat_of(f->txn, "c").attr_copied);
+	assert_false(stat_of(f->txn, "c").flags & KT_ATTR_COPIED);
 	assert_int_equal(stat_of(f->txn, "c").attr.size, 1);
 	assert_int_equal(stat_of(f->txn, "a").keys, 1);
 	assert_int_equal(put(f->txn, "a", "alone"), 0); /* nobody else has its blob */
-	assert_false(stat_of(f->txn, "a").attr_copied);
+	assert_false(stat_of(f->txn, "a").flags & KT_ATTR_COPIED);
 	assert_value(f->txn, "a", "alone");
 	commit(f);
 	assert_sound(f);
@@ -278,7 +278,7 @@ static void deleted(void **state)
 {
 	static char large[100000];
 	struct fixture *f = *state;
-	struct kt_info info;
+	struct kt_store_info info;
 
 	memset(large, 'L', sizeof(large));
 	begin(f, KT_WRITE);
@@ -516,7 +516,7 @@ static void write_links(const char *path)
 	struct kt_store *store;
 	struct kt_txn *txn;
 
-	if (kt_open(path, 0, &store) != 0)
+	if (kt_open(path, NULL, &store) != 0)
 		_exit(1);
 	for (unsigned i = 0;; i++) {
 		char key[16];
@@ -677,7 +677,7 @@ static void do_change(struct fixture *f, unsigned key)
 	struct kt_txn *txn = f->txn;
 	const void *name = f->key[key];
 	size_t size = f->key_size[key], at, part;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 
 	if (object == NULL)
 		return;
@@ -796,7 +796,7 @@ static void compare_key(struct fixture *f, struct kt_txn *txn, struct model *mod
 {
 	const struct object *object = object_of(model, key);
 	struct kt_slice value;
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 	int err = kt_stat(txn, f->key[key], f->key_size[key], &stat);
 
 	assert_int_equal(err, object == NULL ? -ENOENT : 0);
@@ -811,9 +811,9 @@ static void compare_key(struct fixture *f, struct kt_txn *txn, struct model *mod
 		assert_memory_equal(stat.attr.data, object->attr, object->attr_size);
 	assert_int_equal(stat.keys, object->keys);
 	assert_true(object->keys == 1 || stat.shared != 0);
-	assert_int_equal(stat.attr_copied, object->copied);
+	assert_int_equal((stat.flags & KT_ATTR_COPIED) != 0, object->copied);
 	for (unsigned other = 0; other < key; other++) { /* the same id: the same object */
-		struct kt_stat other_stat;
+		struct kt_entry_info other_stat;
 
 		if (model->at[other] < 0 || stat.shared == 0)
 			continue;
@@ -825,7 +825,7 @@ static void compare_key(struct fixture *f, struct kt_txn *txn, struct model *mod
 
 static void compare(struct fixture *f, struct kt_txn *txn, struct model *model)
 {
-	struct kt_count count;
+	struct kt_counts count;
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < KEYS; i++) {
@@ -845,8 +845,8 @@ struct differences {
 	bool any;
 };
 
-static int note(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int note(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	struct differences *differences = arg;
 	size_t prefix = strlen(differences->prefix);
@@ -965,7 +965,7 @@ static void random_calls(void **state)
 		if (!f->memory && rng_below(&f->rng, 30) == 0) {
 			assert_int_equal(kt_close(f->store), 0);
 			f->store = NULL;
-			assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+			assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 		}
 	}
 	assert_sound(f);

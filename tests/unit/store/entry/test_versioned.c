@@ -2,7 +2,7 @@
  * on; on a file and in memory. */
 #include "tests/unit/fixture.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 #include "store/format.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ static void commit(struct fixture *f)
 
 static uint64_t version_of(struct kt_txn *txn, const char *key)
 {
-	struct kt_stat stat;
+	struct kt_entry_info stat;
 
 	assert_int_equal(kt_stat(txn, key, strlen(key), &stat), 0);
 	return stat.version;
@@ -162,7 +162,7 @@ static void transact(void **state)
 	struct fixture *f = *state;
 	struct change good = {0}, bad = {.fail_until = 99, .err = -EPROTO};
 	struct change positive = {.fail_until = 99, .err = 3};
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_transact(f->store, make_change, &bad, 0), -EPROTO);
 	assert_int_equal(kt_transact(f->store, make_change, &positive, 0), 3);
@@ -334,7 +334,7 @@ static void log_of_damage(void **state)
 		assert_int_equal(pwrite(fd, "damage", 6, at + 100), 6);
 	close(fd);
 	kt_set_log(note_message, message);
-	assert_int_equal(kt_open(f->temp.path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
 	assert_int_equal(kt_get(begin(f, KT_READ), KT_STR("k"), &value), -EUCLEAN);
 	assert_memory_equal(message, "page ", 5);
 	kt_set_log(NULL, NULL);

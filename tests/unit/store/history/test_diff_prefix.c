@@ -1,7 +1,7 @@
 /* The difference below a prefix, on a file and in memory. */
 #include "tests/unit/fixture.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@ static void put(struct kt_txn *txn, const char *key, const char *value)
 	assert_int_equal(kt_put(txn, key, strlen(key), value, strlen(value)), 0);
 }
 
-static int tell(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int tell(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	char *text = arg;
 
@@ -26,8 +26,8 @@ static int tell(
 	return 0;
 }
 
-static int stop(
-	void *arg, const struct kt_slice *key, const struct kt_stat *from, const struct kt_stat *to)
+static int stop(void *arg, const struct kt_slice *key, const struct kt_entry_info *from,
+	const struct kt_entry_info *to)
 {
 	(void)tell(arg, key, from, to);
 	return 7;

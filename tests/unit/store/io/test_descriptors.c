@@ -62,8 +62,8 @@ static int open_all(const struct temp *temp)
 		if ((call) != 0 || !standard_are_closed())                                         \
 			return __LINE__;                                                           \
 	} while (0)
-	TRY(kt_open(temp->path, KT_CREATE, &store));
-	TRY(kt_open(temp->path, 0, &again));
+	TRY(kt_open(temp->path, KT_OPTIONS(.flags = KT_CREATE), &store));
+	TRY(kt_open(temp->path, NULL, &again));
 	TRY(kt_open_memory("m", &memory));
 	TRY(kt_waiter_open(store, 0, &waiter));
 	TRY(kt_begin(store, KT_WRITE, &txn));

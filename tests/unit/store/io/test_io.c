@@ -62,7 +62,7 @@ static struct io *create(struct fixture *f)
 {
 	struct io *io = NULL;
 
-	assert_int_equal(io_file_create(f->path, fill_hello, "hello", &io), 0);
+	assert_int_equal(io_file_create(f->path, 0600, fill_hello, "hello", &io), 0);
 	return io;
 }
 
@@ -113,7 +113,7 @@ static void test_create_fails(void **state)
 	struct fixture *f = *state;
 	struct io *io = NULL;
 
-	assert_int_equal(io_file_create(f->path, fill_fails, NULL, &io), -ENOSPC);
+	assert_int_equal(io_file_create(f->path, 0600, fill_fails, NULL, &io), -ENOSPC);
 	assert_null(io);
 	assert_int_equal(count_names(f), 0);
 }
@@ -136,9 +136,9 @@ static void test_create_race(void **state)
 	struct io *io = NULL;
 	char buf[5];
 
-	assert_int_equal(io_file_create(f->path, fill_overtaken, f->path, &io), -EEXIST);
+	assert_int_equal(io_file_create(f->path, 0600, fill_overtaken, f->path, &io), -EEXIST);
 	assert_int_equal(count_names(f), 1);
-	assert_int_equal(io_file_create(f->path, fill_hello, "again", &io), -EEXIST);
+	assert_int_equal(io_file_create(f->path, 0600, fill_hello, "again", &io), -EEXIST);
 	assert_int_equal(io_file_open(f->path, true, &io), 0);
 	assert_int_equal(io_read(io, 0, buf, 5), 0);
 	assert_memory_equal(buf, "first", 5);
@@ -154,7 +154,7 @@ static void test_lock(void **state)
 	struct io *one = NULL, *two = NULL;
 	struct io_range by;
 
-	assert_int_equal(io_file_create(f->path, fill_hello, "hello", &one), 0);
+	assert_int_equal(io_file_create(f->path, 0600, fill_hello, "hello", &one), 0);
 	assert_int_equal(io_file_open(f->path, false, &two), 0);
 	assert_false(io_locked(two, &both, &by));
 	assert_int_equal(io_lock(one, IO_EXCLUSIVE, &low, false), 0);
@@ -205,16 +205,16 @@ static void test_create_names(void **state)
 	struct io *io = NULL;
 	char path[PATH_MAX];
 
-	assert_int_equal(io_file_create("", fill_hello, "hello", &io), -ENOENT);
-	assert_int_equal(io_file_create("/", fill_hello, "hello", &io), -EISDIR);
+	assert_int_equal(io_file_create("", 0600, fill_hello, "hello", &io), -ENOENT);
+	assert_int_equal(io_file_create("/", 0600, fill_hello, "hello", &io), -EISDIR);
 	snprintf(path, sizeof(path), "%s/none/a.kt", f->dir);
-	assert_int_equal(io_file_create(path, fill_hello, "hello", &io), -ENOENT);
+	assert_int_equal(io_file_create(path, 0600, fill_hello, "hello", &io), -ENOENT);
 	snprintf(path, sizeof(path), "%s/", f->dir);
-	assert_int_equal(io_file_create(path, fill_hello, "hello", &io), -EISDIR);
+	assert_int_equal(io_file_create(path, 0600, fill_hello, "hello", &io), -EISDIR);
 	snprintf(path, sizeof(path), "%s/%0300d", f->dir, 1);
-	assert_int_equal(io_file_create(path, fill_hello, "hello", &io), -ENAMETOOLONG);
+	assert_int_equal(io_file_create(path, 0600, fill_hello, "hello", &io), -ENAMETOOLONG);
 	assert_int_equal(symlink("nowhere", f->path), 0);
-	assert_int_equal(io_file_create(f->path, fill_hello, "hello", &io), -EEXIST);
+	assert_int_equal(io_file_create(f->path, 0600, fill_hello, "hello", &io), -EEXIST);
 	assert_int_equal(count_names(f), 1);
 }
 

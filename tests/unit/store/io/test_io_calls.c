@@ -193,7 +193,7 @@ static void creation_in_order(void **state)
 	struct kt_store *store;
 
 	calls[0] = '\0';
-	assert_int_equal(kt_open(f->path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	expect_calls("wflf");
 	assert_int_equal(kt_close(store), 0);
 }
@@ -222,18 +222,18 @@ static void creation_under_a_hidden_name(void **state)
 
 	no_tmpfile = true;
 	calls[0] = '\0';
-	assert_int_equal(kt_open(f->path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	expect_calls("wfrf");
 	assert_int_equal(kt_close(store), 0);
 	assert_int_equal(unlink(f->path), 0);
-	assert_int_equal(io_file_create(f->path, fill_fails, NULL, &io), -ENOSPC);
+	assert_int_equal(io_file_create(f->path, 0600, fill_fails, NULL, &io), -ENOSPC);
 	strcat(f->path, "-lock");
 	assert_int_equal(unlink(f->path), 0);
-	assert_int_equal(io_file_replace(f->path, fill_nothing, NULL, &io), 0);
+	assert_int_equal(io_file_replace(f->path, 0600, fill_nothing, NULL, &io), 0);
 	io_close(io);
-	assert_int_equal(io_file_replace(f->path, fill_nothing, NULL, &io), 0);
+	assert_int_equal(io_file_replace(f->path, 0600, fill_nothing, NULL, &io), 0);
 	io_close(io);
-	assert_int_equal(io_file_replace(f->path, fill_fails, NULL, &io), -ENOSPC);
+	assert_int_equal(io_file_replace(f->path, 0600, fill_fails, NULL, &io), -ENOSPC);
 	assert_int_equal(unlink(f->path), 0);
 	assert_int_equal(rmdir(f->dir), 0); /* there is no other name */
 	no_tmpfile = false;
@@ -245,7 +245,7 @@ static void one_sync_for_a_commit(void **state)
 	struct fixture *f = *state;
 	struct kt_store *store;
 
-	assert_int_equal(kt_open(f->path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	put(store, "first", 10);
 	calls[0] = '\0';
 	put(store, "second", 10);
@@ -264,7 +264,7 @@ static void large_values_begin_early(void **state)
 	const char *at;
 	uint64_t findings;
 
-	assert_int_equal(kt_open(f->path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	put(store, "first", 10);
 	for (int i = 0; i < 2; i++) {
 		begin_errno = i == 0 ? 0 : EIO;
@@ -294,7 +294,7 @@ static void calls_in_parts(void **state)
 	uint64_t findings;
 
 	troubled = true;
-	assert_int_equal(kt_open(f->path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	for (int i = 0; i < 20; i++) {
 		char key[20];
 
@@ -302,7 +302,7 @@ static void calls_in_parts(void **state)
 		put(store, key, (size_t)i * 5000);
 	}
 	assert_int_equal(kt_close(store), 0);
-	assert_int_equal(kt_open(f->path, 0, &store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &store), 0);
 	troubled = false;
 	assert_int_equal(kt_check(store, NULL, NULL, &findings), 0);
 	assert_int_equal(findings, 0);
@@ -317,7 +317,7 @@ static void failed_sync(void **state)
 	struct kt_store *store;
 	struct kt_txn *txn;
 
-	assert_int_equal(kt_open(f->path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	put(store, "kept", 10);
 	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
 	assert_int_equal(kt_put(txn, "lost", 4, "x", 1), 0);
@@ -330,7 +330,7 @@ static void failed_sync(void **state)
 	assert_int_equal(kt_flush(store), -EIO);
 	assert_int_equal(kt_close(store), -EIO);
 	assert_string_equal(calls, "");
-	assert_int_equal(kt_open(f->path, 0, &store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &store), 0);
 	put(store, "again", 10);
 	assert_int_equal(kt_close(store), 0);
 }
@@ -344,8 +344,8 @@ static void failed_sync_of_another(void **state)
 	struct kt_txn *txn;
 	struct kt_slice value;
 
-	assert_int_equal(kt_open(f->path, KT_CREATE, &one), 0);
-	assert_int_equal(kt_open(f->path, 0, &two), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &one), 0);
+	assert_int_equal(kt_open(f->path, NULL, &two), 0);
 	put(one, "kept", 10);
 	put(two, "kept too", 10);
 	assert_int_equal(kt_begin(one, KT_WRITE, &txn), 0);
@@ -355,7 +355,7 @@ static void failed_sync_of_another(void **state)
 	sync_errno = 0;
 	assert_int_equal(kt_begin(two, KT_WRITE, &txn), -EIO);
 	assert_int_equal(kt_flush(two), -EIO);
-	assert_int_equal(kt_open(f->path, 0, &three), -EIO);
+	assert_int_equal(kt_open(f->path, NULL, &three), -EIO);
 	assert_int_equal(kt_begin(two, KT_READ, &txn), 0);
 	assert_int_equal(kt_get(txn, "kept too", 8, &value), 0);
 	assert_int_equal(kt_get(txn, "lost", 4, &value), -ENOENT);
@@ -363,7 +363,7 @@ static void failed_sync_of_another(void **state)
 	assert_int_equal(kt_close(one), -EIO);
 	assert_int_equal(kt_begin(two, KT_WRITE, &txn), -EIO);
 	assert_int_equal(kt_close(two), -EIO);
-	assert_int_equal(kt_open(f->path, 0, &three), 0);
+	assert_int_equal(kt_open(f->path, NULL, &three), 0);
 	put(three, "again", 10);
 	assert_int_equal(kt_begin(three, KT_READ, &txn), 0);
 	assert_int_equal(kt_get(txn, "kept too", 8, &value), 0);

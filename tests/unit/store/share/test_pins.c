@@ -44,13 +44,14 @@ static int setup(void **state)
 	if (temp_make(&f->temp) != 0)
 		return -1;
 	snprintf(lock, sizeof(lock), "%s-lock", f->temp.path);
-	assert_int_equal(kt_open(f->temp.path, KT_CREATE, &f->writer), 0);
+	assert_int_equal(kt_open(f->temp.path, KT_OPTIONS(.flags = KT_CREATE), &f->writer), 0);
 	put(f, '0');
 	assert_int_equal(kt_close(f->writer), 0);
 	unlink(lock);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(kt_open(f->temp.path, KT_READONLY, &f->readers[i]), 0);
-	assert_int_equal(kt_open(f->temp.path, 0, &f->writer), 0);
+		assert_int_equal(
+			kt_open(f->temp.path, KT_OPTIONS(.flags = KT_READONLY), &f->readers[i]), 0);
+	assert_int_equal(kt_open(f->temp.path, NULL, &f->writer), 0);
 	return 0;
 }
 

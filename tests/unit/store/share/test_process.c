@@ -5,7 +5,7 @@
  */
 #include "tests/unit/temp.h"
 
-#include "keytree.h"
+#include "keytree_fs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +60,7 @@ static int setup(void **state)
 	f->shared = mmap(NULL, sizeof(*f->shared), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	*state = f;
-	return kt_open(f->path, KT_CREATE, &f->store);
+	return kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &f->store);
 }
 
 static int teardown(void **state)
@@ -170,7 +170,7 @@ static void two_handles(void **state)
 	struct kt_txn *txn, *old, *none;
 
 	assert_int_equal(put_number(f->store, "a", 1, 0), 0);
-	assert_int_equal(kt_open(f->path, 0, &second), 0);
+	assert_int_equal(kt_open(f->path, NULL, &second), 0);
 	assert_int_equal(get_number(second, "a"), 1);
 	assert_int_equal(kt_begin(second, KT_READ, &old), 0);
 	for (uint64_t i = 2; i < 200; i++) {
@@ -198,10 +198,10 @@ static void free_space_is_shared(void **state)
 	static unsigned char value[50000];
 	struct fixture *f = *state;
 	struct kt_store *second;
-	struct kt_info info;
+	struct kt_store_info info;
 	struct kt_txn *txn;
 
-	assert_int_equal(kt_open(f->path, 0, &second), 0);
+	assert_int_equal(kt_open(f->path, NULL, &second), 0);
 	for (int i = 0; i < 300; i++) {
 		struct kt_store *writer = i % 2 == 0 ? f->store : second;
 		char key[8];
@@ -226,13 +226,13 @@ static void free_space_is_shared(void **state)
 static void another_process(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info info;
+	struct kt_store_info info;
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		struct kt_store *store;
 
-		MUST(kt_open(f->path, 0, &store) == 0);
+		MUST(kt_open(f->path, NULL, &store) == 0);
 		for (uint64_t i = 0; i < 100; i++) {
 			MUST(put_number(store, "child", i, 0) == 0);
 			advance(f, (int)(2 * i + 1));
@@ -302,7 +302,7 @@ static pid_t start_reader(struct fixture *f, unsigned flags, uid_t uid)
 		struct kt_txn *txn;
 
 		MUST(uid == 0 || (setgid(uid) == 0 && setuid(uid) == 0));
-		MUST(kt_open(f->path, flags, &store) == 0);
+		MUST(kt_open(f->path, KT_OPTIONS(.flags = flags), &store) == 0);
 		MUST(kt_begin(store, KT_READ | KT_VERIFY, &txn) == 0);
 		MUST(is_whole(txn));
 		advance(f, 1);
@@ -324,7 +324,7 @@ static pid_t start_reader(struct fixture *f, unsigned flags, uid_t uid)
 static void reader_elsewhere(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info info;
+	struct kt_store_info info;
 	uint64_t before;
 	pid_t pid;
 
@@ -348,7 +348,7 @@ static void reader_elsewhere(void **state)
 static void reader_without_permission(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info info;
+	struct kt_store_info info;
 	uint64_t before;
 	pid_t pid;
 
@@ -374,7 +374,7 @@ static void reader_without_permission(void **state)
 	assert_int_equal(unlink(f->lock), 0);
 	advance(f, 0);
 	pid = start_reader(f, KT_READONLY, 65534);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 	churn(f->store, 100);
 	assert_int_equal(put_number(f->store, "after", 7, 0), 0);
 	advance(f, 2);
@@ -403,8 +403,8 @@ static void reader_through_readonly_mount(void **state)
 			advance(f, 3);
 			_exit(0);
 		}
-		MUST(kt_open(f->path, 0, &store) == -EROFS);
-		MUST(kt_open(f->path, KT_READONLY, &store) == 0);
+		MUST(kt_open(f->path, NULL, &store) == -EROFS);
+		MUST(kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY), &store) == 0);
 		MUST(kt_begin(store, KT_READ | KT_VERIFY, &txn) == 0);
 		advance(f, 1);
 		await(f, 2);
@@ -447,7 +447,7 @@ static void process_namespaces(void **state)
 				_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 99);
 			}
 			MUST(getpid() == 1);
-			MUST(kt_open(f->path, 0, &store) == 0);
+			MUST(kt_open(f->path, NULL, &store) == 0);
 			MUST(kt_begin(store, KT_READ, &txn) == 0);
 			for (int n = 0; n < 50; n++)
 				MUST(put_number(store, "n", (uint64_t)n, 0) == 0);
@@ -465,7 +465,7 @@ static void process_namespaces(void **state)
 static void dead_reader(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info info;
+	struct kt_store_info info;
 	uint64_t kept;
 	pid_t pid;
 
@@ -520,7 +520,7 @@ static void dead_writer(void **state)
 			struct kt_store *store;
 			struct kt_txn *txn;
 
-			MUST(kt_open(f->path, 0, &store) == 0);
+			MUST(kt_open(f->path, NULL, &store) == 0);
 			MUST(put_number(store, "child", i, 0) == 0);
 			MUST(kt_begin(store, KT_WRITE, &txn) == 0);
 			MUST(kt_put(txn, "lost", 4, value, sizeof(value)) == 0);
@@ -553,7 +553,7 @@ static void all_dead(void **state)
 			char key[8];
 
 			snprintf(key, sizeof(key), "%d", i);
-			MUST(kt_open(f->path, 0, &store) == 0);
+			MUST(kt_open(f->path, NULL, &store) == 0);
 			for (uint64_t n = 0; n < 50; n++)
 				MUST(put_number(store, key, n, 0) == 0);
 			atomic_fetch_add(&f->shared->turn, 1);
@@ -563,7 +563,7 @@ static void all_dead(void **state)
 	await(f, 3);
 	for (int i = 0; i < 3; i++)
 		kill_child(pids[i]);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(get_number(f->store, (char[]){(char)('0' + i), '\0'}), 49);
 	check(f->store);
@@ -579,7 +579,7 @@ static void fairness(void **state)
 	if (pid == 0) {
 		struct kt_store *store;
 
-		MUST(kt_open(f->path, 0, &store) == 0);
+		MUST(kt_open(f->path, NULL, &store) == 0);
 		for (uint64_t i = 0; !atomic_load(&f->shared->stop); i++) {
 			MUST(put_number(store, "loop", i, 0) == 0);
 			atomic_store(&f->shared->number, i);
@@ -609,7 +609,7 @@ static void forked(void **state)
 	pid_t pid;
 
 	churn(f->store, 8);
-	assert_int_equal(kt_open(f->path, 0, &second), 0);
+	assert_int_equal(kt_open(f->path, NULL, &second), 0);
 	assert_int_equal(kt_begin(second, KT_READ, &reader), 0);
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &writer), 0);
 	assert_int_equal(kt_put_uint(writer, "w", 1, 8, 5), 0);
@@ -630,7 +630,7 @@ static void forked(void **state)
 		kt_abort(reader);
 		MUST(kt_close(f->store) == 0);
 		MUST(kt_close(second) == 0);
-		MUST(kt_open(f->path, 0, &second) == 0);
+		MUST(kt_open(f->path, NULL, &second) == 0);
 		MUST(get_number(second, "w") == UINT64_MAX);
 		MUST(kt_begin(second, KT_WRITE | KT_TRY, &none) == -EAGAIN);
 		MUST(kt_close(second) == 0);
@@ -653,24 +653,26 @@ static void alone(void **state)
 	struct fixture *f = *state;
 	struct kt_store *second;
 
-	assert_int_equal(kt_open(f->path, KT_ALONE, &second), -EBUSY);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_ALONE), &second), -EBUSY);
 	assert_non_null(strstr(kt_strerror(NULL, -EBUSY), "open for writing"));
-	assert_int_equal(kt_open(f->path, KT_READONLY | KT_ALONE, &second), -EBUSY);
+	assert_int_equal(
+		kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY | KT_ALONE), &second), -EBUSY);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, KT_ALONE, &f->store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_ALONE), &f->store), 0);
 	assert_int_equal(put_number(f->store, "a", 1, 0), 0);
-	assert_int_equal(kt_open(f->path, 0, &second), -EBUSY);
+	assert_int_equal(kt_open(f->path, NULL, &second), -EBUSY);
 	assert_non_null(strstr(kt_strerror(NULL, -EBUSY), "keeps it"));
-	assert_int_equal(kt_open(f->path, KT_READONLY, &second), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY), &second), 0);
 	assert_int_equal(get_number(second, "a"), 1);
 	assert_int_equal(kt_close(second), 0);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, KT_READONLY | KT_ALONE, &f->store), 0);
-	assert_int_equal(kt_open(f->path, KT_READONLY | KT_ALONE, &second), 0);
+	assert_int_equal(
+		kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY | KT_ALONE), &f->store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY | KT_ALONE), &second), 0);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), -EBUSY);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), -EBUSY);
 	assert_int_equal(kt_close(second), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 }
 
 /* Two who cannot see each other do not both write: by another name of the file, or with another
@@ -683,23 +685,23 @@ static void other_names(void **state)
 
 	snprintf(other, sizeof(other), "%s/other.kt", f->dir);
 	assert_int_equal(symlink(f->path, other), 0);
-	assert_int_equal(kt_open(other, 0, &second), 0);
+	assert_int_equal(kt_open(other, NULL, &second), 0);
 	assert_int_equal(put_number(second, "a", 3, 0), 0);
 	assert_int_equal(get_number(f->store, "a"), 3);
 	assert_int_equal(kt_close(second), 0);
 	assert_int_equal(unlink(other), 0);
 	assert_int_equal(link(f->path, other), 0);
-	assert_int_equal(kt_open(other, 0, &second), -EBUSY);
+	assert_int_equal(kt_open(other, NULL, &second), -EBUSY);
 	assert_non_null(strstr(kt_strerror(NULL, -EBUSY), "another name"));
 	/* A reader finds its way without a lock file. */
-	assert_int_equal(kt_open(other, KT_READONLY, &second), 0);
+	assert_int_equal(kt_open(other, KT_OPTIONS(.flags = KT_READONLY), &second), 0);
 	assert_int_equal(put_number(f->store, "a", 4, 0), 0);
 	assert_int_equal(get_number(second, "a"), 4);
 	assert_int_equal(kt_close(second), 0);
 	assert_int_equal(unlink(f->lock), 0);
-	assert_int_equal(kt_open(f->path, 0, &second), -EBUSY);
+	assert_int_equal(kt_open(f->path, NULL, &second), -EBUSY);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 }
 
 /* A lock file is made with the mode of the store, and what lies there is not believed. */
@@ -718,19 +720,19 @@ static void lock_file(void **state)
 	fd = open(f->lock, O_WRONLY);
 	assert_int_equal(pwrite(fd, noise, sizeof(noise), 0), sizeof(noise));
 	close(fd);
-	assert_int_equal(kt_open(f->path, KT_READONLY, &f->store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY), &f->store), 0);
 	assert_int_equal(get_number(f->store, "a"), 1);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 	assert_int_equal(get_number(f->store, "a"), 1);
 	assert_int_equal(put_number(f->store, "a", 2, 0), 0);
 	assert_int_equal(kt_close(f->store), 0);
 	assert_int_equal(unlink(f->lock), 0);
 	assert_int_equal(symlink("/etc/passwd", f->lock), 0);
-	assert_true(kt_open(f->path, 0, &f->store) < 0);
+	assert_true(kt_open(f->path, NULL, &f->store) < 0);
 	assert_int_equal(unlink(f->lock), 0);
 	assert_int_equal(chmod(f->path, 0640), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 	assert_int_equal(stat(f->lock, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
 }
@@ -745,10 +747,10 @@ static void foreign_lock(void **state)
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), -1);
 	assert_int_equal(kt_close(f->store), 0);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), -EBUSY);
-	assert_int_equal(kt_open(f->path, KT_READONLY, &f->store), -EBUSY);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), -EBUSY);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY), &f->store), -EBUSY);
 	close(fd);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 }
 
 /* A number names an opening for as long as it lasts. */
@@ -761,7 +763,7 @@ static void openers(void **state)
 	if (pid == 0) {
 		struct kt_store *store;
 
-		MUST(kt_open(f->path, 0, &store) == 0);
+		MUST(kt_open(f->path, NULL, &store) == 0);
 		atomic_store(&f->shared->number, kt_opener_id(store));
 		advance(f, 1);
 		pause();
@@ -788,7 +790,7 @@ static void many_openers(void **state)
 			struct kt_store *stores[6];
 
 			for (int n = 0; n < 6; n++)
-				MUST(kt_open(f->path, 0, &stores[n]) == 0);
+				MUST(kt_open(f->path, NULL, &stores[n]) == 0);
 			MUST(put_number(stores[3], "n", (uint64_t)i, 0) == 0);
 			_exit(0); /* none of them is closed */
 		}
@@ -804,7 +806,7 @@ static void many_openers(void **state)
 static void wait_for_commits(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info info;
+	struct kt_store_info info;
 	uint64_t txn, sum = 0;
 	int64_t begin;
 	pid_t pid;
@@ -821,7 +823,7 @@ static void wait_for_commits(void **state)
 		struct timespec pause = {0, 2000000};
 		struct kt_store *store;
 
-		MUST(kt_open(f->path, 0, &store) == 0);
+		MUST(kt_open(f->path, NULL, &store) == 0);
 		for (uint64_t i = 0; i < 50; i++) {
 			nanosleep(&pause, NULL);
 			MUST(put_number(store, "at", (uint64_t)now_ns(), 0) == 0);
@@ -865,7 +867,7 @@ static void wait_in_poll(void **state)
 			uint64_t txn, before = 0;
 
 			MUST(i == 0 || setuid(65534) == 0);
-			MUST(kt_open(f->path, KT_READONLY, &store) == 0);
+			MUST(kt_open(f->path, KT_OPTIONS(.flags = KT_READONLY), &store) == 0);
 			MUST(kt_waiter_open(store, 0, &waiter) == 0);
 			fd.fd = kt_waiter_fd(waiter);
 			MUST(poll(&fd, 1, 0) == 0);
@@ -901,7 +903,7 @@ static void wait_for_others(void **state)
 	struct pollfd fd = {.events = POLLIN};
 	uint64_t txn;
 
-	assert_int_equal(kt_open(f->path, 0, &second), 0);
+	assert_int_equal(kt_open(f->path, NULL, &second), 0);
 	assert_int_equal(kt_waiter_open(f->store, KT_OTHERS, &waiter), 0);
 	fd.fd = kt_waiter_fd(waiter);
 	for (uint64_t i = 0; i < 20; i++) {
@@ -971,7 +973,7 @@ static void copies(void **state)
 	if (pid == 0) {
 		struct kt_store *store;
 
-		MUST(kt_open(f->path, 0, &store) == 0);
+		MUST(kt_open(f->path, NULL, &store) == 0);
 		for (uint64_t i = 0; !atomic_load(&f->shared->stop); i++) {
 			static unsigned char value[20000];
 			struct kt_txn *txn;
@@ -994,7 +996,7 @@ static void copies(void **state)
 		struct kt_txn *txn;
 
 		copy_file(f->path, copy);
-		if (kt_open(copy, i % 2 == 0 ? KT_READONLY : 0, &store) != 0)
+		if (kt_open(copy, KT_OPTIONS(.flags = i % 2 == 0 ? KT_READONLY : 0), &store) != 0)
 			continue;
 		if (kt_begin(store, KT_READ | KT_VERIFY, &txn) == 0) {
 			uint64_t a = number_in(txn, "a"), z = number_in(txn, "z");

@@ -171,7 +171,7 @@ static void *read_snapshots(void *arg)
 
 	while (!atomic_load(&f->done)) {
 		uint64_t until, id;
-		struct kt_info info;
+		struct kt_store_info info;
 
 		CHECK(f, kt_begin(f->store, KT_READ, &txn) == 0);
 		id = kt_txn_id(txn);
@@ -284,7 +284,7 @@ static void readers_beside_writers_in_a_file(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(kt_open(f->path, KT_CREATE, &f->store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &f->store), 0);
 	run_threads(f);
 }
 
@@ -308,7 +308,7 @@ static void a_crowd_of_readers(void **state)
 	struct fixture *f = *state;
 	struct kt_txn *crowd[CROWD];
 	struct rng rng = {.state = f->seed};
-	struct kt_info info, later;
+	struct kt_store_info info, later;
 	int64_t balance;
 
 	assert_int_equal(kt_open_memory("crowd", &f->store), 0);
@@ -383,7 +383,7 @@ void __wrap_space_commit(struct space *space);
 
 void __wrap_space_commit(struct space *space)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 
 	if (looking != NULL) {
 		CHECK(looking, kt_info(looking->store, &info) == 0);
@@ -402,8 +402,9 @@ static void durable_comes_after_published(void **state)
 	for (int memory = 0; memory < 2; memory++) {
 		struct kt_txn *txn;
 
-		assert_int_equal(memory ? kt_open_memory("order", &f->store)
-					: kt_open(f->path, KT_CREATE, &f->store),
+		assert_int_equal(
+			memory ? kt_open_memory("order", &f->store)
+			       : kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &f->store),
 			0);
 		looking = f;
 		for (int i = 0; i < 4; i++) {
@@ -450,7 +451,7 @@ static void writers_take_turns(void **state)
 	pthread_t thread;
 	int64_t balance;
 
-	assert_int_equal(kt_open(f->path, KT_CREATE, &f->store), 0);
+	assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &f->store), 0);
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &txn), 0);
 	assert_int_equal(put_account(txn, 1, 1), 0);
 	assert_int_equal(pthread_create(&thread, NULL, try_to_write, f), 0);

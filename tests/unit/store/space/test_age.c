@@ -60,7 +60,7 @@ static size_t random_size(struct age *age)
 
 static uint64_t stored_pages(struct age *age)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_info(age->store, &info), 0);
 	return info.pages - info.free_pages - info.pending_pages;
@@ -263,7 +263,9 @@ static void age_at(unsigned fill, double growth_most, double whole_least)
 
 	if (scale.file) {
 		snprintf(age.path, sizeof(age.path), "/tmp/keytree-age-%d.kt", (int)getpid());
-		assert_int_equal(kt_open(age.path, KT_CREATE | KT_EXCLUSIVE, &age.store), 0);
+		assert_int_equal(kt_open(age.path, KT_OPTIONS(.flags = KT_CREATE | KT_EXCLUSIVE),
+					 &age.store),
+			0);
 	} else {
 		assert_int_equal(kt_open_memory("age", &age.store), 0);
 	}

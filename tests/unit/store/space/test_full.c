@@ -42,7 +42,7 @@ static int setup(void **state)
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &f->limit);
 	*state = f;
-	return kt_open(f->path, KT_CREATE, &f->store);
+	return kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &f->store);
 }
 
 static int setup_memory(void **state)
@@ -153,7 +153,7 @@ static void large_values(void **state)
 
 static uint64_t file_bytes(const struct fixture *f)
 {
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_info(f->store, &info), 0);
 	return info.pages * info.page_size;
@@ -163,7 +163,7 @@ static uint64_t file_bytes(const struct fixture *f)
 static void max_size(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info info;
+	struct kt_store_info info;
 
 	assert_int_equal(kt_set_max_size(f->store, (3 << 20) + 100), 0);
 	assert_int_equal(kt_info(f->store, &info), 0);
@@ -218,7 +218,7 @@ static void max_size_passed(void **state)
 static void info_after_opening(void **state)
 {
 	struct fixture *f = *state;
-	struct kt_info before, after;
+	struct kt_store_info before, after;
 
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(put(f, i, 20000), 0);
@@ -229,7 +229,7 @@ static void info_after_opening(void **state)
 	assert_true(before.free_pages + before.pending_pages > 200);
 	assert_true(before.fragmentation > 0.3 && before.fragmentation < 0.6);
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 	assert_int_equal(kt_info(f->store, &after), 0);
 	assert_int_equal(after.free_pages, before.free_pages);
 	assert_int_equal(after.pending_pages, before.pending_pages);
@@ -249,7 +249,7 @@ static void survives_reopening(void **state)
 	while (put(f, keys, 1000) == 0)
 		keys++;
 	assert_int_equal(kt_close(f->store), 0);
-	assert_int_equal(kt_open(f->path, 0, &f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 	assert_sound(f, keys, 1000);
 }
 

@@ -45,7 +45,7 @@ static void make(const char *path)
 	struct kt_txn *txn;
 
 	assert_non_null(piece);
-	assert_int_equal(kt_open(path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	for (size_t at = 0; at < VALUE_SIZE; at += CHUNK) {
 		memset(piece, (int)(at / CHUNK) + 1, CHUNK);
 		assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
@@ -116,7 +116,7 @@ static void random_access(void **state)
 	make(temp->path);
 	if (!drop_cached(temp->path))
 		skip();
-	assert_int_equal(kt_open(temp->path, 0, &store), 0);
+	assert_int_equal(kt_open(temp->path, NULL, &store), 0);
 	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
 	assert_int_equal(kt_read(txn, "large", 5, 0, block, 1, &got), 0);
 	before = count_cached(temp->path);
@@ -154,7 +154,7 @@ static void make_scattered(const char *path)
 	struct kt_txn *txn;
 	char key[16], value[100] = {0};
 
-	assert_int_equal(kt_open(path, KT_CREATE, &store), 0);
+	assert_int_equal(kt_open(path, KT_OPTIONS(.flags = KT_CREATE), &store), 0);
 	for (unsigned i = 0; i < 2 * KEYS; i++) {
 		int size = snprintf(key, sizeof(key), "%08u", i * 7919 % KEYS);
 
@@ -174,7 +174,7 @@ static void list_leaves(const char *path, struct leaves *leaves)
 	struct path at;
 
 	*leaves = (struct leaves){0};
-	assert_int_equal(kt_open(path, 0, &store), 0);
+	assert_int_equal(kt_open(path, NULL, &store), 0);
 	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
 	assert_int_equal(tree_edge(&txn->txn->pager, &txn->txn->trees[txn->tree], false, &at), 0);
 	do {
@@ -211,7 +211,7 @@ static void one_get(void **state)
 	make_scattered(temp->path);
 	if (!make_cold(temp->path))
 		skip();
-	assert_int_equal(kt_open(temp->path, 0, &store), 0);
+	assert_int_equal(kt_open(temp->path, NULL, &store), 0);
 	before = count_cached(temp->path);
 	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
 	assert_int_equal(kt_get(txn, "00012345", 8, &value), 0);
@@ -268,7 +268,7 @@ static void walk_ahead(const struct temp *temp, bool forward)
 	assert_true(half > 200);
 	if (!make_cold(temp->path))
 		skip();
-	assert_int_equal(kt_open(temp->path, 0, &store), 0);
+	assert_int_equal(kt_open(temp->path, NULL, &store), 0);
 	assert_int_equal(kt_begin(store, KT_READ, &txn), 0);
 	assert_int_equal(kt_cursor_open(txn, &cursor), 0);
 	for (size_t i = 0; i < 2; i++)
