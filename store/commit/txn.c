@@ -120,6 +120,7 @@ static int txn_start_write(struct kt_store *store, struct txn *txn)
 	txn->pager.page_count = root->page_count;
 	txn->pager.txn = txn->number;
 	txn->pager.space = store->space;
+	txn->pager.source = &space_source;
 	txn->pager.unsynced = &store->area->unsynced;
 	txn->pager.scratch = store->scratch;
 	txn->pager.snapshot = store->snapshot;

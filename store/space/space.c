@@ -1,4 +1,5 @@
 #include "store/space/space_internal.h"
+#include "store/tree/pager.h"
 
 #include "store/error.h"
 
@@ -456,3 +457,5 @@ int space_each(const struct space *space, space_each_fn *each, void *arg)
 	}
 	return 0;
 }
+
+const struct pager_source space_source = {.alloc = space_alloc, .release = space_release};

@@ -29,6 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct pager_source;
 struct space;
 
 /** What a transaction may reuse; see I2. */
@@ -106,6 +107,9 @@ int space_alloc(struct space *space, uint64_t want, struct run *ret_run);
  *  @param birth  the transaction that wrote them; this one, for pages it took
  *  @return 0; -EUCLEAN they are not in use, outside the file, or born later; -ENOMEM */
 int space_release(struct space *space, struct run run, uint64_t birth);
+
+/** These two as a pager takes them. */
+extern const struct pager_source space_source;
 
 /** Was the page taken by the transaction that is open, and not given back? */
 bool space_is_taken(const struct space *space, uint64_t page);

@@ -4,7 +4,6 @@
 #include "store/io/io.h"
 #include "store/tree/node.h"
 #include "store/tree/overflow.h"
-#include "store/space/space.h"
 #include "store/tree/unsynced.h"
 
 #include <assert.h>
@@ -290,7 +289,7 @@ int pager_free(struct pager *pager, uint64_t ref)
 int pager_alloc(struct pager *pager, uint64_t want, struct run *ret_run)
 {
 	pager->changed = true;
-	return space_alloc(pager->space, want, ret_run);
+	return pager->source->alloc(pager->space, want, ret_run);
 }
 
 void pager_wrote(struct pager *pager, const struct run *run)
@@ -331,7 +330,7 @@ int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t b
 	pager->changed = true;
 	if (birth <= pager->snapshot && !pager->internal)
 		return keep(pager, &run, birth);
-	err = space_release(pager->space, run, birth);
+	err = pager->source->release(pager->space, run, birth);
 	if (!err)
 		unsynced_remove(pager->unsynced, &run);
 	return err;

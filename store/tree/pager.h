@@ -41,6 +41,15 @@ struct dead {
 	uint64_t birth;
 };
 
+/** Where pages of the file come from and where they go: of the free space, which lies above. */
+struct pager_source {
+	/** Take pages. @param want  pages wished @param ret_run  1 to want pages in a row */
+	int (*alloc)(struct space *space, uint64_t want, struct run *ret_run);
+
+	/** Give pages back. @param birth  the transaction that wrote them */
+	int (*release)(struct space *space, struct run run, uint64_t birth);
+};
+
 struct pager {
 	const uint8_t *map;  /* the store's file */
 	uint64_t page_count; /* pages of the file that may be read */
@@ -52,7 +61,8 @@ struct pager {
 	bool alone;   /* pages met now lie among the blocks of values: read each for itself */
 
 	/* Only in a write transaction: */
-	struct space *space; /* NULL in a read transaction */
+	struct space *space;		   /* NULL in a read transaction */
+	const struct pager_source *source; /* the functions of space */
 	struct unsynced *unsynced;
 	uint8_t **dirty; /* pages in memory by index; NULL: index is free */
 	uint32_t dirty_count;
