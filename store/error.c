@@ -7,14 +7,11 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 static _Thread_local struct {
 	int err;
 	char text[256];
 } note;
-
-static _Thread_local char message[4608]; /* a path and a note */
 
 int error_set(int err, const char *format, ...)
 {
@@ -64,48 +61,4 @@ int error_damaged(uint64_t page, const char *reason)
 const char *error_detail(int err)
 {
 	return note.err == err && err != 0 ? note.text : "";
-}
-
-/* Error numbers whose usual text would mislead here. */
-static const char *error_words(int err)
-{
-	switch (err) {
-	case 0:
-		return "success";
-	case -EUCLEAN:
-		return "the store is damaged";
-	case -EBADMSG:
-		return "checksum mismatch";
-	case -EMEDIUMTYPE:
-		return "not a keytree store";
-	case -EBUSY:
-		return "in use";
-	case -ECHILD:
-		return "not usable here";
-	case -ENOTSUP:
-		return "not supported";
-	case -EILSEQ:
-		return "malformed";
-	case -EXDEV:
-		return "of another store";
-	case -ESTALE:
-		return "of another time";
-	case -ENOTEMPTY:
-		return "changes would be lost";
-	default:
-		return strerrordesc_np(-err);
-	}
-}
-
-const char *kt_strerror(const struct kt_store *store, int err)
-{
-	const char *words = error_words(err);
-	const char *detail = error_detail(err);
-	const char *name = store != NULL ? kt_name(store) : "";
-
-	if (words == NULL)
-		words = "unknown error";
-	snprintf(message, sizeof(message), "%s%s%s%s%s", name, *name != '\0' ? ": " : "", words,
-		*detail != '\0' ? ": " : "", detail);
-	return message;
 }

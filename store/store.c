@@ -324,22 +324,6 @@ static void info_limit(struct kt_store *store, struct kt_store_info *info)
 	info->disk_size = info->disk_size < info->max_size ? info->disk_size : info->max_size;
 }
 
-uint64_t kt_opener_id(const struct kt_store *store)
-{
-	return store->opener_id;
-}
-
-bool kt_opener_is_alive(struct kt_store *store, uint64_t id)
-{
-	struct lockarea *area = store->area;
-	uint32_t used = atomic_load(&area->openers_used);
-
-	for (uint32_t i = 0; i < used && i < LOCKAREA_OPENERS; i++)
-		if (atomic_load(&area->openers[i].id) == id)
-			return lockarea_is_alive(store, i);
-	return id == store->opener_id;
-}
-
 int kt_info(struct kt_store *store, struct kt_store_info *info)
 {
 	struct root *root;

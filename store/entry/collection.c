@@ -195,9 +195,9 @@ int kt_collection_delete(struct kt_txn *txn, const void *name, size_t name_size)
 	if (!err && !exists)
 		err = -ENOENT;
 	if (!err)
-		err = kt_clear(&entries);
+		err = kt_delete_range(&entries, NULL, 0, NULL, 0, NULL);
 	if (!err)
-		err = kt_clear(&records);
+		err = kt_delete_range(&records, NULL, 0, NULL, 0, NULL);
 	free(collection);
 	return err;
 }

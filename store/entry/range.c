@@ -1,5 +1,6 @@
 /* All entries of a range, or below a prefix: deleting them, and visiting them. */
 #include "store/entry/entry.h"
+#include "store/error.h"
 #include "store/commit/txn.h"
 
 #include <errno.h>
@@ -12,7 +13,9 @@ static int range_delete(struct kt_txn *txn, struct kt_cursor *cursor, uint64_t *
 
 	while ((err = kt_cursor_next(cursor)) == 0) {
 		err = kt_cursor_delete(cursor);
-		if (err != 0)
+		if (err == -ENOENT)
+			err = error_damaged(0, "keys out of order");
+		if (err)
 			break;
 		count++;
 	}

@@ -53,25 +53,6 @@ static int reclaim_free_cell(void *arg, const struct cell *cell)
 	return err;
 }
 
-/* Of a collection each key is deleted: the sums in the tree's root must be told what goes. */
-static int reclaim_clear_part(struct kt_txn *handle)
-{
-	struct kt_cursor *cursor;
-	int err = kt_cursor_open(handle, &cursor);
-
-	if (err != 0)
-		return err;
-	while (!err && (err = kt_cursor_next(cursor)) == 0) {
-		struct kt_slice key = kt_cursor_key(cursor);
-
-		err = kt_delete(handle, key.data, key.size, 0);
-		if (err == -ENOENT)
-			err = error_damaged(0, "keys out of order");
-	}
-	kt_cursor_close(cursor);
-	return err == -ENOENT ? 0 : err;
-}
-
 /* Drop all of a tree. */
 static int reclaim_drop_tree(struct txn *txn, unsigned number)
 {
@@ -100,8 +81,9 @@ int kt_clear(struct kt_txn *handle)
 		return -EINVAL;
 	if (txn->failed != 0)
 		return txn->failed;
+	/* Of a collection each key is deleted: the sums in the tree's root must be told what goes. */
 	if (handle->prefix_size > 0)
-		return reclaim_clear_part(handle);
+		return kt_delete_range(handle, NULL, 0, NULL, 0, NULL);
 	err = reclaim_drop_tree(txn, handle->tree);
 	if (!err && handle->tree == TREE_ENTRIES) /* no key is left to share anything */
 		err = reclaim_drop_tree(txn, TREE_SHARED);

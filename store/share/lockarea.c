@@ -355,3 +355,21 @@ void lockarea_notify(struct kt_store *store)
 	if (lockarea_has_waiters(store))
 		lockarea_wake(store->area);
 }
+
+/* ---- openers in public ----------------------------------------------------------------------- */
+
+uint64_t kt_opener_id(const struct kt_store *store)
+{
+	return store->opener_id;
+}
+
+bool kt_opener_is_alive(struct kt_store *store, uint64_t id)
+{
+	struct lockarea *area = store->area;
+	uint32_t used = atomic_load(&area->openers_used);
+
+	for (uint32_t i = 0; i < used && i < LOCKAREA_OPENERS; i++)
+		if (atomic_load(&area->openers[i].id) == id)
+			return lockarea_is_alive(store, i);
+	return id == store->opener_id;
+}

@@ -1,0 +1,54 @@
+/* Errors in words: of the number, with the store's name and the note that the thread has of it. */
+#include "store/error.h"
+
+#include "keytree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char message[4608]; /* a path and a note */
+
+/* Error numbers whose usual text would mislead here. */
+static const char *error_words(int err)
+{
+	switch (err) {
+	case 0:
+		return "success";
+	case -EUCLEAN:
+		return "the store is damaged";
+	case -EBADMSG:
+		return "checksum mismatch";
+	case -EMEDIUMTYPE:
+		return "not a keytree store";
+	case -EBUSY:
+		return "in use";
+	case -ECHILD:
+		return "not usable here";
+	case -ENOTSUP:
+		return "not supported";
+	case -EILSEQ:
+		return "malformed";
+	case -EXDEV:
+		return "of another store";
+	case -ESTALE:
+		return "of another time";
+	case -ENOTEMPTY:
+		return "changes would be lost";
+	default:
+		return strerrordesc_np(-err);
+	}
+}
+
+const char *kt_strerror(const struct kt_store *store, int err)
+{
+	const char *words = error_words(err);
+	const char *detail = error_detail(err);
+	const char *name = store != NULL ? kt_name(store) : "";
+
+	if (words == NULL)
+		words = "unknown error";
+	snprintf(message, sizeof(message), "%s%s%s%s%s", name, *name != '\0' ? ": " : "", words,
+		*detail != '\0' ? ": " : "", detail);
+	return message;
+}
