@@ -30,7 +30,7 @@ static int entry_find_place(
 		return 0;
 	if (handle->prefix_size > 0) {
 		memcpy(entry->whole, handle->prefix, handle->prefix_size);
-		memcpy(entry->whole + handle->prefix_size, entry->key, key_size);
+		memmove(entry->whole + handle->prefix_size, entry->key, key_size);
 		entry->key = entry->whole;
 	}
 	return tree_find(&entry->txn->pager, entry->tree, entry->key, entry->key_size, &entry->path,
@@ -92,6 +92,8 @@ int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct e
 		return -ENAMETOOLONG;
 	if (io_forked(txn->store->io))
 		return entry_fail(txn, -ECHILD);
+	if (key_size > 0) /* it may be a view of a page that is about to move */
+		key = memcpy(entry->whole + handle->prefix_size, key, key_size);
 	if (txn->failed == 0 && commit_should_spill(txn))
 		entry_fail(txn, commit_spill(txn));
 	if (txn->failed != 0)
@@ -371,52 +373,70 @@ static int entry_put_value(struct entry *entry, const void *value, size_t size)
 int kt_put(
 	struct kt_txn *txn, const void *key, size_t key_size, const void *value, size_t value_size)
 {
+	struct entry_bytes bytes;
 	struct entry entry;
-	int err = entry_edit_whole(txn, key, key_size, true, &entry);
+	int err = entry_bytes_init(txn, value, value_size, &bytes);
 
-	if (err != 0)
-		return err;
-	entry.cell.mtime_ns = txn->txn->now_ns;
-	return entry_fail(txn->txn, entry_put_value(&entry, value, value_size));
+	if (!err)
+		err = entry_edit_whole(txn, key, key_size, true, &entry);
+	if (!err) {
+		entry.cell.mtime_ns = txn->txn->now_ns;
+		err = entry_fail(txn->txn, entry_put_value(&entry, bytes.data, value_size));
+	}
+	entry_bytes_fini(&bytes);
+	return err;
 }
 
 int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
 	size_t value_size, const void *attr, size_t attr_size, int64_t mtime_ns)
 {
+	struct entry_bytes value_bytes, attr_bytes = {.copy = NULL};
 	struct entry entry;
 	int err;
 
 	if (attr_size > KT_ATTR_MAX)
 		return -E2BIG;
-	err = entry_edit_whole(txn, key, key_size, false, &entry);
-	if (err != 0)
-		return err;
-	entry.cell.mtime_ns = mtime_ns;
-	err = entry_set_attr(&entry, attr, attr_size);
+	err = entry_bytes_init(txn, value, value_size, &value_bytes);
 	if (!err)
-		err = entry_put_value(&entry, value, value_size);
-	return entry_fail(txn->txn, err);
+		err = entry_bytes_init(txn, attr, attr_size, &attr_bytes);
+	if (!err)
+		err = entry_edit_whole(txn, key, key_size, false, &entry);
+	if (!err) {
+		entry.cell.mtime_ns = mtime_ns;
+		err = entry_set_attr(&entry, attr_bytes.data, attr_size);
+		if (!err)
+			err = entry_put_value(&entry, value_bytes.data, value_size);
+		entry_fail(txn->txn, err);
+	}
+	entry_bytes_fini(&attr_bytes);
+	entry_bytes_fini(&value_bytes);
+	return err;
 }
 
 int kt_set_attr(
 	struct kt_txn *txn, const void *key, size_t key_size, const void *attr, size_t attr_size)
 {
+	struct entry_bytes bytes;
 	struct entry entry;
 	int err;
 
 	if (attr_size > KT_ATTR_MAX)
 		return -E2BIG;
-	err = entry_edit_part(txn, key, key_size, &entry);
+	err = entry_bytes_init(txn, attr, attr_size, &bytes);
+	if (!err)
+		err = entry_edit_part(txn, key, key_size, &entry);
 	if (!err && !entry.exists)
-		return -ENOENT;
-	if (err != 0)
-		return err;
-	err = entry_set_attr(&entry, attr, attr_size);
-	if (!err)
-		err = entry_fit(&entry);
-	if (!err)
-		err = entry_store(&entry, entry.cell.value.size);
-	return entry_fail(txn->txn, err);
+		err = -ENOENT;
+	else if (!err) {
+		err = entry_set_attr(&entry, bytes.data, attr_size);
+		if (!err)
+			err = entry_fit(&entry);
+		if (!err)
+			err = entry_store(&entry, entry.cell.value.size);
+		entry_fail(txn->txn, err);
+	}
+	entry_bytes_fini(&bytes);
+	return err;
 }
 
 int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size)
@@ -458,22 +478,27 @@ int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned fla
 int kt_write(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset,
 	const void *data, size_t size)
 {
+	struct entry_bytes bytes;
 	struct entry entry;
 	uint64_t old_size;
 	int err;
 
 	if (offset > INT64_MAX || size > INT64_MAX - offset)
 		return -EFBIG;
-	err = entry_edit_part(txn, key, key_size, &entry);
-	if (err != 0)
-		return err;
-	old_size = entry.cell.value.size;
-	entry.cell.mtime_ns = txn->txn->now_ns;
-	err = value_write(&txn->txn->pager, &entry.cell.value, offset, data, size,
-		entry_inline_room(&entry), &entry.buffer);
+	err = entry_bytes_init(txn, data, size, &bytes);
 	if (!err)
-		err = entry_store(&entry, old_size);
-	return entry_fail(txn->txn, err);
+		err = entry_edit_part(txn, key, key_size, &entry);
+	if (!err) {
+		old_size = entry.cell.value.size;
+		entry.cell.mtime_ns = txn->txn->now_ns;
+		err = value_write(&txn->txn->pager, &entry.cell.value, offset, bytes.data, size,
+			entry_inline_room(&entry), &entry.buffer);
+		if (!err)
+			err = entry_store(&entry, old_size);
+		entry_fail(txn->txn, err);
+	}
+	entry_bytes_fini(&bytes);
+	return err;
 }
 
 int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t size)

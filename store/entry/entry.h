@@ -21,6 +21,23 @@ struct entry {
 	uint8_t whole[KT_KEY_MAX]; /* the key, if it had to be put together */
 };
 
+/** Bytes of a caller that a change uses. They may be a view of the same transaction: the change then
+ *  moves, frees or writes over the page that they are in. */
+struct entry_bytes {
+	const void *data; /* the caller's bytes, or the copy */
+	void *copy;	  /* of a value in the file; NULL: none was made */
+	uint8_t small[INLINE_MAX];
+};
+
+/** Keep bytes that a change must not lose. To be called before the change begins.
+ *  @param data       borrowed, until the change has ended if they are no view
+ *  @param ret_bytes  end with entry_bytes_fini()
+ *  @return 0; -ENOMEM */
+int entry_bytes_init(
+	const struct kt_txn *txn, const void *data, size_t size, struct entry_bytes *ret_bytes);
+
+void entry_bytes_fini(struct entry_bytes *bytes);
+
 /** Is a key too long for a tree, or collection? */
 bool entry_is_too_long(const struct kt_txn *handle, size_t key_size);
 

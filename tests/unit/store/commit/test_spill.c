@@ -114,6 +114,102 @@ static void given_up(void **state)
 	assert_all(f->txn, 0);
 }
 
+/* Halve a value where it stands. */
+static int halve(void *arg, const struct kt_slice *old, struct kt_slice *ret_new)
+{
+	(void)arg;
+	*ret_new = (struct kt_slice){old->data, old->size / 2};
+	return KT_REPLACE;
+}
+
+/* The content of an entry of test views(). */
+static void fill(uint8_t *bytes, size_t size, unsigned i)
+{
+	for (size_t n = 0; n < size; n++)
+		bytes[n] = (uint8_t)(i * 7 + n);
+}
+
+/* A change takes views of the same transaction: the old value, another entry's value as value,
+ * attribute or part, and a value as key; the pages they are in move and go to the file meanwhile. */
+static void views(void **state)
+{
+	enum { COUNT = 6000, SIZE = 900 };
+	struct fixture *f = *state;
+	uint8_t bytes[SIZE], name[16];
+	struct kt_entry_info info;
+	struct kt_slice value;
+
+	f->store->spill_pages = PAGES;
+	begin(f, KT_WRITE);
+	for (unsigned i = 0; i < COUNT; i++) {
+		uint32_t key = __builtin_bswap32(i), copy = __builtin_bswap32(i | 1U << 31);
+
+		fill(bytes, SIZE, i);
+		assert_int_equal(kt_put(f->txn, &key, 4, bytes, SIZE), 0);
+		assert_int_equal(kt_update(f->txn, &key, 4, halve, NULL), 0);
+		assert_int_equal(kt_get(f->txn, &key, 4, &value), 0);
+		assert_int_equal(kt_put(f->txn, &copy, 4, value.data, value.size), 0);
+		assert_int_equal(kt_get(f->txn, &key, 4, &value), 0);
+		assert_int_equal(kt_set_attr(f->txn, &copy, 4, value.data, 100), 0);
+		assert_int_equal(kt_get(f->txn, &key, 4, &value), 0);
+		assert_int_equal(kt_write(f->txn, &key, 4, value.size, value.data, 10), 0);
+		assert_int_equal(kt_get(f->txn, &key, 4, &value), 0);
+		assert_int_equal(kt_put(f->txn, value.data, 16, value.data, 16), 0);
+	}
+	assert_int_equal(kt_commit(f->txn, KT_FLUSH), 0);
+	begin(f, KT_READ);
+	for (unsigned i = 0; i < COUNT; i++) {
+		uint32_t key = __builtin_bswap32(i), copy = __builtin_bswap32(i | 1U << 31);
+
+		fill(bytes, SIZE, i);
+		assert_int_equal(kt_get(f->txn, &key, 4, &value), 0);
+		assert_int_equal(value.size, SIZE / 2 + 10);
+		assert_memory_equal(value.data, bytes, SIZE / 2);
+		assert_memory_equal((const uint8_t *)value.data + SIZE / 2, bytes, 10);
+		assert_int_equal(kt_get(f->txn, &copy, 4, &value), 0);
+		assert_int_equal(value.size, SIZE / 2);
+		assert_memory_equal(value.data, bytes, SIZE / 2);
+		assert_int_equal(kt_stat(f->txn, &copy, 4, &info), 0);
+		assert_int_equal(info.attr.size, 100);
+		assert_memory_equal(info.attr.data, bytes, 100);
+		memcpy(name, bytes, sizeof(name));
+		assert_int_equal(kt_get(f->txn, name, sizeof(name), &value), 0);
+		assert_int_equal(value.size, sizeof(name));
+		assert_memory_equal(value.data, name, sizeof(name));
+	}
+	assert_sound(f);
+}
+
+/* The same of values that lie in the file: the pages of the old ones are used again at once. */
+static void large_views(void **state)
+{
+	enum { COUNT = 200, SIZE = 100000 };
+	struct fixture *f = *state;
+	uint8_t *bytes = malloc(SIZE);
+	struct kt_slice value;
+
+	assert_non_null(bytes);
+	begin(f, KT_WRITE);
+	fill(bytes, SIZE, 1);
+	assert_int_equal(kt_put(f->txn, "a", 1, bytes, SIZE), 0);
+	for (unsigned i = 0; i < COUNT; i++) {
+		assert_int_equal(kt_get(f->txn, "a", 1, &value), 0);
+		assert_int_equal(kt_put(f->txn, "a", 1, value.data, SIZE), 0);
+		assert_int_equal(kt_get(f->txn, "a", 1, &value), 0);
+		assert_int_equal(kt_write(f->txn, "a", 1, 4096, value.data, 8192), 0);
+		assert_int_equal(kt_get(f->txn, "a", 1, &value), 0);
+		assert_memory_equal(value.data, bytes, 4096);
+		assert_memory_equal((const uint8_t *)value.data + 4096, bytes, 8192);
+		assert_memory_equal(
+			(const uint8_t *)value.data + 12288, bytes + 12288, SIZE - 12288);
+		assert_int_equal(kt_write(f->txn, "a", 1, 4096, bytes + 4096, 8192), 0);
+	}
+	assert_int_equal(kt_commit(f->txn, KT_FLUSH), 0);
+	f->txn = NULL;
+	free(bytes);
+	assert_sound(f);
+}
+
 /* How much it may have follows the machine. */
 static void limit(void **state)
 {
@@ -130,6 +226,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_BOTH(bounded),
 		FIXTURE_BOTH(given_up),
+		FIXTURE_BOTH(views),
+		FIXTURE_BOTH(large_views),
 		FIXTURE_FILE(limit),
 	};
 
