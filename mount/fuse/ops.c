@@ -1,8 +1,12 @@
 /* Features, names and attributes. */
 #include "mount/fuse/ops_reply.h"
 
+#include "keytree.h"
+
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <syslog.h>
 
 /* ---- agreement on features ---- */
 
@@ -43,6 +47,22 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 }
 
 /* ---- replies ---- */
+
+/* Lines about damage that one mount writes to the log: whoever reads a damaged file again and again
+ * must not fill it. */
+#define OPS_DAMAGE_LINES 32
+
+void ops_reply(fuse_req_t req, int err)
+{
+	static _Atomic unsigned lines;
+
+	if (err == -EUCLEAN || err == -EBADMSG) {
+		if (atomic_fetch_add(&lines, 1) < OPS_DAMAGE_LINES)
+			syslog(LOG_ERR, "a request fails: %s", kt_strerror(NULL, err));
+		err = -EIO;
+	}
+	fuse_reply_err(req, -err);
+}
 
 struct fuse_entry_param ops_entry(const struct snapdir_node *in, const struct fs_entry *entry)
 {

@@ -30,11 +30,10 @@ static inline struct snapdir_node ops_at(fuse_req_t req, fuse_ino_t number)
 	return at;
 }
 
-/** Answer with success or an error. @param err  0 or -errno */
-static inline void ops_reply(fuse_req_t req, int err)
-{
-	fuse_reply_err(req, -err);
-}
+/** Answer with success or an error. Damage of the store is EIO, as a local file system has it, and is
+ *  written to the system's log.
+ *  @param err  0 or -errno */
+void ops_reply(fuse_req_t req, int err);
 
 /** What the kernel is told of an entry that it asked for. @param in  a node of the same file system
  */
