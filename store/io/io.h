@@ -18,6 +18,9 @@
 
 struct io;
 
+/** The first eight bytes of shared memory that is in use, or was; see io_area(). */
+#define IO_AREA_MAGIC UINT64_C(0x31306b636f6c746b)
+
 /** Kinds of locks. */
 enum io_lock {
 	IO_UNLOCKED,

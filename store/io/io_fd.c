@@ -83,26 +83,35 @@ void io_fd_close(struct io *io)
 	free(file);
 }
 
-int io_fd_read(struct io *io, uint64_t offset, void *buf, size_t size)
+int io_fd_read_part(int fd, uint64_t offset, void *buf, size_t size)
 {
-	const struct io_fd *file = (const struct io_fd *)io;
 	char *at = buf;
 
 	while (size > 0) {
-		ssize_t n = pread(file->fd, at, size, (off_t)offset);
+		ssize_t n = pread(fd, at, size, (off_t)offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
 		if (n == 0)
-			return error_damaged(
-				offset / PAGE_SIZE, "it lies beyond the end of the file");
+			return -ENODATA;
 		at += n;
 		offset += (uint64_t)n;
 		size -= (size_t)n;
 	}
 	return 0;
+}
+
+int io_fd_read(struct io *io, uint64_t offset, void *buf, size_t size)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+	int err = io_fd_read_part(file->fd, offset, buf, size);
+
+	if (err == -ENODATA)
+		return error_damaged(
+			(offset + size - 1) / PAGE_SIZE, "it lies beyond the end of the file");
+	return err;
 }
 
 int io_fd_write_part(int fd, uint64_t offset, const char *at, size_t size)

@@ -27,6 +27,9 @@ struct io_fd {
  *  @return 0; -ENOMEM */
 int io_fd_new(int fd, const struct io_ops *ops, bool durable, bool readonly, struct io **ret_io);
 
+/** Read all of a part through a descriptor. @return 0; -ENODATA the file ends before; an errno */
+int io_fd_read_part(int fd, uint64_t offset, void *buf, size_t size);
+
 /** Write all of some bytes to a descriptor. */
 int io_fd_write_part(int fd, uint64_t offset, const char *at, size_t size);
 

@@ -109,16 +109,32 @@ static int create_area(const char *path, const struct stat *store, int *ret_fd)
 	return 0;
 }
 
-/* In a directory that everybody may write, somebody may have put a lock file of his own there. */
+/* In a directory that everybody may write, another user may have put a file or a hard link there. */
 static int check_area(int fd, const struct stat *store, struct stat *ret_st)
 {
+	uint64_t magic = 0;
+	bool shared;
+	int err;
+
 	if (fstat(fd, ret_st) < 0)
 		return -errno;
 	if (!S_ISREG(ret_st->st_mode))
 		return error_set(-EACCES, "its lock file is not a regular file");
+	if (ret_st->st_nlink != 1)
+		return error_set(-EACCES, "its lock file has another name, or none any more");
+	shared = (store->st_mode & 02) != 0 ||
+		 ((store->st_mode & 020) != 0 && ret_st->st_gid == store->st_gid);
 	if (ret_st->st_uid != store->st_uid && ret_st->st_uid != 0 && ret_st->st_uid != geteuid() &&
-		(store->st_mode & 022) == 0)
-		return error_set(-EACCES, "its lock file belongs to somebody else");
+		!shared)
+		return error_set(-EACCES, "its lock file belongs to another user");
+	/* It is filled with zeros before it is used, so it must not be somebody's document. */
+	if (ret_st->st_size == 0)
+		return 0;
+	err = io_fd_read_part(fd, 0, &magic, sizeof(magic));
+	if (err && err != -ENODATA)
+		return err;
+	if (err || (magic != 0 && magic != IO_AREA_MAGIC))
+		return error_set(-EACCES, "what has the name of its lock file is another file");
 	return 0;
 }
 

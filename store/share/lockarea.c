@@ -229,7 +229,7 @@ static int lockarea_reap_all(struct kt_store *store)
 
 	if (err != 0)
 		return err;
-	for (uint32_t index = 0; index < used; index++)
+	for (uint32_t index = 0; index < used && index < LOCKAREA_OPENERS; index++)
 		if (!lockarea_is_alive(store, index))
 			lockarea_reap(store, index);
 	return io_lock(store->io, IO_UNLOCKED, &write, false);

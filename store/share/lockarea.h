@@ -145,7 +145,7 @@ struct lockarea {
 	alignas(PAGE_SIZE) struct pin_block blocks[LOCKAREA_BLOCKS];
 };
 
-#define LOCKAREA_READY UINT64_C(0x31306b636f6c746b)
+#define LOCKAREA_READY IO_AREA_MAGIC
 
 _Static_assert(sizeof(struct pin_block) == PAGE_SIZE, "a block of pins is a page");
 

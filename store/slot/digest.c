@@ -53,10 +53,18 @@ bool digest_make(const struct unsynced *unsynced, const uint8_t *map, uint64_t t
 	slot->run_count = 0;
 	if (unsynced->overflow)
 		return false;
-	for (size_t i = 0; i < UNSYNCED_CAPACITY && unsynced->count > 0; i++)
-		if (unsynced->pages[i].page != 0 &&
-			!digest_is_gone(&unsynced->pages[i], map, tail_seq))
-			live[count++] = unsynced->pages[i];
+	for (size_t i = 0; i < UNSYNCED_CAPACITY && unsynced->count > 0; i++) {
+		/* The list is shared memory: an element is looked at once, and not believed. */
+		struct unsynced_page page =
+			*(const volatile struct unsynced_page *)&unsynced->pages[i];
+
+		if (page.page == 0 || (page.page & UNSYNCED_GONE))
+			continue;
+		if (ref_page(page.page) >= slot->page_count || count == UNSYNCED_MAX + 1)
+			return false;
+		if (!digest_is_gone(&page, map, tail_seq))
+			live[count++] = page;
+	}
 	qsort(live, count, sizeof(live[0]), digest_compare);
 	for (size_t i = 0; i < count; i++) {
 		sums[i] = live[i].sum;

@@ -10,14 +10,17 @@ void unsynced_clear(struct unsynced *unsynced)
 	unsynced->count = 0;
 }
 
-/* Find the element of a page, or the empty one where it belongs. */
+/* Find the element of a page, or the empty one where it belongs.
+ * @return NULL: there is none, which only a process that writes nonsense into the lock area can bring
+ *         about */
 static struct unsynced_page *unsynced_find(struct unsynced *unsynced, uint64_t number)
 {
 	size_t at = (size_t)(number * UINT64_C(0x9E3779B97F4A7C15) >> 32) % UNSYNCED_CAPACITY;
 
-	while (unsynced->pages[at].page != 0 && ref_page(unsynced->pages[at].page) != number)
-		at = (at + 1) % UNSYNCED_CAPACITY;
-	return &unsynced->pages[at];
+	for (size_t i = 0; i < UNSYNCED_CAPACITY; i++, at = (at + 1) % UNSYNCED_CAPACITY)
+		if (unsynced->pages[at].page == 0 || ref_page(unsynced->pages[at].page) == number)
+			return &unsynced->pages[at];
+	return NULL;
 }
 
 void unsynced_add(struct unsynced *unsynced, uint64_t number, bool block, uint64_t sum)
@@ -27,7 +30,7 @@ void unsynced_add(struct unsynced *unsynced, uint64_t number, bool block, uint64
 	if (unsynced->overflow)
 		return;
 	page = unsynced_find(unsynced, number);
-	if (page->page == 0 && unsynced->count++ == UNSYNCED_MAX) {
+	if (page == NULL || (page->page == 0 && unsynced->count++ >= UNSYNCED_MAX)) {
 		unsynced->overflow = true;
 		return;
 	}
@@ -51,7 +54,9 @@ void unsynced_remove(struct unsynced *unsynced, const struct run *run)
 	for (uint64_t i = 0; i < run->count; i++) {
 		struct unsynced_page *page = unsynced_find(unsynced, run->start + i);
 
-		if (page->page != 0)
+		if (page == NULL)
+			unsynced->overflow = true;
+		else if (page->page != 0)
 			page->page |= UNSYNCED_GONE;
 	}
 }
