@@ -10,7 +10,8 @@
 
 static _Thread_local struct {
 	int err;
-	char text[256];
+	const char *words; /* instead of the usual ones of err; NULL: those */
+	char text[256];	   /* the detail, or the memory of words */
 } note;
 
 int error_set(int err, const char *format, ...)
@@ -21,7 +22,35 @@ int error_set(int err, const char *format, ...)
 	vsnprintf(note.text, sizeof(note.text), format, args);
 	va_end(args);
 	note.err = err;
+	note.words = NULL;
 	return err;
+}
+
+int error_say(int err, const char *words)
+{
+	note.err = err;
+	note.words = words;
+	note.text[0] = '\0';
+	return err;
+}
+
+int error_key_too_long(size_t size)
+{
+	error_set(-ENAMETOOLONG, "key too long (%zu bytes, at most %d)", size, KT_KEY_MAX);
+	note.words = note.text;
+	return -ENAMETOOLONG;
+}
+
+void error_clear(void)
+{
+	note.err = 0;
+}
+
+int error_unknown_flags(unsigned flags, unsigned known)
+{
+	if ((flags & ~known) == 0)
+		return 0;
+	return error_set(-EINVAL, "unknown flags 0x%x", flags & ~known);
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */
@@ -60,5 +89,10 @@ int error_damaged(uint64_t page, const char *reason)
 
 const char *error_detail(int err)
 {
-	return note.err == err && err != 0 ? note.text : "";
+	return note.err == err && err != 0 && note.words == NULL ? note.text : "";
+}
+
+const char *error_said(int err)
+{
+	return note.err == err && err != 0 ? note.words : NULL;
 }

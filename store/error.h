@@ -6,6 +6,7 @@
 #ifndef STORE_ERROR_H
 #define STORE_ERROR_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /** Note why an error happened, for kt_strerror() in this thread.
@@ -20,8 +21,26 @@ int error_set(int err, const char *format, ...) __attribute__((format(printf, 2,
  *  @return -EUCLEAN */
 int error_damaged(uint64_t page, const char *reason);
 
+/** Note words that say an error better than its usual ones: "no such key".
+ *  @param words  a string literal; costs no more than storing it
+ *  @return err */
+int error_say(int err, const char *words);
+
+/** Note that a key is too long. @return -ENAMETOOLONG */
+int error_key_too_long(size_t size);
+
+/** Forget the note: a call that can fail without a note begins. */
+void error_clear(void);
+
+/** Refuse flags that a call does not know.
+ *  @return 0; -EINVAL, noted */
+int error_unknown_flags(unsigned flags, unsigned known);
+
 /** The note that belongs to an error, or "" if there is none. Valid until the thread's next note.
  */
 const char *error_detail(int err);
+
+/** The words noted for an error by error_say() and the like; NULL: it has its usual ones. */
+const char *error_said(int err);
 
 #endif

@@ -24,6 +24,7 @@
  * and a function that changes something also
  *     -ENOSPC, -EDQUOT, -EFBIG  no room on the disk; nothing that was committed is lost
  *     -EROFS    the store or the transaction is read-only
+ * Unknown flags are -EINVAL for every call.
  * After such a failure inside a write transaction that transaction can only be aborted: kt_commit()
  * then aborts it and returns the error.
  *
@@ -58,6 +59,12 @@
 extern "C" {
 #endif
 
+/** Version of this header; kt_version() is that of the library. */
+#define KT_VERSION_MAJOR 0
+#define KT_VERSION_MINOR 2
+#define KT_VERSION_PATCH 0
+#define KT_VERSION "0.2.0"
+
 #if defined(__GNUC__)
 #define KT_API __attribute__((visibility("default")))
 #else
@@ -73,7 +80,9 @@ extern "C" {
 /** An open store. */
 struct kt_store;
 
-/** A transaction; or, from kt_tree(), one tree of it; or a collection in it. */
+/** A transaction, or a view of one: the collection that kt_collection_view() returns. All calls
+ *  that read or change entries take both. Only the transaction itself can be ended, once: of a view
+ *  kt_commit() and kt_abort() return -EINVAL and do nothing. A view ends with its transaction. */
 struct kt_txn;
 
 /** A position in the sorted entries of one tree of one transaction. */
@@ -182,6 +191,9 @@ struct kt_store_info {
 
 /* ---- stores ---------------------------------------------------------------------------------- */
 
+/** Version of the library, as KT_VERSION was when it was built. */
+KT_API const char *kt_version(void);
+
 /** Open a store file. A new one is created with mode 0600, complete or not at all. Beside it lies a
  *  lock file, PATH-lock, which is made if need be, unless it is opened for reading only.
  *  @param path     path of the file; borrowed
@@ -235,8 +247,15 @@ KT_API void kt_set_log(kt_log_fn *log, void *arg);
  *          until all have closed it */
 KT_API int kt_flush(struct kt_store *store);
 
-/** Facts about the store now. @return 0 or an error */
-KT_API int kt_info(struct kt_store *store, struct kt_store_info *ret_info);
+/** kt_info() into a struct of info_size bytes. @return 0 or an error */
+KT_API int kt_info_sized(struct kt_store *store, struct kt_store_info *ret_info, size_t info_size);
+
+/** Facts about the store now. Later versions may append members to the struct: a program gets those
+ *  that it was compiled with. @return 0 or an error */
+static inline int kt_info(struct kt_store *store, struct kt_store_info *ret_info)
+{
+	return kt_info_sized(store, ret_info, sizeof(*ret_info));
+}
 
 /** Limit the size of the file: what would make it larger fails with -ENOSPC. Nothing is lost then,
  * and entries can still be deleted: 16 pages of the limit are set aside for that; a file that is
@@ -346,15 +365,20 @@ KT_API int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_
 
 /** End a transaction and make its changes visible to all at once. One that changed nothing
  *  leaves no trace.
- *  @param txn    taken in every case; a read transaction is just ended
+ *  @param txn    taken in every case but one, a view; a read transaction is just ended
  *  @param flags  enum kt_commit_flag, combined
- *  @return 0; else nothing of the transaction has happened. After a failed flush the store takes
+ *  @return 0; -EINVAL it is a view of a transaction, which goes on; else the transaction has ended
+ *          without any change. After a failed flush the store takes
  *          no more writes (see kt_flush()) */
 KT_API int kt_commit(struct kt_txn *txn, unsigned flags);
 
 /** End a transaction and drop its changes.
- *  @param txn  taken; NULL is allowed */
-KT_API void kt_abort(struct kt_txn *txn);
+ *  @param txn  taken; NULL is allowed
+ *  @return 0; -EINVAL it is a view of a transaction, and nothing has ended */
+KT_API int kt_abort(struct kt_txn *txn);
+
+/** The store of a transaction: kt_strerror(kt_txn_store(txn), err). */
+KT_API struct kt_store *kt_txn_store(const struct kt_txn *txn);
 
 /** Most attempts of one kt_transact(). */
 #define KT_TRANSACT_TRIES 10
@@ -621,9 +645,17 @@ KT_API int kt_get_copy(struct kt_txn *txn, const void *key, size_t key_size, voi
 /** Is there such a key? @return 0 or an error */
 KT_API int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_contains);
 
+/** What is known of a key's entry, as much as fits a struct of info_size bytes. Programs call
+ *  kt_stat(). @return 0; -ENOENT no such key */
+KT_API int kt_stat_sized(struct kt_txn *txn, const void *key, size_t key_size,
+	struct kt_entry_info *ret_info, size_t info_size);
+
 /** What is known of a key's entry. @return 0; -ENOENT no such key */
-KT_API int kt_stat(
-	struct kt_txn *txn, const void *key, size_t key_size, struct kt_entry_info *ret_stat);
+static inline int kt_stat(
+	struct kt_txn *txn, const void *key, size_t key_size, struct kt_entry_info *ret_info)
+{
+	return kt_stat_sized(txn, key, key_size, ret_info, sizeof(*ret_info));
+}
 
 /** Write a key's value. An existing entry keeps its attribute blob; its version and mtime are
  *  those of this transaction. A key that shares its entry gets one of its own, with a copy of the
@@ -894,16 +926,23 @@ KT_API int kt_cursor_prev(struct kt_cursor *cursor);
  *  @return 0; -ENOENT there is none; -EINVAL the key has less than skip bytes */
 KT_API int kt_cursor_next_name(struct kt_cursor *cursor, size_t skip, struct kt_slice *ret_name);
 
-/** Key of the entry the cursor stands on. Valid until the cursor moves or closes.
- *  The cursor must stand on an entry. */
+/** Key of the entry the cursor stands on; without one, an empty slice whose data is NULL. Valid
+ *  until the cursor moves or closes. */
 KT_API struct kt_slice kt_cursor_key(const struct kt_cursor *cursor);
 
 /** Value of the entry the cursor stands on, as by kt_get(). @return 0 or an error; -ENOENT it was
  *  deleted meanwhile, or the cursor stands on none */
 KT_API int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value);
 
+/** kt_cursor_stat() into a struct of info_size bytes. @return as kt_cursor_value() */
+KT_API int kt_cursor_stat_sized(
+	struct kt_cursor *cursor, struct kt_entry_info *ret_info, size_t info_size);
+
 /** What is known of the entry the cursor stands on. @return as kt_cursor_value() */
-KT_API int kt_cursor_stat(struct kt_cursor *cursor, struct kt_entry_info *ret_stat);
+static inline int kt_cursor_stat(struct kt_cursor *cursor, struct kt_entry_info *ret_info)
+{
+	return kt_cursor_stat_sized(cursor, ret_info, sizeof(*ret_info));
+}
 
 /** Write the value of the entry the cursor stands on, as kt_put(). The cursor stays on it.
  *  @return as kt_put(); -ENOENT as kt_cursor_value() */

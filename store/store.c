@@ -173,11 +173,10 @@ static int read_options(const struct kt_open_options *options, struct kt_open_op
 		memcpy(ret_options, options, options->size < known ? options->size : known);
 	if (ret_options->mode == 0)
 		ret_options->mode = 0600;
-	if (ret_options->flags & ~(unsigned)(KT_CREATE | KT_EXCLUSIVE | KT_READONLY | KT_ALONE))
-		return error_set(-EINVAL, "unknown flags");
 	if (ret_options->mode & ~0777u)
 		return error_set(-EINVAL, "mode 0%o is not of permission bits", ret_options->mode);
-	return 0;
+	return error_unknown_flags(
+		ret_options->flags, KT_CREATE | KT_EXCLUSIVE | KT_READONLY | KT_ALONE);
 }
 
 int kt_open(const char *path, const struct kt_open_options *options, struct kt_store **ret_store)
@@ -185,8 +184,10 @@ int kt_open(const char *path, const struct kt_open_options *options, struct kt_s
 	struct kt_open_options known;
 	struct kt_store *store;
 	struct io *io;
-	int err = read_options(options, &known);
+	int err;
 
+	error_clear();
+	err = read_options(options, &known);
 	if (!err)
 		err = open_file(path, &known, &io);
 	if (!err)
@@ -324,7 +325,7 @@ static void info_limit(struct kt_store *store, struct kt_store_info *info)
 	info->disk_size = info->disk_size < info->max_size ? info->disk_size : info->max_size;
 }
 
-int kt_info(struct kt_store *store, struct kt_store_info *info)
+static int store_info(struct kt_store *store, struct kt_store_info *info)
 {
 	struct root *root;
 	struct pin *pin;
@@ -358,4 +359,22 @@ int kt_info(struct kt_store *store, struct kt_store_info *info)
 	if (!err)
 		info_limit(store, info);
 	return err;
+}
+
+int kt_info_sized(struct kt_store *store, struct kt_store_info *ret_info, size_t info_size)
+{
+	struct kt_store_info info;
+	int err = store_info(store, &info);
+
+	if (err != 0)
+		return err;
+	if (info_size > sizeof(info))
+		memset((char *)ret_info + sizeof(info), 0, info_size - sizeof(info));
+	memcpy(ret_info, &info, info_size < sizeof(info) ? info_size : sizeof(info));
+	return 0;
+}
+
+const char *kt_version(void)
+{
+	return KT_VERSION;
 }

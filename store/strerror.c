@@ -21,6 +21,8 @@ static const char *error_words(int err)
 		return "checksum mismatch";
 	case -EMEDIUMTYPE:
 		return "not a keytree store";
+	case -ETIMEDOUT:
+		return "timed out";
 	case -EBUSY:
 		return "in use";
 	case -ECHILD:
@@ -42,7 +44,8 @@ static const char *error_words(int err)
 
 const char *kt_strerror(const struct kt_store *store, int err)
 {
-	const char *words = error_words(err);
+	const char *said = error_said(err);
+	const char *words = said != NULL ? said : error_words(err);
 	const char *detail = error_detail(err);
 	const char *name = store != NULL ? kt_name(store) : "";
 

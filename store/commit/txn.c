@@ -136,7 +136,7 @@ static int txn_begin_write(struct kt_store *store, bool try, struct txn **ret_tx
 	int err;
 
 	if (store->readonly)
-		return -EROFS;
+		return error_say(-EROFS, "opened for reading only");
 	txn = calloc(1, sizeof(*txn));
 	if (txn == NULL)
 		return -ENOMEM;
@@ -162,6 +162,10 @@ int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 	struct txn *txn;
 	int err;
 
+	error_clear();
+	err = error_unknown_flags(flags, KT_WRITE | KT_TRY | KT_VERIFY);
+	if (err != 0)
+		return err;
 	if (flags & KT_WRITE)
 		err = txn_begin_write(store, (flags & KT_TRY) != 0, &txn);
 	else
@@ -169,6 +173,7 @@ int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 	if (err != 0)
 		return err;
 	txn->pager.verify = (flags & KT_VERIFY) != 0;
+	txn->begun = &txn->handles[KT_ENTRIES];
 	*ret_txn = &txn->handles[KT_ENTRIES];
 	return 0;
 }
@@ -208,13 +213,16 @@ static void txn_end_write(struct txn *txn)
 	free(txn);
 }
 
-void kt_abort(struct kt_txn *handle)
+/* Trees and collections in a transaction are views of it: they do not end it. */
+static int txn_check_begun(const struct kt_txn *handle)
 {
-	struct txn *txn;
+	return handle == handle->txn->begun
+		       ? 0
+		       : error_set(-EINVAL, "a view of a transaction cannot end it");
+}
 
-	if (handle == NULL)
-		return;
-	txn = handle->txn;
+static void txn_abort(struct txn *txn)
+{
 	if (!txn->writing) {
 		txn_end_read(txn);
 		return;
@@ -226,6 +234,15 @@ void kt_abort(struct kt_txn *handle)
 		space_abort(txn->store->space);
 	}
 	txn_end_write(txn);
+}
+
+int kt_abort(struct kt_txn *handle)
+{
+	int err = handle != NULL ? txn_check_begun(handle) : 0;
+
+	if (!err && handle != NULL)
+		txn_abort(handle->txn);
+	return err;
 }
 
 /* Move a read transaction to the last commit. It cannot change: the caller holds WRITE. */
@@ -246,12 +263,20 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 {
 	struct txn *txn = handle->txn;
 	bool flush = (flags & KT_FLUSH) != 0;
-	int err = txn->failed;
+	int err = txn_check_begun(handle);
 
+	if (err != 0)
+		return err;
+	err = error_unknown_flags(flags, KT_FLUSH);
+	if (err != 0) {
+		txn_abort(txn);
+		return err;
+	}
 	if (!txn->writing) {
 		txn_end_read(txn);
 		return 0;
 	}
+	err = txn->failed;
 	if (io_forked(txn->store->io)) { /* it is the parent's */
 		txn_end_write(txn);
 		return error_set(
@@ -285,6 +310,11 @@ int txn_show(struct txn *txn, const struct format_snapshot *kept)
 	txn->number = kept->txn;
 	txn->time_ns = kept->time_ns;
 	return 0;
+}
+
+struct kt_store *kt_txn_store(const struct kt_txn *handle)
+{
+	return handle->txn->store;
 }
 
 uint64_t kt_txn_id(const struct kt_txn *handle)

@@ -28,6 +28,7 @@ struct txn_block {
 /** A transaction. */
 struct txn {
 	struct kt_txn handles[PUBLIC_TREES]; /* by enum kt_tree_id */
+	const struct kt_txn *begun;	     /* the handle that ends it; the others are views */
 	struct kt_store *store;
 	struct pager pager;
 	struct format_tree *trees; /* of own, or of the root that is read; those never change */

@@ -254,8 +254,10 @@ int kt_backup(
 		.handle = txn, .txn = txn->txn, .name = path, .progress = progress, .arg = arg};
 	bool replace = (flags & KT_BACKUP_REPLACE) != 0;
 	struct io *io = NULL;
-	int err = backup_check_source(txn->txn);
+	int err = error_unknown_flags(flags, KT_BACKUP_REPLACE);
 
+	if (!err)
+		err = backup_check_source(txn->txn);
 	if (!err && replace)
 		err = backup_check_target(path);
 	if (!err)

@@ -325,8 +325,10 @@ int kt_backup_since(struct kt_txn *txn, struct kt_txn *since, const char *path, 
 		.arg = arg};
 	bool replace = (flags & KT_BACKUP_REPLACE) != 0;
 	struct io *io = NULL;
-	int err = increment_check_points(since->txn, txn->txn);
+	int err = error_unknown_flags(flags, KT_BACKUP_REPLACE);
 
+	if (!err)
+		err = increment_check_points(since->txn, txn->txn);
 	if (!err && replace)
 		err = increment_check_target(path);
 	if (!err)

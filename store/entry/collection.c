@@ -83,6 +83,8 @@ int kt_collection_begin(struct kt_collection *collection, unsigned flags, struct
 	err = kt_collection_view(collection, txn, ret_txn);
 	if (err != 0)
 		kt_abort(txn);
+	else
+		txn->txn->begun = *ret_txn;
 	return err;
 }
 
@@ -165,8 +167,10 @@ int kt_collection_open(struct kt_store *store, const void *name, size_t name_siz
 	struct kt_collection **ret_collection)
 {
 	struct kt_collection *collection;
-	int err = collection_new(store, name, name_size, &collection);
+	int err = error_unknown_flags(flags, KT_CREATE | KT_EXCLUSIVE);
 
+	if (!err)
+		err = collection_new(store, name, name_size, &collection);
 	if (err != 0)
 		return err;
 	err = collection_find_or_make(collection, flags);

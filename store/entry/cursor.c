@@ -503,7 +503,8 @@ struct kt_slice kt_cursor_key(const struct kt_cursor *cursor)
 {
 	struct kt_cursor *self = (struct kt_cursor *)cursor; /* the key is put together late */
 
-	assert(cursor->state == ON);
+	if (cursor->state != ON)
+		return (struct kt_slice){NULL, 0};
 	/* Only a spilled key can fail, and arrive() loaded it. Keys that are out of order in the
 	 * file may not have the collection's prefix. */
 	if (load_key(self) != 0 || cursor->key_size < cursor->prefix_size)
@@ -560,9 +561,12 @@ int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value)
 	return err != 0 ? err : entry_value(cursor->txn, &cursor->cell, ret_value);
 }
 
-int kt_cursor_stat(struct kt_cursor *cursor, struct kt_entry_info *ret_stat)
+int kt_cursor_stat_sized(struct kt_cursor *cursor, struct kt_entry_info *ret_info, size_t info_size)
 {
+	struct kt_entry_info info;
 	int err = current_cell(cursor);
 
-	return err != 0 ? err : entry_stat(cursor->txn, &cursor->cell, ret_stat);
+	if (!err)
+		err = entry_stat(cursor->txn, &cursor->cell, &info);
+	return err != 0 ? err : entry_give_info(&info, ret_info, info_size);
 }

@@ -49,7 +49,7 @@ static int entry_read(struct kt_txn *handle, const void *key, size_t key_size, s
 {
 	int err = entry_find(handle, key, key_size, entry);
 
-	return !err && !entry->exists ? -ENOENT : err;
+	return !err && !entry->exists ? error_say(-ENOENT, ENTRY_MISSING) : err;
 }
 
 /* Find an entry to read a part of it. */
@@ -87,9 +87,9 @@ int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct e
 	int err;
 
 	if (!txn->writing)
-		return -EROFS;
+		return error_say(-EROFS, "the transaction is for reading only");
 	if (entry_is_too_long(handle, key_size))
-		return -ENAMETOOLONG;
+		return error_key_too_long(key_size);
 	if (io_forked(txn->store->io))
 		return entry_fail(txn, -ECHILD);
 	if (key_size > 0) /* it may be a view of a page that is about to move */
@@ -101,7 +101,7 @@ int entry_edit(struct kt_txn *handle, const void *key, size_t key_size, struct e
 	err = entry_open(handle, key, key_size, entry);
 	if (!err && handle->tree == TREE_SHARED &&
 		(!entry->exists || entry->key_size != sizeof(uint64_t)))
-		err = -ENOENT;
+		err = error_say(-ENOENT, ENTRY_MISSING);
 	return err;
 }
 
@@ -302,7 +302,7 @@ int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice
 	int err = entry_find_place(txn, key, key_size, &entry);
 
 	if (err != 0 || !entry.exists)
-		return err != 0 ? err : -ENOENT;
+		return err != 0 ? err : error_say(-ENOENT, ENTRY_MISSING);
 	if (node_inline(
 		    entry.path.level[0].node, entry.path.level[0].index, &data, &ret_value->size)) {
 		ret_value->data = data;
@@ -322,16 +322,27 @@ int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_
 	return err;
 }
 
-int kt_stat(struct kt_txn *txn, const void *key, size_t key_size, struct kt_entry_info *ret_stat)
+/* A caller of another version may have a shorter struct, or a longer one. */
+int entry_give_info(const struct kt_entry_info *info, struct kt_entry_info *ret_info, size_t size)
+{
+	if (size > sizeof(*info))
+		memset((char *)ret_info + sizeof(*info), 0, size - sizeof(*info));
+	memcpy(ret_info, info, size < sizeof(*info) ? size : sizeof(*info));
+	return 0;
+}
+
+int kt_stat_sized(struct kt_txn *txn, const void *key, size_t key_size,
+	struct kt_entry_info *ret_info, size_t info_size)
 {
 	struct entry entry;
+	struct kt_entry_info info;
 	int err = entry_read(txn, key, key_size, &entry);
 
 	if (!err)
-		err = entry_stat(txn->txn, &entry.cell, ret_stat);
+		err = entry_stat(txn->txn, &entry.cell, &info);
 	if (!err && txn->tree == TREE_SHARED && entry.key_size == sizeof(uint64_t))
-		ret_stat->shared = __builtin_bswap64(load64(entry.key));
-	return err;
+		info.shared = __builtin_bswap64(load64(entry.key));
+	return err != 0 ? err : entry_give_info(&info, ret_info, info_size);
 }
 
 int kt_read(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offset, void *buf,
@@ -426,7 +437,7 @@ int kt_set_attr(
 	if (!err)
 		err = entry_edit_part(txn, key, key_size, &entry);
 	if (!err && !entry.exists)
-		err = -ENOENT;
+		err = error_say(-ENOENT, ENTRY_MISSING);
 	else if (!err) {
 		err = entry_set_attr(&entry, bytes.data, attr_size);
 		if (!err)
@@ -445,7 +456,7 @@ int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size)
 	int err = entry_edit_part(handle, key, key_size, &entry);
 
 	if (!err && !entry.exists)
-		return -ENOENT;
+		return error_say(-ENOENT, ENTRY_MISSING);
 	if (err != 0)
 		return err;
 	entry.cell.flags |= CELL_ATTR_COPIED;
@@ -458,7 +469,7 @@ int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, int64_t m
 	int err = entry_edit_part(txn, key, key_size, &entry);
 
 	if (!err && !entry.exists)
-		return -ENOENT;
+		return error_say(-ENOENT, ENTRY_MISSING);
 	if (err != 0)
 		return err;
 	entry.cell.mtime_ns = mtime_ns;
@@ -468,10 +479,12 @@ int kt_set_mtime(struct kt_txn *txn, const void *key, size_t key_size, int64_t m
 int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned flags)
 {
 	struct entry entry;
-	int err = txn->tree == TREE_SHARED ? -EINVAL : entry_edit(txn, key, key_size, &entry);
+	int err = error_unknown_flags(flags, KT_MISSING_OK);
 
+	if (!err)
+		err = txn->tree == TREE_SHARED ? -EINVAL : entry_edit(txn, key, key_size, &entry);
 	if (!err && !entry.exists)
-		return flags & KT_MISSING_OK ? 0 : -ENOENT;
+		return flags & KT_MISSING_OK ? 0 : error_say(-ENOENT, ENTRY_MISSING);
 	return err != 0 ? err : entry_fail(txn->txn, entry_delete(&entry));
 }
 
@@ -511,7 +524,7 @@ int kt_truncate(struct kt_txn *txn, const void *key, size_t key_size, uint64_t s
 		return -EFBIG;
 	err = entry_edit_part(txn, key, key_size, &entry);
 	if (!err && !entry.exists)
-		return -ENOENT;
+		return error_say(-ENOENT, ENTRY_MISSING);
 	if (err != 0)
 		return err;
 	old_size = entry.cell.value.size;
@@ -529,7 +542,7 @@ int kt_punch(struct kt_txn *txn, const void *key, size_t key_size, uint64_t offs
 	int err = entry_edit_part(txn, key, key_size, &entry);
 
 	if (!err && !entry.exists)
-		return -ENOENT;
+		return error_say(-ENOENT, ENTRY_MISSING);
 	if (err != 0)
 		return err;
 	entry.cell.mtime_ns = txn->txn->now_ns;

@@ -108,4 +108,10 @@ int move_entry_pack(struct move_entry_buffer *buffer, struct cell *cell);
  *  @return 0; -ENOENT it stands on none */
 int cursor_entry(const struct kt_cursor *cursor, struct kt_txn *ret_txn, struct kt_slice *ret_key);
 
+/** Why a call on an entry returns -ENOENT. */
+#define ENTRY_MISSING "no such key"
+
+/** Copy what a caller whose struct has a certain size knows of it. @return 0 */
+int entry_give_info(const struct kt_entry_info *info, struct kt_entry_info *ret_info, size_t size);
+
 #endif

@@ -175,8 +175,10 @@ static int waiter_start(struct kt_waiter *waiter)
 int kt_waiter_open(struct kt_store *store, unsigned flags, struct kt_waiter **ret_waiter)
 {
 	struct kt_waiter *waiter;
-	int err = 0;
+	int err = error_unknown_flags(flags, KT_OTHERS);
 
+	if (err != 0)
+		return err;
 	if (io_forked(store->io))
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");
