@@ -32,7 +32,7 @@ static void parent_of_file(struct fs_model *m, const char *key, char *prefix)
 	const char *slash = strrchr(key, '/');
 
 	if (fs_model_key_is_directory(m, key))
-		snprintf(prefix, KEY_SIZE, "%s/", key);
+		snprintf(prefix, KEY_SIZE, "%.*s/", KEY_SIZE - 2, key);
 	else
 		snprintf(prefix, KEY_SIZE, "%.*s", slash ? (int)(slash - key) + 1 : 0, key);
 }
