@@ -109,7 +109,7 @@ int dirty_write(struct dirty_file *dirty, uint64_t offset, const void *data, siz
 /** The file was changed now. */
 void dirty_stamp(struct dirty_file *dirty);
 
-/** The file has lost its name, or got another one: its ctime is now. @param content  whole */
+/** The file has lost its name, or got another one: its ctime is now. @param dirty  whole */
 void dirty_touch(struct dirty_file *dirty);
 
 /** Set the size of whole content. */

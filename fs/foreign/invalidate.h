@@ -16,8 +16,8 @@ struct kt_txn;
 /** Invalidate what differs. No lock is held.
  *  @param from  the commit before, a read transaction; borrowed
  *  @param to    and the one after; likewise
- *  @param tell  called for each notice
- *  @param arg   given to tell
+ *  @param invalidate  called for each notice
+ *  @param arg   given to invalidate
  *  @return 0 or an error: then not all was told */
 int invalidate_diff(struct fs *fs, struct kt_txn *from, struct kt_txn *to,
 	fs_invalidate_fn *invalidate, void *arg);

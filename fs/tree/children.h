@@ -43,7 +43,7 @@ struct children {
  *  @param txn         a transaction; borrowed until children_close()
  *  @param directory   the place of the directory; borrowed
  *  @param prefix      its key; borrowed until children_close()
- *  @param ret_walk    end with children_close(), after a failure too */
+ *  @param ret_children  end with children_close(), after a failure too */
 int children_open(struct kt_txn *txn, char separator, const struct place *directory,
 	const struct key *prefix, struct children *ret_children);
 

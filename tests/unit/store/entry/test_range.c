@@ -30,7 +30,7 @@ static int setup_collection(void **state)
 {
 	int err = setup_memory(state);
 	struct fixture *f = *state;
-	struct kt_collection *collection;
+	struct kt_collection *collection = NULL;
 
 	if (!err)
 		err = kt_put(f->txn, KT_STR("b"), KT_STR("outside"));

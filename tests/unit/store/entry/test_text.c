@@ -96,8 +96,8 @@ static void not_numbers(void **state)
 {
 	static const char *const cases[] = {"", " ", "\n", "-", "+", "--1", "+-1", "- 1", "1 2",
 		"1\n2", "0x10", "1e3", "1.0", "1,000", "a", "1a", "a1",
-		"\xc2\xa0"
-		"1",
+		("\xc2\xa0"
+		 "1"),
 		"1\v0", "999999999999999999999999999x"};
 	struct fixture *f = *state;
 	int64_t number;
