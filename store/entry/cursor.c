@@ -162,7 +162,7 @@ static int load_cell(struct kt_cursor *cursor)
 }
 
 /* Put the key of the cursor's cell together. The prefix is that of the cell before, most times. */
-static int load_key(struct kt_cursor *cursor)
+static int put_key_together(struct kt_cursor *cursor)
 {
 	const uint8_t *node = cursor->path.level[0].node;
 	unsigned index = cursor->path.level[0].index;
@@ -170,8 +170,6 @@ static int load_key(struct kt_cursor *cursor)
 	size_t suffix;
 	int err = 0;
 
-	if (cursor->has_key)
-		return 0;
 	if (cursor->prefix_of != node)
 		memcpy(cursor->key, node_prefix(node), prefix);
 	cursor->prefix_of = node;
@@ -183,6 +181,12 @@ static int load_key(struct kt_cursor *cursor)
 	}
 	cursor->has_key = !err;
 	return err;
+}
+
+/* After a change the node may be gone, but then the key is there. */
+static int load_key(struct kt_cursor *cursor)
+{
+	return cursor->has_key ? 0 : put_key_together(cursor);
 }
 
 /* Is the cell's key one that can fail to be read later? */
