@@ -47,6 +47,25 @@
  * Memory. A view (the bytes that kt_get() or a cursor returns) points into the map. In a read
  * transaction it stays valid until the transaction ends; in a write transaction until the next
  * call that changes something, or the end. Never write through it: the map is read-only.
+ *
+ * Durability. A commit is visible to all processes when kt_commit() returns. It survives the death
+ * of every process from then on, but a power cut only once it is flushed: by KT_FLUSH, kt_flush() or
+ * kt_close(). A store that is never flushed can lose all that was committed since it was opened.
+ * After a power cut the store is exactly as after some commit, the last flushed one or a later one.
+ *
+ * Caveats.
+ *   - A program that truncates or overwrites the store file while it is open damages it. A view
+ *     into a part that was cut off raises SIGBUS; "Damage" above has the details.
+ *   - Do not use a store on a network file system from more than one machine: locks and maps are
+ *     shared between the processes of one kernel only.
+ *   - Do not open one store under two names (hard links), and do not remove PATH-lock while any
+ *     process has the store open.
+ *   - A read transaction keeps the pages that it can see. While one is open for hours and others
+ *     write, the file grows: kt_info() names the oldest reader.
+ *   - Close a store, or call execve(2), in the child of a fork(): an open handle keeps the locks of
+ *     a parent that has died.
+ *   - A thread that holds the write transaction of one handle and begins one of another handle of
+ *     the same store waits for ever.
  */
 #ifndef KEYTREE_H
 #define KEYTREE_H
