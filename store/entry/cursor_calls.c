@@ -8,13 +8,19 @@
 
 int kt_cursor_seek_le(struct kt_cursor *cursor, const void *key, size_t key_size)
 {
+	uint8_t wanted[KT_KEY_MAX]; /* key may be the cursor's own, which the search replaces */
+	bool can_exist = key_size <= sizeof(wanted);
 	struct kt_slice found;
-	int err = kt_cursor_seek(cursor, key, key_size);
+	int err;
 
+	if (can_exist && key_size > 0)
+		memcpy(wanted, key, key_size);
+	err = kt_cursor_seek(cursor, key, key_size);
 	if (err != 0)
 		return err == -ENOENT ? kt_cursor_last(cursor) : err;
 	found = kt_cursor_key(cursor);
-	if (found.size == key_size && (key_size == 0 || memcmp(found.data, key, key_size) == 0))
+	if (can_exist && found.size == key_size &&
+		(key_size == 0 || memcmp(found.data, wanted, key_size) == 0))
 		return 0;
 	return kt_cursor_prev(cursor);
 }

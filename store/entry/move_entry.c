@@ -90,16 +90,13 @@ static bool move_entry_is_same_key(
 	       (key_size == 0 || memcmp(own + prefix, key, key_size) == 0);
 }
 
-int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
-	const void *to_key, size_t to_size)
+static int move_between(struct kt_txn *from, const void *from_key, size_t from_size,
+	struct kt_txn *to, const void *to_key, size_t to_size)
 {
 	struct move_entry_buffer buffer;
 	struct entry source;
-	int err;
+	int err = entry_edit(from, from_key, from_size, &source);
 
-	if (entry_is_too_long(to, to_size))
-		return -ENAMETOOLONG;
-	err = entry_edit(from, from_key, from_size, &source);
 	if (!err && !source.exists)
 		return -ENOENT;
 	if (err != 0)
@@ -112,4 +109,19 @@ int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 	if (!err)
 		err = move_entry(&source, to, to_key, to_size);
 	return entry_fail(from->txn, err);
+}
+
+int kt_move(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
+	const void *to_key, size_t to_size)
+{
+	struct entry_bytes bytes;
+	int err;
+
+	if (entry_is_too_long(to, to_size))
+		return -ENAMETOOLONG;
+	err = entry_bytes_init(to, to_key, to_size, &bytes);
+	if (!err)
+		err = move_between(from, from_key, from_size, to, bytes.data, to_size);
+	entry_bytes_fini(&bytes);
+	return err;
 }

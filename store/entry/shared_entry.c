@@ -227,19 +227,14 @@ static int link_add(
 	return err != 0 ? err : link_put(&target, id, 0);
 }
 
-int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
-	const void *to_key, size_t to_size)
+static int link_between(struct kt_txn *from, const void *from_key, size_t from_size,
+	struct kt_txn *to, const void *to_key, size_t to_size)
 {
 	struct entry source, target;
 	struct cell cell = {0};
 	uint64_t id = 0;
-	int err;
+	int err = entry_edit(from, from_key, from_size, &source);
 
-	if ((from->tree != TREE_ENTRIES && from->tree != TREE_SHARED) || to->tree != TREE_ENTRIES)
-		return -EINVAL;
-	if (entry_is_too_long(to, to_size))
-		return -ENAMETOOLONG;
-	err = entry_edit(from, from_key, from_size, &source);
 	if (!err && !source.exists)
 		return -ENOENT;
 	if (err != 0) /* nothing has changed: the transaction goes on */
@@ -260,6 +255,23 @@ int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 	if (!err)
 		err = link_add(from->txn, id, to, to_key, to_size);
 	return entry_fail(from->txn, err);
+}
+
+int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct kt_txn *to,
+	const void *to_key, size_t to_size)
+{
+	struct entry_bytes bytes;
+	int err;
+
+	if ((from->tree != TREE_ENTRIES && from->tree != TREE_SHARED) || to->tree != TREE_ENTRIES)
+		return -EINVAL;
+	if (entry_is_too_long(to, to_size))
+		return -ENAMETOOLONG;
+	err = entry_bytes_init(to, to_key, to_size, &bytes);
+	if (!err)
+		err = link_between(from, from_key, from_size, to, bytes.data, to_size);
+	entry_bytes_fini(&bytes);
+	return err;
 }
 
 /* ---- checking -------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
 
 #include "keytree_fs.h"
 
+#include "store/share/handle.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +15,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* Pages that a transaction may have in memory in half of the runs: views of it go to the file. */
+#define SPILL_PAGES 8
 
 struct fixture {
 	char dir[64];
@@ -235,17 +240,14 @@ static void do_attr(struct fixture *f)
 		model_edit(&f->now, key, key_size)->mtime_ns = 77;
 }
 
-static void do_move(struct fixture *f)
+/* An entry that exists goes to another key. */
+static void move_in_model(struct fixture *f, const unsigned char *from, size_t from_size,
+	const unsigned char *to, size_t to_size)
 {
-	unsigned char from[KT_KEY_MAX], to[KT_KEY_MAX];
-	size_t from_size = known_key(f, from), to_size = known_key(f, to);
-	bool exists = in_model(f, from, from_size);
 	struct model copy;
 	struct model_entry *source, *target;
 
-	assert_int_equal(
-		kt_move(f->txn, from, from_size, f->txn, to, to_size), exists ? 0 : -ENOENT);
-	if (!exists || (from_size == to_size && memcmp(from, to, to_size) == 0))
+	if (from_size == to_size && memcmp(from, to, to_size) == 0)
 		return;
 	copy = model_clone(&f->now);
 	source = model_edit(&copy, from, from_size);
@@ -256,6 +258,88 @@ static void do_move(struct fixture *f)
 	model_set_attr(target, source->attr, source->attr_size);
 	target->mtime_ns = source->mtime_ns;
 	model_fini(&copy);
+}
+
+static void do_move(struct fixture *f)
+{
+	unsigned char from[KT_KEY_MAX], to[KT_KEY_MAX];
+	size_t from_size = known_key(f, from), to_size = known_key(f, to);
+	bool exists = in_model(f, from, from_size);
+
+	assert_int_equal(
+		kt_move(f->txn, from, from_size, f->txn, to, to_size), exists ? 0 : -ENOENT);
+	if (exists)
+		move_in_model(f, from, from_size, to, to_size);
+}
+
+/* A view of a part of an entry, of its value or attributes.
+ * @param copy  what it shows */
+static bool take_view(struct fixture *f, size_t most, struct kt_slice *view, unsigned char *copy)
+{
+	const struct model_entry *entry;
+	struct kt_entry_info info;
+	size_t skip;
+
+	if (f->now.count == 0)
+		return false;
+	entry = &f->now.entries[rng_below(&f->rng, f->now.count)];
+	if (rng_below(&f->rng, 3) == 0) {
+		assert_int_equal(kt_stat(f->txn, entry->key, entry->key_size, &info), 0);
+		*view = info.attr;
+	} else {
+		assert_int_equal(kt_get(f->txn, entry->key, entry->key_size, view), 0);
+	}
+	skip = rng_below(&f->rng, view->size + 1);
+	if (skip > 0)
+		view->data = (const char *)view->data + skip;
+	view->size = view->size - skip < most ? view->size - skip : most;
+	if (view->size > 0)
+		memcpy(copy, view->data, view->size);
+	return true;
+}
+
+/* Move the entry of a key to a key that is a view. */
+static void do_move_to_view(struct fixture *f)
+{
+	unsigned char key[KT_KEY_MAX], copy[KT_KEY_MAX];
+	size_t size = known_key(f, key);
+	struct kt_slice view;
+
+	if (!in_model(f, key, size) || !take_view(f, KT_KEY_MAX, &view, copy))
+		return;
+	assert_int_equal(kt_move(f->txn, key, size, f->txn, view.data, view.size), 0);
+	move_in_model(f, key, size, copy, view.size);
+}
+
+/* Change an entry with a view of an entry of the same transaction, perhaps its own. */
+static void do_view(struct fixture *f)
+{
+	enum { MOST = 300000 };
+	static unsigned char copy[MOST];
+	unsigned char key[KT_KEY_MAX];
+	size_t key_size = known_key(f, key), offset;
+	struct model_entry *entry;
+	struct kt_slice view;
+
+	if (!take_view(f, MOST, &view, copy))
+		return;
+	entry = model_edit(&f->now, key, key_size);
+	if (rng_below(&f->rng, 2) == 0) {
+		assert_int_equal(kt_put(f->txn, key, key_size, view.data, view.size), 0);
+		model_resize(entry, view.size);
+		memcpy(entry->value, copy, view.size);
+	} else {
+		offset = rng_below(&f->rng, entry->size + 1);
+		assert_int_equal(kt_write(f->txn, key, key_size, offset, view.data, view.size), 0);
+		if (offset + view.size > entry->size)
+			model_resize(entry, offset + view.size);
+		memcpy(entry->value + offset, copy, view.size);
+	}
+	entry->mtime_ns = 0;
+	if (!take_view(f, 6000, &view, copy))
+		return;
+	assert_int_equal(kt_set_attr(f->txn, key, key_size, view.data, view.size), 0);
+	model_set_attr(entry, copy, view.size);
 }
 
 /* Seldom, and mostly before the transaction changed anything. */
@@ -294,6 +378,8 @@ static void open_store(struct fixture *f)
 		assert_int_equal(kt_open_memory("model", &f->store), 0);
 	else
 		assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &f->store), 0);
+	if (rng_below(&f->rng, 2) == 0)
+		f->store->spill_pages = SPILL_PAGES;
 }
 
 static void print_finding(void *arg, uint64_t page, const char *message)
@@ -315,7 +401,7 @@ static void run_transaction(struct fixture *f, bool large)
 {
 	static void (*const operations[])(struct fixture *) = {do_put, do_put, do_put, do_put,
 		do_delete, do_write, do_write, do_truncate, do_punch, do_attr, do_move, do_seek,
-		do_clear};
+		do_view, do_view, do_move_to_view, do_clear};
 	size_t count = rng_below(&f->rng, large ? 400 : 12);
 
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &f->txn), 0);

@@ -180,7 +180,46 @@ static void views(void **state)
 	assert_sound(f);
 }
 
-/* The same of values that lie in the file: the pages of the old ones are used again at once. */
+/* Keys that are moved or linked to may be views as well, of a value that moves meanwhile. */
+static void key_views(void **state)
+{
+	enum { COUNT = 4000, SIZE = 700 };
+	struct fixture *f = *state;
+	uint8_t bytes[SIZE];
+	struct kt_slice value;
+
+	f->store->spill_pages = PAGES;
+	begin(f, KT_WRITE);
+	for (unsigned i = 0; i < COUNT; i++) {
+		uint32_t key = __builtin_bswap32(i);
+
+		fill(bytes, SIZE, i);
+		memcpy(bytes, &key, 4);
+		assert_int_equal(kt_put(f->txn, &key, 4, bytes, SIZE), 0);
+		assert_int_equal(kt_get(f->txn, &key, 4, &value), 0);
+		assert_int_equal(kt_move(f->txn, &key, 4, f->txn, value.data, 40), 0);
+		assert_int_equal(kt_get(f->txn, bytes, 40, &value), 0);
+		assert_int_equal(kt_link(f->txn, bytes, 40, f->txn, value.data, 200), 0);
+	}
+	assert_int_equal(kt_commit(f->txn, KT_FLUSH), 0);
+	begin(f, KT_READ);
+	for (unsigned i = 0; i < COUNT; i++) {
+		uint32_t key = __builtin_bswap32(i);
+
+		fill(bytes, SIZE, i);
+		memcpy(bytes, &key, 4);
+		assert_int_equal(kt_get(f->txn, &key, 4, &value), -ENOENT);
+		for (size_t size = 40; size <= 200; size += 160) {
+			assert_int_equal(kt_get(f->txn, bytes, size, &value), 0);
+			assert_int_equal(value.size, SIZE);
+			assert_memory_equal(value.data, bytes, SIZE);
+		}
+	}
+	assert_sound(f);
+}
+
+/* A change takes views of values that lie in the file: the pages of the old ones are used again at
+ * once. */
 static void large_views(void **state)
 {
 	enum { COUNT = 200, SIZE = 100000 };
@@ -228,6 +267,7 @@ int main(void)
 		FIXTURE_BOTH(given_up),
 		FIXTURE_BOTH(views),
 		FIXTURE_BOTH(large_views),
+		FIXTURE_BOTH(key_views),
 		FIXTURE_FILE(limit),
 	};
 

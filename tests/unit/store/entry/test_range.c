@@ -211,6 +211,7 @@ static void seek_backward(void **state)
 {
 	struct fixture *f = *state;
 	struct kt_cursor *cursor;
+	struct kt_slice own;
 	static char long_key[KT_KEY_MAX + 100];
 
 	put_all(f, "b d f");
@@ -227,6 +228,11 @@ static void seek_backward(void **state)
 	memset(long_key, 'd', sizeof(long_key));
 	assert_int_equal(kt_cursor_seek_le(cursor, long_key, sizeof(long_key)), 0);
 	assert_at(cursor, "d");
+	own = kt_cursor_key(cursor);
+	assert_int_equal(kt_delete(f->txn, KT_STR("d"), 0), 0);
+	assert_int_equal(kt_cursor_seek_le(cursor, own.data, own.size), 0);
+	assert_at(cursor, "b");
+	put_all(f, "d");
 	assert_int_equal(kt_cursor_set_range(cursor, KT_STR("c"), KT_STR("f")), 0);
 	assert_int_equal(kt_cursor_seek_le(cursor, KT_STR("z")), 0);
 	assert_at(cursor, "d");
