@@ -189,16 +189,6 @@ static int load_key(struct kt_cursor *cursor)
 	return cursor->has_key ? 0 : put_key_together(cursor);
 }
 
-/* Is the cell's key one that can fail to be read later? */
-static bool is_spilled(const struct kt_cursor *cursor)
-{
-	const uint8_t *node = cursor->path.level[0].node;
-	unsigned at = node_slots(node)[cursor->path.level[0].index];
-
-	return at + LEAF_REST_AT > PAGE_SIZE ||
-	       (load16(node + at + LEAF_REST_AT - 2) & SUFFIX_SPILLED) != 0;
-}
-
 /* Cells lie in their leaf in the order in which they came, so the processor does not see by itself
  * which it will need. */
 static void fetch_cell(const struct kt_cursor *cursor, unsigned index)
@@ -253,7 +243,10 @@ static int arrive(struct kt_cursor *cursor)
 	cursor->has_cell = false;
 	cursor->has_key = false;
 	cursor->generation = cursor->txn->generation;
-	return cursor->txn->writing || is_spilled(cursor) ? load_key(cursor) : 0;
+	return cursor->txn->writing || node_is_spilled(cursor->path.level[0].node,
+					       cursor->path.level[0].index)
+		       ? load_key(cursor)
+		       : 0;
 }
 
 /* Find the indexes of the leaf that are in the range.

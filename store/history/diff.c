@@ -24,13 +24,21 @@
 /* ---- walks ----------------------------------------------------------------------------------- */
 
 /* A walk through one tree. The item it stands before is the one at path.level[at].index: a subtree,
- * or, on level 0, a cell; or, at the depth of the tree, the whole tree. */
+ * or, on level 0, a cell; or, at the depth of the tree, the whole tree.
+ *
+ * In a damaged file a page may be the child of many. So that the walk ends, the keys in front of the
+ * subtrees that it enters must grow, and so must the keys of the leaves: then it enters each child of
+ * a page, and each leaf, once. */
 struct diff_walk {
 	struct txn *txn;
 	const struct format_tree *tree;
 	struct path path;
 	unsigned at;
 	bool done;
+	const uint8_t *leaf; /* entered last; NULL: none */
+	const uint8_t
+		*entered; /* branch with the key in front of the subtree entered last; or NULL */
+	unsigned entered_index;
 };
 
 /* Reference of the subtree a walk stands before. */
@@ -41,16 +49,49 @@ static uint64_t diff_walk_ref(const struct diff_walk *walk)
 	return node_child(walk->path.level[walk->at].node, walk->path.level[walk->at].index);
 }
 
+/* Note the key in front of the subtree that the walk is about to enter. The first subtree of a node
+ * has none: it comes right behind the key in front of the node. */
+static int diff_walk_note_key(struct diff_walk *walk)
+{
+	struct pager *pager = &walk->txn->pager;
+	uint8_t keys[2][KT_KEY_MAX];
+	size_t sizes[2];
+	const uint8_t *node;
+	unsigned index;
+	int err = 0;
+
+	if (walk->at == walk->path.depth || walk->path.level[walk->at].index == 0)
+		return 0;
+	node = walk->path.level[walk->at].node;
+	index = walk->path.level[walk->at].index;
+	if (walk->entered != NULL) {
+		err = node_key(pager, walk->entered, walk->entered_index, keys[0], &sizes[0]);
+		if (!err)
+			err = node_key(pager, node, index, keys[1], &sizes[1]);
+		if (!err && tree_compare_keys(keys[0], sizes[0], keys[1], sizes[1]) >= 0)
+			err = error_damaged(node_header(node)->page, "keys out of order");
+	}
+	walk->entered = node;
+	walk->entered_index = index;
+	return err;
+}
+
 /* Enter the subtree. */
 static int diff_walk_enter(struct diff_walk *walk)
 {
 	uint64_t ref = diff_walk_ref(walk);
 	unsigned level = walk->at - 1;
 	const uint8_t *node;
-	int err = pager_node(&walk->txn->pager, ref, level, &node);
+	int err = diff_walk_note_key(walk);
 
+	if (!err)
+		err = pager_node(&walk->txn->pager, ref, level, &node);
+	if (!err && level == 0 && walk->leaf != NULL)
+		err = tree_check_order(&walk->txn->pager, walk->leaf, node);
 	if (err != 0)
 		return err;
+	if (level == 0)
+		walk->leaf = node;
 	walk->path.level[level].ref = ref;
 	walk->path.level[level].node = node;
 	walk->path.level[level].index = 0;
@@ -82,11 +123,15 @@ static int diff_walk_begin(struct diff_walk *walk, struct kt_txn *handle)
 	walk->path.depth = walk->tree->depth;
 	walk->at = walk->tree->depth;
 	walk->done = walk->tree->depth == 0;
-	if (walk->done || handle->prefix_size == 0)
-		return 0;
+	walk->leaf = NULL;
+	walk->entered = NULL;
+	err = tree_check_depth(walk->tree);
+	if (err || walk->done || handle->prefix_size == 0)
+		return err;
 	err = tree_find(&walk->txn->pager, walk->tree, handle->prefix, handle->prefix_size,
 		&walk->path, &exact);
 	walk->at = 0;
+	walk->leaf = walk->path.level[0].node;
 	if (!err && walk->path.level[0].index == node_header(walk->path.level[0].node)->count)
 		diff_walk_pass(walk);
 	return err;
@@ -120,13 +165,6 @@ struct diff {
 	size_t pending_count, pending_room, pending_next;
 };
 
-static int diff_compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
-{
-	int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
-
-	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
-}
-
 static int diff_compare_low(
 	struct diff *diff, int *ret_order, struct kt_slice *ret_key, uint8_t bytes[2][KT_KEY_MAX])
 {
@@ -137,7 +175,7 @@ static int diff_compare_low(
 		err = diff_walk_low(&diff->to, bytes[1], &sizes[1]);
 	if (err != 0)
 		return err;
-	*ret_order = diff_compare_keys(bytes[0], sizes[0], bytes[1], sizes[1]);
+	*ret_order = tree_compare_keys(bytes[0], sizes[0], bytes[1], sizes[1]);
 	*ret_key = *ret_order <= 0 ? (struct kt_slice){bytes[0], sizes[0]}
 				   : (struct kt_slice){bytes[1], sizes[1]};
 	return 0;
@@ -175,7 +213,7 @@ static int diff_tell_before(struct diff *diff, const struct kt_slice *key)
 	while (!err && diff->pending_next < diff->pending_count) {
 		const struct pending *pending = diff->pending[diff->pending_next];
 		int order = key == NULL ? -1
-					: diff_compare_keys(pending->key, pending->size, key->data,
+					: tree_compare_keys(pending->key, pending->size, key->data,
 						  key->size);
 
 		if (order > 0)
@@ -291,6 +329,8 @@ static int pending_add(struct diff *diff, const struct kt_slice *key)
 	size_t prefix = diff->part->prefix_size;
 	struct pending *pending;
 
+	if (key->size > KT_KEY_MAX)
+		return error_damaged(0, "malformed record of a shared entry");
 	if (key->size < prefix ||
 		(prefix > 0 && memcmp(key->data, diff->part->prefix, prefix) != 0))
 		return 0;
@@ -317,7 +357,7 @@ static int pending_compare(const void *a, const void *b)
 {
 	const struct pending *x = *(struct pending *const *)a, *y = *(struct pending *const *)b;
 
-	return diff_compare_keys(x->key, x->size, y->key, y->size);
+	return tree_compare_keys(x->key, x->size, y->key, y->size);
 }
 
 /* A shared entry differs: its keys are pending. One that has not been its key both times has

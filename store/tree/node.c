@@ -58,6 +58,14 @@ bool node_suffix(const uint8_t *node, unsigned index, uint8_t *suffix, size_t *r
 	return true;
 }
 
+bool node_is_spilled(const uint8_t *node, unsigned index)
+{
+	unsigned at = node_slots(node)[index];
+
+	return at + LEAF_REST_AT > PAGE_SIZE ||
+	       (load16(node + at + LEAF_REST_AT - 2) & SUFFIX_SPILLED) != 0;
+}
+
 size_t node_key_held(const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *buf)
 {
 	size_t prefix = node_header(node)->prefix;

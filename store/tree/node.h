@@ -89,6 +89,9 @@ size_t node_key_held(const uint8_t *node, unsigned index, const struct cell *cel
  *  @return true; false: the node does not hold all of it, or is damaged; node_key() tells */
 bool node_suffix(const uint8_t *node, unsigned index, uint8_t *suffix, size_t *ret_size);
 
+/** Does a leaf hold only a part of a cell's key? Then node_key() has to read, and can fail. */
+bool node_is_spilled(const uint8_t *node, unsigned index);
+
 /** Is the structure of a page such that the functions here and in node_edit.h are safe on it? Order
  * of the cells beyond their heads is not looked at: a wrong order finds no key, but does no harm.
  *  @return NULL: yes; else what is wrong */

@@ -10,7 +10,7 @@
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static int check_depth(const struct format_tree *tree)
+int tree_check_depth(const struct format_tree *tree)
 {
 	if (tree->depth > DEPTH_MAX || (tree->depth == 0) != (tree->root == 0))
 		return error_damaged(ref_page(tree->root), "impossible depth of a tree");
@@ -59,7 +59,7 @@ int tree_find(struct pager *pager, const struct format_tree *tree, const void *k
 {
 	uint64_t ref = tree->root;
 	bool found = false;
-	int err = check_depth(tree);
+	int err = tree_check_depth(tree);
 
 	*ret_exact = false;
 	if (!err && pager->edge.depth > 0)
@@ -107,7 +107,7 @@ static int descend(struct pager *pager, uint64_t ref, unsigned level, bool last,
 
 int tree_edge(struct pager *pager, const struct format_tree *tree, bool last, struct path *path)
 {
-	int err = check_depth(tree);
+	int err = tree_check_depth(tree);
 
 	if (err != 0)
 		return err;
@@ -117,9 +117,43 @@ int tree_edge(struct pager *pager, const struct format_tree *tree, bool last, st
 	return descend(pager, tree->root, tree->depth - 1, last, path);
 }
 
-/* Do all keys of a leaf come before those of its right neighbour? In a damaged file the same leaf
- * might come again and again. */
-static int check_order(struct pager *pager, const uint8_t *left, const uint8_t *right)
+int tree_compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
+{
+	int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
+
+	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
+}
+
+static int out_of_order(const uint8_t *node)
+{
+	return error_damaged(node_header(node)->page, "keys out of order");
+}
+
+/* Does the first key of a leaf come before that of its right neighbour? */
+static int check_first_keys(struct pager *pager, const uint8_t *left, const uint8_t *right)
+{
+	uint8_t keys[2][KT_KEY_MAX];
+	size_t sizes[2];
+	int err = node_key(pager, left, 0, keys[0], &sizes[0]);
+
+	if (!err)
+		err = node_key(pager, right, 0, keys[1], &sizes[1]);
+	if (!err && tree_compare_keys(keys[0], sizes[0], keys[1], sizes[1]) >= 0)
+		err = out_of_order(right);
+	return err;
+}
+
+/* Are the first and the last key of a leaf in order, for certain? Only heads are always in order, and
+ * what a node holds of a spilled key may contradict the rest of it. */
+static bool is_plain(const uint8_t *leaf)
+{
+	unsigned last = node_header(leaf)->count - 1U;
+
+	return (last == 0 || node_heads(leaf)[0] < node_heads(leaf)[last]) &&
+	       !node_is_spilled(leaf, 0) && !node_is_spilled(leaf, last);
+}
+
+int tree_check_order(struct pager *pager, const uint8_t *left, const uint8_t *right)
 {
 	uint8_t key[KT_KEY_MAX];
 	size_t size;
@@ -132,10 +166,11 @@ static int check_order(struct pager *pager, const uint8_t *left, const uint8_t *
 	err = node_key(pager, left, node_header(left)->count - 1U, key, &size);
 	if (!err)
 		err = node_search(pager, right, key, size, &index, &exact);
-	if (err != 0)
+	if (!err && (index > 0 || exact))
+		err = out_of_order(right);
+	if (err || (is_plain(left) && !node_is_spilled(right, 0)))
 		return err;
-	return index > 0 || exact ? error_damaged(node_header(right)->page, "keys out of order")
-				  : 0;
+	return check_first_keys(pager, left, right);
 }
 
 int tree_next(struct pager *pager, struct path *path)
@@ -157,7 +192,7 @@ int tree_next(struct pager *pager, struct path *path)
 
 			path->level[level].index = index;
 			err = descend(pager, node_child(node, index), level - 1, false, path);
-			return err != 0 ? err : check_order(pager, leaf, path->level[0].node);
+			return err != 0 ? err : tree_check_order(pager, leaf, path->level[0].node);
 		}
 	}
 	return -ENOENT;
@@ -178,7 +213,7 @@ int tree_prev(struct pager *pager, struct path *path)
 			return 0;
 		err = descend(
 			pager, node_child(node, path->level[level].index), level - 1, true, path);
-		return err != 0 ? err : check_order(pager, path->level[0].node, leaf);
+		return err != 0 ? err : tree_check_order(pager, path->level[0].node, leaf);
 	}
 	return -ENOENT;
 }
