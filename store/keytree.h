@@ -46,7 +46,11 @@
  *
  * Memory. A view (the bytes that kt_get() or a cursor returns) points into the map. In a read
  * transaction it stays valid until the transaction ends; in a write transaction until the next
- * call that changes something, or the end. Never write through it: the map is read-only.
+ * call that changes something, or the end. Never write through it: the map is read-only. An entry
+ * that lies in pieces in the file (a value that was written in parts, an attribute blob over 256
+ * bytes, a string) is put together in memory of the transaction and stays there as long. A
+ * transaction that reads many such entries calls kt_drop_views() now and then, or reads with a
+ * cursor after kt_cursor_set_transient(): otherwise it takes as much memory as all of them together.
  *
  * Durability. A commit is visible to all processes when kt_commit() returns. It survives the death
  * of every process from then on, but a power cut only once it is flushed: by KT_FLUSH, kt_flush() or
@@ -654,6 +658,12 @@ KT_API int kt_count(struct kt_txn *txn, struct kt_counts *ret_count);
  *  @return 0; -ENOENT no such key */
 KT_API int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice *ret_value);
 
+/** Free the memory that a transaction has for its views. All views that it has returned end: values,
+ *  attribute blobs, strings. The transaction goes on, with its cursors, and so do the views that a
+ *  cursor has returned after kt_cursor_set_transient().
+ *  @param txn  borrowed; of a tree or a collection: that of the whole transaction */
+KT_API void kt_drop_views(struct kt_txn *txn);
+
 /** Copy the value of a key into memory of the caller.
  *  @param buf       size bytes; borrowed. After a failure its content is undefined
  *  @param ret_size  size of the value; written with -ERANGE too. May be NULL
@@ -906,6 +916,11 @@ KT_API int kt_cursor_open(struct kt_txn *txn, struct kt_cursor **ret_cursor);
 /** @param cursor  taken; NULL is allowed */
 KT_API void kt_cursor_close(struct kt_cursor *cursor);
 
+/** Have a cursor use memory again. From now on a value, or an attribute blob, that it returns is valid
+ *  until the cursor is asked for that of another entry, or closes, if that is earlier than the end of
+ *  other views. A walk over all entries then takes as much memory as the largest of them. */
+KT_API void kt_cursor_set_transient(struct kt_cursor *cursor);
+
 /** Confine a cursor to the keys that begin with prefix. The bytes are copied. */
 KT_API int kt_cursor_set_prefix(struct kt_cursor *cursor, const void *prefix, size_t size);
 
@@ -949,8 +964,8 @@ KT_API int kt_cursor_next_name(struct kt_cursor *cursor, size_t skip, struct kt_
  *  until the cursor moves or closes. */
 KT_API struct kt_slice kt_cursor_key(const struct kt_cursor *cursor);
 
-/** Value of the entry the cursor stands on, as by kt_get(). @return 0 or an error; -ENOENT it was
- *  deleted meanwhile, or the cursor stands on none */
+/** Value of the entry the cursor stands on, as by kt_get(), but see kt_cursor_set_transient().
+ *  @return 0 or an error; -ENOENT it was deleted meanwhile, or the cursor stands on none */
 KT_API int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value);
 
 /** kt_cursor_stat() into a struct of info_size bytes. @return as kt_cursor_value() */

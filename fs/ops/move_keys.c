@@ -53,8 +53,10 @@ int move_keys_below(
 	struct kt_cursor *cursor = NULL;
 	int err = kt_cursor_open(tree, &cursor);
 
-	if (!err)
+	if (!err) {
+		kt_cursor_set_transient(cursor);
 		err = kt_cursor_set_prefix(cursor, from->bytes, from->size);
+	}
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice slice = kt_cursor_key(cursor);
 		struct key key = {.size = slice.size}, moved;

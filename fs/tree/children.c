@@ -24,10 +24,10 @@ static int children_cursor(
 {
 	int err = kt_cursor_open(kt_tree(children->txn, tree), ret_cursor);
 
-	if (!err)
-		err = kt_cursor_set_prefix(
-			*ret_cursor, children->prefix->bytes, children->prefix->size);
-	return err;
+	if (err)
+		return err;
+	kt_cursor_set_transient(*ret_cursor);
+	return kt_cursor_set_prefix(*ret_cursor, children->prefix->bytes, children->prefix->size);
 }
 
 /* Take the result of a cursor's move. */

@@ -50,7 +50,8 @@ int children_open(struct kt_txn *txn, char separator, const struct place *direct
 /** Go on at a position of the same directory. */
 int children_seek(struct children *children, const struct position *position);
 
-/** The next child. children->at is behind it then.
+/** The next child. children->at is behind it then. Its attributes are valid until the call for the one
+ *  after it.
  *  @return 0; -ENOENT no more */
 int children_next(struct children *children, struct child *ret_child);
 

@@ -98,8 +98,10 @@ static int scan_store(const char *path, const struct scan *scan)
 	if (status != COMMAND_DONE)
 		return status;
 	err = kt_cursor_open(txn, &cursor);
-	if (!err)
+	if (!err) {
+		kt_cursor_set_transient(cursor);
 		err = print_all(cursor, scan);
+	}
 	if (err != 0)
 		status = command_fail_output(path, "scan", err);
 	kt_cursor_close(cursor);

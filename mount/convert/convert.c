@@ -167,8 +167,10 @@ static int merge_open(struct convert *convert, struct merge *merge)
 
 	for (int i = 0; i < 2 && !err; i++) {
 		err = kt_cursor_open(kt_tree(convert->txn, trees[i]), &merge->cursors[i]);
-		if (!err)
-			err = merge_step(merge, i);
+		if (err)
+			break;
+		kt_cursor_set_transient(merge->cursors[i]);
+		err = merge_step(merge, i);
 	}
 	return err;
 }

@@ -178,14 +178,25 @@ int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 	return 0;
 }
 
+static void txn_free_list(struct txn_block **list)
+{
+	while (*list != NULL) {
+		struct txn_block *next = (*list)->next;
+
+		free(*list);
+		*list = next;
+	}
+}
+
 static void txn_free_blocks(struct txn *txn)
 {
-	while (txn->blocks != NULL) {
-		struct txn_block *next = txn->blocks->next;
+	txn_free_list(&txn->views);
+	txn_free_list(&txn->blocks);
+}
 
-		free(txn->blocks);
-		txn->blocks = next;
-	}
+void kt_drop_views(struct kt_txn *handle)
+{
+	txn_free_list(&handle->txn->views);
 }
 
 static void txn_end_read(struct txn *txn)
@@ -339,13 +350,23 @@ int kt_new_id(struct kt_txn *handle, uint64_t *ret_id)
 	return 0;
 }
 
-void *txn_alloc(struct txn *txn, size_t size)
+static void *txn_list_alloc(struct txn_block **list, size_t size)
 {
 	struct txn_block *block = malloc(sizeof(*block) + (size > 0 ? size : 1));
 
 	if (block == NULL)
 		return NULL;
-	block->next = txn->blocks;
-	txn->blocks = block;
+	block->next = *list;
+	*list = block;
 	return block->bytes;
+}
+
+void *txn_alloc(struct txn *txn, size_t size)
+{
+	return txn_list_alloc(&txn->blocks, size);
+}
+
+void *txn_view_alloc(struct txn *txn, size_t size)
+{
+	return txn_list_alloc(&txn->views, size);
 }

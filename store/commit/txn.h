@@ -33,9 +33,10 @@ struct txn {
 	struct pager pager;
 	struct format_tree *trees; /* of own, or of the root that is read; those never change */
 	uint64_t number;
-	uint64_t generation; /* grows with each change: cursors compare it */
-	struct txn_block *blocks;
-	int failed; /* first error of a change: the transaction cannot be committed */
+	uint64_t generation;	  /* grows with each change: cursors compare it */
+	struct txn_block *blocks; /* freed with the transaction */
+	struct txn_block *views;  /* of callers: freed by kt_drop_views(), or likewise */
+	int failed;		  /* first error of a change: the transaction cannot be committed */
 	bool writing;
 
 	/* Of a read transaction: */
@@ -58,5 +59,8 @@ int txn_show(struct txn *txn, const struct format_snapshot *kept);
 
 /** Get memory that is freed with the transaction. @return NULL: none left */
 void *txn_alloc(struct txn *txn, size_t size);
+
+/** Get memory for a view of a caller, which kt_drop_views() frees before. @return NULL: none left */
+void *txn_view_alloc(struct txn *txn, size_t size);
 
 #endif

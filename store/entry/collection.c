@@ -312,6 +312,7 @@ static int collection_count(struct kt_txn *part, struct kt_counts *count)
 
 	if (err != 0)
 		return err;
+	kt_cursor_set_transient(cursor);
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		err = kt_cursor_stat(cursor, &stat);
 		count->entries++;

@@ -50,7 +50,9 @@ struct kt_cursor {
 	uint64_t generation;		  /* of the transaction when the path was made */
 	bool has_cell;			  /* cell is that of the path */
 	struct cell cell;
-	bool has_key;		  /* key is that of the path */
+	bool has_key;	   /* key is that of the path */
+	bool is_transient; /* values and attributes go to the memory below */
+	struct entry_memory value, attr;
 	const uint8_t *prefix_of; /* node whose prefix key begins with, or NULL */
 	size_t key_size;
 	uint8_t key[KT_KEY_MAX];
@@ -80,9 +82,16 @@ void kt_cursor_close(struct kt_cursor *cursor)
 {
 	if (cursor == NULL)
 		return;
+	entry_memory_fini(&cursor->value);
+	entry_memory_fini(&cursor->attr);
 	free(cursor->from.key);
 	free(cursor->to.key);
 	free(cursor);
+}
+
+void kt_cursor_set_transient(struct kt_cursor *cursor)
+{
+	cursor->is_transient = true;
 }
 
 /* ---- bounds ---------------------------------------------------------------------------------- */
@@ -555,7 +564,9 @@ int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value)
 		return 0;
 	}
 	err = current_cell(cursor);
-	return err != 0 ? err : entry_value(cursor->txn, &cursor->cell, ret_value);
+	return err != 0 ? err
+			: entry_value(cursor->txn, cursor->is_transient ? &cursor->value : NULL,
+				  &cursor->cell, ret_value);
 }
 
 int kt_cursor_stat_sized(struct kt_cursor *cursor, struct kt_entry_info *ret_info, size_t info_size)
@@ -564,6 +575,7 @@ int kt_cursor_stat_sized(struct kt_cursor *cursor, struct kt_entry_info *ret_inf
 	int err = current_cell(cursor);
 
 	if (!err)
-		err = entry_stat(cursor->txn, &cursor->cell, &info);
+		err = entry_stat(cursor->txn, cursor->is_transient ? &cursor->attr : NULL,
+			&cursor->cell, &info);
 	return err != 0 ? err : entry_give_info(&info, ret_info, info_size);
 }

@@ -52,9 +52,7 @@ static int entry_read(struct kt_txn *handle, const void *key, size_t key_size, s
 	return !err && !entry->exists ? error_say(-ENOENT, ENTRY_MISSING) : err;
 }
 
-/* Find an entry to read a part of it. */
-static int entry_read_part(
-	struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
+int entry_read_part(struct kt_txn *handle, const void *key, size_t key_size, struct entry *entry)
 {
 	int err = entry_read(handle, key, key_size, entry);
 
@@ -221,79 +219,7 @@ int entry_fit(struct entry *entry)
 		&entry->txn->pager, value->data, value->size, room, &entry->buffer, value);
 }
 
-int entry_attr(struct txn *txn, const struct cell *cell, struct kt_slice *ret_attr)
-{
-	void *bytes;
-	int err;
-
-	ret_attr->data = cell->attr;
-	ret_attr->size = cell->attr_size;
-	if (!(cell->flags & CELL_ATTR_SPILLED))
-		return 0;
-	if (cell->attr_size > KT_ATTR_MAX)
-		return error_damaged(0, "an attribute blob that is too long");
-	bytes = txn_alloc(txn, cell->attr_size);
-	if (bytes == NULL)
-		return -ENOMEM;
-	err = overflow_read(&txn->pager, cell->attr_overflow, bytes, cell->attr_size);
-	ret_attr->data = bytes;
-	return err;
-}
-
 /* ---- reading --------------------------------------------------------------------------------- */
-
-int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_value)
-{
-	const struct value *value = &cell->value;
-	struct cell shared;
-	const void *view;
-	size_t got;
-	void *bytes;
-	int err;
-
-	if (value->kind == CELL_LINK) {
-		err = shared_entry_follow(txn, cell, &shared);
-		return err != 0 ? err : entry_value(txn, &shared, ret_value);
-	}
-	err = value_view(&txn->pager, value, &view);
-	if (!err && view == NULL) {
-		bytes = txn_alloc(txn, value->size);
-		if (bytes == NULL)
-			return -ENOMEM;
-		err = value_read(&txn->pager, value, 0, bytes, value->size, &got);
-		view = bytes;
-	}
-	if (!err) {
-		ret_value->data = view;
-		ret_value->size = value->size;
-	}
-	return err;
-}
-
-int entry_stat(struct txn *txn, const struct cell *cell, struct kt_entry_info *ret_stat)
-{
-	struct kt_entry_info stat = {.size = cell->value.size,
-		.stored = value_stored(&cell->value),
-		.version = cell->version,
-		.mtime_ns = cell->mtime_ns,
-		.keys = cell->flags & CELL_SHARED ? cell->keys : 1,
-		.flags = cell->flags & CELL_ATTR_COPIED ? KT_ATTR_COPIED : 0};
-	struct cell shared;
-	int err;
-
-	if (cell->value.kind == CELL_LINK) {
-		err = shared_entry_follow(txn, cell, &shared);
-		if (!err)
-			err = entry_stat(txn, &shared, ret_stat);
-		if (!err)
-			ret_stat->shared = cell->value.root;
-		return err;
-	}
-	err = entry_attr(txn, cell, &stat.attr);
-	if (!err)
-		*ret_stat = stat;
-	return err;
-}
 
 int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice *ret_value)
 {
@@ -309,7 +235,7 @@ int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice
 		return 0;
 	}
 	err = tree_cell(&entry.path, &entry.cell);
-	return err != 0 ? err : entry_value(txn->txn, &entry.cell, ret_value);
+	return err != 0 ? err : entry_value(txn->txn, NULL, &entry.cell, ret_value);
 }
 
 int kt_contains(struct kt_txn *txn, const void *key, size_t key_size, bool *ret_contains)
@@ -339,7 +265,7 @@ int kt_stat_sized(struct kt_txn *txn, const void *key, size_t key_size,
 	int err = entry_read(txn, key, key_size, &entry);
 
 	if (!err)
-		err = entry_stat(txn->txn, &entry.cell, &info);
+		err = entry_stat(txn->txn, NULL, &entry.cell, &info);
 	if (!err && txn->tree == TREE_SHARED && entry.key_size == sizeof(uint64_t))
 		info.shared = __builtin_bswap64(load64(entry.key));
 	return err != 0 ? err : entry_give_info(&info, ret_info, info_size);

@@ -18,7 +18,8 @@ struct entry {
 	bool exists;
 	struct cell cell;
 	struct value_buffer buffer;
-	uint8_t whole[KT_KEY_MAX]; /* the key, if it had to be put together */
+	uint8_t attr[ATTR_INLINE_MAX]; /* for a blob that is kept */
+	uint8_t whole[KT_KEY_MAX];     /* the key, if it had to be put together */
 };
 
 /** Bytes of a caller that a change uses. They may be a view of the same transaction: the change then
@@ -44,6 +45,12 @@ bool entry_is_too_long(const struct kt_txn *handle, size_t key_size);
 /** Find an entry. One with a key that is too long is not there. @param key  borrowed by ret_entry
  */
 int entry_find(struct kt_txn *handle, const void *key, size_t key_size, struct entry *ret_entry);
+
+/** Find an entry to read a part of it: where keys share one, that.
+ *  @param key  borrowed by ret_entry
+ *  @return 0; -ENOENT */
+int entry_read_part(
+	struct kt_txn *handle, const void *key, size_t key_size, struct entry *ret_entry);
 
 /** Find an entry to change it, in a transaction that may be changed. A missing one is fresh and
  *  empty. A failure fails the transaction.
@@ -84,14 +91,28 @@ int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size);
 /** Move a value out that was inline and has no room any more. */
 int entry_fit(struct entry *entry);
 
-/** The attribute blob of a cell, as kt_stat() returns it. */
-int entry_attr(struct txn *txn, const struct cell *cell, struct kt_slice *ret_attr);
+/** Memory for what is put together of an entry that lies in pieces. It is used again: what is put there
+ *  next takes the place of what was there. Zeroed, it is empty. */
+struct entry_memory {
+	void *bytes;
+	size_t room;
+};
 
-/** The value of a cell, as kt_get() returns it. */
-int entry_value(struct txn *txn, const struct cell *cell, struct kt_slice *ret_value);
+/** Free the memory. It is empty then. */
+void entry_memory_fini(struct entry_memory *memory);
 
-/** What is known of a cell, as kt_stat() returns it. */
-int entry_stat(struct txn *txn, const struct cell *cell, struct kt_entry_info *ret_stat);
+/** The attribute blob of a cell, as kt_stat() returns it.
+ *  @param memory  for a blob that lies in pieces; NULL: memory of the transaction's views */
+int entry_attr(struct txn *txn, struct entry_memory *memory, const struct cell *cell,
+	struct kt_slice *ret_attr);
+
+/** The value of a cell, as kt_get() returns it. @param memory  as for entry_attr() */
+int entry_value(struct txn *txn, struct entry_memory *memory, const struct cell *cell,
+	struct kt_slice *ret_value);
+
+/** What is known of a cell, as kt_stat() returns it. @param memory  as for entry_attr() */
+int entry_stat(struct txn *txn, struct entry_memory *memory, const struct cell *cell,
+	struct kt_entry_info *ret_stat);
 
 /** What a cell points to, out of the node it leaves. */
 struct move_entry_buffer {

@@ -132,27 +132,24 @@ int shared_entry_part(struct entry *entry, bool keep_attr)
 {
 	struct txn *txn = entry->txn;
 	struct cell link = entry->cell, cell;
+	struct entry_memory memory = {NULL, 0};
 	struct kt_slice attr = {NULL, 0};
-	uint8_t *copy;
 	int err = shared_entry_follow(txn, &link, &cell);
 
 	if (!err && cell.keys == 1)
 		return shared_entry_open(txn, link.value.root, entry);
 	if (!err && keep_attr)
-		err = entry_attr(txn, &cell, &attr);
-	if (err != 0)
-		return err;
-	copy = txn_alloc(txn, attr.size);
-	if (copy == NULL)
-		return -ENOMEM;
-	if (attr.size > 0)
-		memcpy(copy, attr.data, attr.size);
-	err = shared_entry_leave(txn, &link);
+		err = entry_attr(txn, &memory, &cell, &attr);
+	if (!err && attr.size > 0 && attr.size <= ATTR_INLINE_MAX)
+		attr.data = memcpy(entry->attr, attr.data, attr.size);
+	if (!err)
+		err = shared_entry_leave(txn, &link);
 	entry->cell = (struct cell){.flags = CELL_STAMPED};
 	if (!err)
-		err = entry_set_attr(entry, copy, attr.size);
+		err = entry_set_attr(entry, attr.data, attr.size);
 	if (attr.size > 0)
 		entry->cell.flags |= CELL_ATTR_COPIED;
+	entry_memory_fini(&memory);
 	return err;
 }
 
@@ -346,6 +343,7 @@ int shared_entry_check(struct kt_txn *txn, uint64_t links, shared_entry_found_fn
 
 	if (err != 0)
 		return err;
+	kt_cursor_set_transient(cursor);
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
 		struct kt_slice key = kt_cursor_key(cursor);
 		struct kt_entry_info stat;

@@ -29,7 +29,7 @@ int kt_get_text(struct kt_txn *txn, const void *key, size_t key_size, const char
 		size--;
 	if (size > 0 && memchr(value.data, '\0', size) != NULL)
 		return error_set(-EILSEQ, "a value with a NUL byte is not text");
-	copy = txn_alloc(txn->txn, size + 1);
+	copy = txn_view_alloc(txn->txn, size + 1);
 	if (copy == NULL)
 		return -ENOMEM;
 	if (size > 0)

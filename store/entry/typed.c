@@ -1,6 +1,6 @@
 /* Entries, more conveniently: defaults, updates through a callback, numbers and strings. All of it
  * is built on the calls of entry.c. */
-#include "store/tree/cell.h"
+#include "store/entry/entry.h"
 #include "store/error.h"
 #include "store/commit/txn.h"
 
@@ -22,37 +22,49 @@ int kt_get_or_insert(struct kt_txn *txn, const void *key, size_t key_size, const
 int kt_get_copy(struct kt_txn *txn, const void *key, size_t key_size, void *buf, size_t size,
 	size_t *ret_size)
 {
-	struct kt_entry_info stat;
+	struct entry entry;
 	size_t got;
-	int err = kt_read(txn, key, key_size, 0, buf, size, &got);
+	int err = entry_read_part(txn, key, key_size, &entry);
+	uint64_t there;
 
-	stat.size = got;
-	if (!err && got == size) /* there may be more */
-		err = kt_stat(txn, key, key_size, &stat);
+	if (!err)
+		err = value_read(&txn->txn->pager, &entry.cell.value, 0, buf, size, &got);
 	if (err != 0)
 		return err;
+	there = entry.cell.value.size;
 	if (ret_size != NULL)
-		*ret_size = stat.size;
-	if (stat.size <= size)
+		*ret_size = there;
+	if (there <= size)
 		return 0;
 	return error_set(-ERANGE, "the value has %llu bytes, the buffer %zu",
-		(unsigned long long)stat.size, size);
+		(unsigned long long)there, size);
+}
+
+/* Put, delete or keep, as a callback has decided. */
+static int update_entry(struct kt_txn *txn, const void *key, size_t key_size, int decided,
+	const struct kt_slice *new)
+{
+	if (decided < 0 || decided == KT_KEEP)
+		return decided < 0 ? decided : 0;
+	if (decided == KT_REMOVE)
+		return kt_delete(txn, key, key_size, KT_MISSING_OK);
+	return kt_put(txn, key, key_size, new->data, new->size);
 }
 
 int kt_update(struct kt_txn *txn, const void *key, size_t key_size, kt_update_fn *update, void *arg)
 {
 	struct kt_slice old, new = {NULL, 0};
-	int err = kt_get(txn, key, key_size, &old);
-	bool exists = !err;
+	struct entry_memory memory = {NULL, 0};
+	struct entry entry;
+	int err = entry_find(txn, key, key_size, &entry);
 
-	if (err != 0 && err != -ENOENT)
-		return err;
-	err = update(arg, exists ? &old : NULL, &new);
-	if (err < 0 || err == KT_KEEP)
-		return err < 0 ? err : 0;
-	if (err == KT_REMOVE)
-		return kt_delete(txn, key, key_size, KT_MISSING_OK);
-	return kt_put(txn, key, key_size, new.data, new.size);
+	if (!err && entry.exists)
+		err = entry_value(txn->txn, &memory, &entry.cell, &old);
+	if (!err)
+		err = update_entry(
+			txn, key, key_size, update(arg, entry.exists ? &old : NULL, &new), &new);
+	entry_memory_fini(&memory);
+	return err;
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
@@ -148,7 +160,7 @@ int kt_get_string(struct kt_txn *txn, const void *key, size_t key_size, const ch
 		return err;
 	if (value.size > 0 && memchr(value.data, '\0', value.size) != NULL)
 		return error_set(-EILSEQ, "a value with a NUL byte is not a string");
-	copy = txn_alloc(txn->txn, value.size + 1);
+	copy = txn_view_alloc(txn->txn, value.size + 1);
 	if (copy == NULL)
 		return -ENOMEM;
 	if (value.size > 0)

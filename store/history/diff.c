@@ -31,6 +31,7 @@
  * a page, and each leaf, once. */
 struct diff_walk {
 	struct txn *txn;
+	struct entry_memory attr; /* of the entry that is told */
 	const struct format_tree *tree;
 	struct path path;
 	unsigned at;
@@ -186,20 +187,33 @@ static int cell_stat(struct diff_walk *walk, struct kt_entry_info *stat)
 	struct cell cell;
 	int err = tree_cell(&walk->path, &cell);
 
-	return err != 0 ? err : entry_stat(walk->txn, &cell, stat);
+	return err != 0 ? err : entry_stat(walk->txn, &walk->attr, &cell, stat);
+}
+
+/* What is known of the entry of a key, which one of the two points in time has.
+ * @return 0; -ENOENT it has none */
+static int pending_stat(
+	struct diff_walk *walk, const struct pending *pending, struct kt_entry_info *stat)
+{
+	struct kt_txn tree = {.txn = walk->txn, .tree = TREE_ENTRIES};
+	struct entry entry;
+	int err = entry_find(&tree, pending->key, pending->size, &entry);
+
+	if (!err && !entry.exists)
+		return -ENOENT;
+	return err ? err : entry_stat(walk->txn, &walk->attr, &entry.cell, stat);
 }
 
 /* Tell of a key that was pending, unless it has another entry now: then the walks tell it. */
 static int diff_tell_pending(struct diff *diff, const struct pending *pending)
 {
 	size_t prefix = diff->part->prefix_size;
-	struct kt_txn from = {.txn = diff->from.txn}, to = {.txn = diff->to.txn};
 	struct kt_slice key = {pending->key + prefix, pending->size - prefix};
 	struct kt_entry_info before, after;
-	int err = kt_stat(&from, pending->key, pending->size, &before);
+	int err = pending_stat(&diff->from, pending, &before);
 
 	if (!err)
-		err = kt_stat(&to, pending->key, pending->size, &after);
+		err = pending_stat(&diff->to, pending, &after);
 	if (err != 0 || before.version == after.version)
 		return err == -ENOENT ? 0 : err;
 	return diff->each(diff->arg, &key, &before, &after);
@@ -307,7 +321,7 @@ static bool is_same_part(const struct kt_txn *a, const struct kt_txn *b)
 }
 
 /* Compare two trees. */
-static int diff_compare_trees(struct diff *diff, struct kt_txn *from, struct kt_txn *to)
+static int diff_walk_trees(struct diff *diff, struct kt_txn *from, struct kt_txn *to)
 {
 	int err = diff_walk_begin(&diff->from, from);
 
@@ -320,6 +334,15 @@ static int diff_compare_trees(struct diff *diff, struct kt_txn *from, struct kt_
 	if (!err)
 		err = diff_rest(diff, &diff->to);
 	return err != 0 ? err : diff_tell_before(diff, NULL);
+}
+
+static int diff_compare_trees(struct diff *diff, struct kt_txn *from, struct kt_txn *to)
+{
+	int err = diff_walk_trees(diff, from, to);
+
+	entry_memory_fini(&diff->from.attr);
+	entry_memory_fini(&diff->to.attr);
+	return err;
 }
 
 /* ---- keys that share entries ----------------------------------------------------------------- */
@@ -376,6 +399,7 @@ static int pending_add_keys(void *arg, const struct kt_slice *id, const struct k
 	if (err != 0)
 		return err;
 	err = kt_cursor_set_prefix(cursor, id->data, id->size);
+	kt_cursor_set_transient(cursor);
 	if (!err)
 		err = kt_cursor_first(cursor); /* the entry itself */
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {

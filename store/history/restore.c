@@ -9,6 +9,7 @@
 struct restore {
 	struct kt_txn *point, *to; /* trees */
 	uint8_t *buf;
+	struct entry_memory value; /* at most COPY_BYTES */
 	struct link_map links;
 };
 
@@ -41,8 +42,11 @@ static int restore_entry(
 {
 	struct kt_slice value = {NULL, 0};
 	bool in_ranges = stat->size > COPY_BYTES || stat->stored < stat->size;
-	int err = in_ranges ? 0 : kt_get(restore->point, key->data, key->size, &value);
+	struct entry entry;
+	int err = in_ranges ? 0 : entry_read_part(restore->point, key->data, key->size, &entry);
 
+	if (!err && !in_ranges)
+		err = entry_value(restore->point->txn, &restore->value, &entry.cell, &value);
 	if (!err)
 		err = kt_put_entry(restore->to, key->data, key->size, value.data, value.size,
 			stat->attr.data, stat->attr.size, stat->mtime_ns);
@@ -100,6 +104,7 @@ int restore_into(struct kt_txn *last, struct kt_txn *point, struct kt_txn *to)
 		restore.to = kt_tree(to, tree);
 		err = kt_diff(kt_tree(last, tree), restore.point, restore_key, &restore);
 	}
+	entry_memory_fini(&restore.value);
 	link_map_fini(&restore.links);
 	free(restore.buf);
 	return err;

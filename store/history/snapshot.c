@@ -254,6 +254,7 @@ static int each_list(struct kt_txn *tree, uint64_t snapshot, list_fn *each, void
 
 	if (err != 0)
 		return err;
+	kt_cursor_set_transient(cursor);
 	snapshot_dead_key(snapshot, 0, prefix);
 	err = kt_cursor_set_prefix(cursor, prefix, RECORD_KEY);
 	while (!err && (err = kt_cursor_next(cursor)) == 0) {
