@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -67,6 +68,38 @@ static inline void fixture_assert_sound(struct kt_store *store)
 
 	assert_int_equal(kt_check(store, NULL, NULL, &findings), 0);
 	assert_int_equal(findings, 0);
+}
+
+/** Begin the transaction of the fixture. */
+static inline void fixture_begin(struct fixture *f, unsigned flags)
+{
+	assert_int_equal(kt_begin(f->store, flags, &f->txn), 0);
+}
+
+static inline void fixture_commit(struct fixture *f)
+{
+	assert_int_equal(kt_commit(f->txn, 0), 0);
+	f->txn = NULL;
+}
+
+static inline void fixture_abort(struct fixture *f)
+{
+	kt_abort(f->txn);
+	f->txn = NULL;
+}
+
+static inline int fixture_put(struct kt_txn *txn, const char *key, const char *value)
+{
+	return kt_put(txn, key, strlen(key), value, strlen(value));
+}
+
+static inline void fixture_assert_value(struct kt_txn *txn, const char *key, const char *expected)
+{
+	struct kt_slice value;
+
+	assert_int_equal(kt_get(txn, key, strlen(key), &value), 0);
+	assert_int_equal(value.size, strlen(expected));
+	assert_memory_equal(value.data, expected, value.size);
 }
 
 /** A test on a file; and one on a file and in memory, for the list of a group. */

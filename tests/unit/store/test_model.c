@@ -1,430 +1,19 @@
 /* Random operations on a store and on a sorted array must agree, always. */
 #include "tests/unit/model.h"
 #include "tests/unit/rng.h"
-#include "tests/unit/temp.h"
+#include "tests/unit/store/model_world.h"
 
 #include "keytree_fs.h"
 
 #include "store/share/handle.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-/* Pages that a transaction may have in memory in half of the runs: views of it go to the file. */
-#define SPILL_PAGES 8
-
-struct fixture {
-	char dir[64];
-	char path[128];
-	bool memory;
-	struct kt_store *store;
-	struct rng rng;
-	struct model committed; /* what the last commit left */
-	struct model now;	/* and what the open transaction shows */
-	struct kt_txn *txn;
-	struct {
-		char name[16]; /* "": none */
-		struct model model;
-	} snapshots[5];
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	strcpy(f->dir, "/tmp/keytree-model-XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
-	snprintf(f->path, sizeof(f->path), "%s/a.kt", f->dir);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	kt_abort(f->txn);
-	kt_close(f->store);
-	model_fini(&f->committed);
-	model_fini(&f->now);
-	for (size_t i = 0; i < 5; i++)
-		model_fini(&f->snapshots[i].model);
-	temp_remove_dir(f->dir);
-	free(f);
-	return 0;
-}
-
-static void fill(struct rng *rng, unsigned char *bytes, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		bytes[i] = (unsigned char)rng_next(rng);
-}
-
-/* Keys that meet often, share long prefixes, and are sometimes very long. */
-static size_t random_key(struct rng *rng, unsigned char key[KT_KEY_MAX])
-{
-	static const char letters[] = "ab/\0\xff";
-	size_t size = 0;
-
-	switch (rng_below(rng, 8)) {
-	case 0:
-	case 1:
-		return (size_t)sprintf(
-			(char *)key, "user/%04zu/%08zu", rng_below(rng, 40), rng_below(rng, 20));
-	case 2:
-		size = 200 + rng_below(rng, 500);
-		memset(key, 'p', size);
-		break;
-	case 3:
-		size = rng_below(rng, 4) == 0 ? 4000 : 300;
-		memset(key, 'q', size);
-		break;
-	default:
-		break;
-	}
-	for (size_t more = rng_below(rng, 6); more > 0; more--)
-		key[size++] = (unsigned char)letters[rng_below(rng, 5)];
-	return size;
-}
-
-static size_t random_size(struct rng *rng)
-{
-	switch (rng_below(rng, 20)) {
-	case 0:
-		return rng_below(rng, 900000);
-	case 1:
-	case 2:
-		return rng_below(rng, 70000);
-	case 3:
-	case 4:
-	case 5:
-		return rng_below(rng, 5000);
-	default:
-		return rng_below(rng, 300);
-	}
-}
-
-/* A key that exists, mostly. */
-static size_t known_key(struct fixture *f, unsigned char key[KT_KEY_MAX])
-{
-	const struct model_entry *entry;
-
-	if (f->now.count == 0 || rng_below(&f->rng, 10) == 0)
-		return random_key(&f->rng, key);
-	entry = &f->now.entries[rng_below(&f->rng, f->now.count)];
-	if (entry->key_size > 0)
-		memcpy(key, entry->key, entry->key_size);
-	return entry->key_size;
-}
-
-static bool in_model(struct fixture *f, const void *key, size_t size)
-{
-	bool exact;
-
-	model_find(&f->now, key, size, &exact);
-	return exact;
-}
-
-static void do_put(struct fixture *f)
-{
-	unsigned char key[KT_KEY_MAX];
-	size_t key_size = rng_below(&f->rng, 2) ? random_key(&f->rng, key) : known_key(f, key);
-	size_t size = random_size(&f->rng);
-	unsigned char *value = malloc(size + 1);
-	struct model_entry *entry = model_edit(&f->now, key, key_size);
-
-	fill(&f->rng, value, size);
-	if (rng_below(&f->rng, 3) == 0) {
-		unsigned char attr[6000];
-		size_t attr_size = rng_below(&f->rng, rng_below(&f->rng, 4) ? 60 : 6000);
-		int64_t mtime = (int64_t)rng_next(&f->rng) | 1;
-
-		fill(&f->rng, attr, attr_size);
-		assert_int_equal(
-			kt_put_entry(f->txn, key, key_size, value, size, attr, attr_size, mtime),
-			0);
-		model_set_attr(entry, attr, attr_size);
-		entry->mtime_ns = mtime;
-	} else {
-		assert_int_equal(kt_put(f->txn, key, key_size, value, size), 0);
-		entry->mtime_ns = 0;
-	}
-	model_resize(entry, size);
-	memcpy(entry->value, value, size);
-	free(value);
-}
-
-static void do_delete(struct fixture *f)
-{
-	unsigned char key[KT_KEY_MAX];
-	size_t size = known_key(f, key);
-	int err = kt_delete(f->txn, key, size, 0);
-
-	assert_int_equal(err, model_delete(&f->now, key, size) ? 0 : -ENOENT);
-}
-
-static void do_write(struct fixture *f)
-{
-	unsigned char key[KT_KEY_MAX];
-	size_t key_size = known_key(f, key);
-	struct model_entry *entry = model_edit(&f->now, key, key_size);
-	size_t offset =
-		rng_below(&f->rng, entry->size + 1 + (rng_below(&f->rng, 8) == 0 ? 100000 : 0));
-	size_t size = rng_below(&f->rng, rng_below(&f->rng, 4) ? 2000 : 60000);
-	unsigned char *data = malloc(size + 1);
-
-	fill(&f->rng, data, size);
-	assert_int_equal(kt_write(f->txn, key, key_size, offset, data, size), 0);
-	if (size > 0 && offset + size > entry->size)
-		model_resize(entry, offset + size);
-	if (size > 0)
-		memcpy(entry->value + offset, data, size);
-	entry->mtime_ns = 0;
-	free(data);
-}
-
-static void do_truncate(struct fixture *f)
-{
-	unsigned char key[KT_KEY_MAX];
-	size_t key_size = known_key(f, key);
-	size_t size = random_size(&f->rng);
-	bool exists = in_model(f, key, key_size);
-
-	assert_int_equal(kt_truncate(f->txn, key, key_size, size), exists ? 0 : -ENOENT);
-	if (exists) {
-		model_resize(model_edit(&f->now, key, key_size), size);
-		model_edit(&f->now, key, key_size)->mtime_ns = 0;
-	}
-}
-
-static void do_punch(struct fixture *f)
-{
-	unsigned char key[KT_KEY_MAX];
-	size_t key_size = known_key(f, key);
-	bool exists = in_model(f, key, key_size);
-	size_t offset = 0, size = rng_below(&f->rng, 30000);
-	struct model_entry *entry;
-
-	if (exists)
-		offset = rng_below(&f->rng, model_edit(&f->now, key, key_size)->size + 1);
-	assert_int_equal(kt_punch(f->txn, key, key_size, offset, size), exists ? 0 : -ENOENT);
-	if (!exists)
-		return;
-	entry = model_edit(&f->now, key, key_size);
-	entry->mtime_ns = 0;
-	if (size > entry->size - offset)
-		size = entry->size - offset;
-	memset(entry->value + offset, 0, size);
-}
-
-static void do_attr(struct fixture *f)
-{
-	unsigned char key[KT_KEY_MAX], attr[6000];
-	size_t key_size = known_key(f, key);
-	size_t size = rng_below(&f->rng, rng_below(&f->rng, 4) ? 300 : 6000);
-	bool exists = in_model(f, key, key_size);
-
-	fill(&f->rng, attr, size);
-	assert_int_equal(kt_set_attr(f->txn, key, key_size, attr, size), exists ? 0 : -ENOENT);
-	if (exists)
-		model_set_attr(model_edit(&f->now, key, key_size), attr, size);
-	assert_int_equal(kt_set_mtime(f->txn, key, key_size, 77), exists ? 0 : -ENOENT);
-	if (exists)
-		model_edit(&f->now, key, key_size)->mtime_ns = 77;
-}
-
-/* An entry that exists goes to another key. */
-static void move_in_model(struct fixture *f, const unsigned char *from, size_t from_size,
-	const unsigned char *to, size_t to_size)
-{
-	struct model copy;
-	struct model_entry *source, *target;
-
-	if (from_size == to_size && memcmp(from, to, to_size) == 0)
-		return;
-	copy = model_clone(&f->now);
-	source = model_edit(&copy, from, from_size);
-	model_delete(&f->now, from, from_size);
-	target = model_edit(&f->now, to, to_size);
-	model_resize(target, source->size);
-	memcpy(target->value, source->value, source->size);
-	model_set_attr(target, source->attr, source->attr_size);
-	target->mtime_ns = source->mtime_ns;
-	model_fini(&copy);
-}
-
-static void do_move(struct fixture *f)
-{
-	unsigned char from[KT_KEY_MAX], to[KT_KEY_MAX];
-	size_t from_size = known_key(f, from), to_size = known_key(f, to);
-	bool exists = in_model(f, from, from_size);
-
-	assert_int_equal(
-		kt_move(f->txn, from, from_size, f->txn, to, to_size), exists ? 0 : -ENOENT);
-	if (exists)
-		move_in_model(f, from, from_size, to, to_size);
-}
-
-/* A view of a part of an entry, of its value or attributes.
- * @param copy  what it shows */
-static bool take_view(struct fixture *f, size_t most, struct kt_slice *view, unsigned char *copy)
-{
-	const struct model_entry *entry;
-	struct kt_entry_info info;
-	size_t skip;
-
-	if (f->now.count == 0)
-		return false;
-	entry = &f->now.entries[rng_below(&f->rng, f->now.count)];
-	if (rng_below(&f->rng, 3) == 0) {
-		assert_int_equal(kt_stat(f->txn, entry->key, entry->key_size, &info), 0);
-		*view = info.attr;
-	} else {
-		assert_int_equal(kt_get(f->txn, entry->key, entry->key_size, view), 0);
-	}
-	skip = rng_below(&f->rng, view->size + 1);
-	if (skip > 0)
-		view->data = (const char *)view->data + skip;
-	view->size = view->size - skip < most ? view->size - skip : most;
-	if (view->size > 0)
-		memcpy(copy, view->data, view->size);
-	return true;
-}
-
-/* Move the entry of a key to a key that is a view. */
-static void do_move_to_view(struct fixture *f)
-{
-	unsigned char key[KT_KEY_MAX], copy[KT_KEY_MAX];
-	size_t size = known_key(f, key);
-	struct kt_slice view;
-
-	if (!in_model(f, key, size) || !take_view(f, KT_KEY_MAX, &view, copy))
-		return;
-	assert_int_equal(kt_move(f->txn, key, size, f->txn, view.data, view.size), 0);
-	move_in_model(f, key, size, copy, view.size);
-}
-
-/* Change an entry with a view of an entry of the same transaction, perhaps its own. */
-static void do_view(struct fixture *f)
-{
-	enum { MOST = 300000 };
-	static unsigned char copy[MOST];
-	unsigned char key[KT_KEY_MAX];
-	size_t key_size = known_key(f, key), offset;
-	struct model_entry *entry;
-	struct kt_slice view;
-
-	if (!take_view(f, MOST, &view, copy))
-		return;
-	entry = model_edit(&f->now, key, key_size);
-	if (rng_below(&f->rng, 2) == 0) {
-		assert_int_equal(kt_put(f->txn, key, key_size, view.data, view.size), 0);
-		model_resize(entry, view.size);
-		memcpy(entry->value, copy, view.size);
-	} else {
-		offset = rng_below(&f->rng, entry->size + 1);
-		assert_int_equal(kt_write(f->txn, key, key_size, offset, view.data, view.size), 0);
-		if (offset + view.size > entry->size)
-			model_resize(entry, offset + view.size);
-		memcpy(entry->value + offset, copy, view.size);
-	}
-	entry->mtime_ns = 0;
-	if (!take_view(f, 6000, &view, copy))
-		return;
-	assert_int_equal(kt_set_attr(f->txn, key, key_size, view.data, view.size), 0);
-	model_set_attr(entry, copy, view.size);
-}
-
-/* Seldom, and mostly before the transaction changed anything. */
-static void do_clear(struct fixture *f)
-{
-	if (rng_below(&f->rng, 12) != 0)
-		return;
-	assert_int_equal(kt_clear(f->txn), 0);
-	model_fini(&f->now);
-}
-
-static void do_seek(struct fixture *f)
-{
-	unsigned char key[KT_KEY_MAX];
-	size_t size = known_key(f, key);
-	bool exact;
-	size_t at = model_find(&f->now, key, size, &exact);
-	struct kt_cursor *cursor;
-	int err;
-
-	assert_int_equal(kt_cursor_open(f->txn, &cursor), 0);
-	err = kt_cursor_seek(cursor, key, size);
-	assert_int_equal(err, at < f->now.count ? 0 : -ENOENT);
-	if (!err) {
-		struct kt_slice found = kt_cursor_key(cursor);
-
-		assert_int_equal(found.size, f->now.entries[at].key_size);
-		assert_memory_equal(found.data, f->now.entries[at].key, found.size);
-	}
-	kt_cursor_close(cursor);
-}
-
-static void open_store(struct fixture *f)
-{
-	if (f->memory)
-		assert_int_equal(kt_open_memory("model", &f->store), 0);
-	else
-		assert_int_equal(kt_open(f->path, KT_OPTIONS(.flags = KT_CREATE), &f->store), 0);
-	if (rng_below(&f->rng, 2) == 0)
-		f->store->spill_pages = SPILL_PAGES;
-}
-
-static void print_finding(void *arg, uint64_t page, const char *message)
-{
-	(void)arg;
-	print_error("check: page %llu: %s\n", (unsigned long long)page, message);
-}
-
-static void assert_sound(struct kt_store *store)
-{
-	uint64_t findings;
-
-	assert_int_equal(kt_check(store, print_finding, NULL, &findings), 0);
-	assert_int_equal(findings, 0);
-}
-
-/* A transaction of a few operations, and how it ends. */
-static void run_transaction(struct fixture *f, bool large)
-{
-	static void (*const operations[])(struct fixture *) = {do_put, do_put, do_put, do_put,
-		do_delete, do_write, do_write, do_truncate, do_punch, do_attr, do_move, do_seek,
-		do_view, do_view, do_move_to_view, do_clear};
-	size_t count = rng_below(&f->rng, large ? 400 : 12);
-
-	assert_int_equal(kt_begin(f->store, KT_WRITE, &f->txn), 0);
-	if (rng_below(&f->rng, 4) == 0)
-		do_clear(f);
-	for (size_t i = 0; i < count; i++)
-		operations[rng_below(&f->rng, sizeof(operations) / sizeof(operations[0]))](f);
-	if (rng_below(&f->rng, 10) == 0)
-		model_assert_equal(&f->now, f->txn);
-	if (rng_below(&f->rng, 6) == 0) {
-		kt_abort(f->txn);
-		model_fini(&f->now);
-		f->now = model_clone(&f->committed);
-	} else {
-		assert_int_equal(kt_commit(f->txn, rng_below(&f->rng, 3) == 0 ? KT_FLUSH : 0), 0);
-		model_fini(&f->committed);
-		f->committed = model_clone(&f->now);
-	}
-	f->txn = NULL;
-}
-
 /* What differs between a point in time and the last commit, in both directions. */
-static void do_diff(struct fixture *f, const struct model *then, struct kt_txn *point)
+static void do_diff(struct model_world *f, const struct model *then, struct kt_txn *point)
 {
 	struct kt_txn *now;
 
@@ -435,7 +24,7 @@ static void do_diff(struct fixture *f, const struct model *then, struct kt_txn *
 }
 
 /* Go back to a point in time. */
-static void do_restore(struct fixture *f, const struct model *then, struct kt_txn *point)
+static void do_restore(struct model_world *f, const struct model *then, struct kt_txn *point)
 {
 	struct kt_txn *now;
 
@@ -450,7 +39,7 @@ static void do_restore(struct fixture *f, const struct model *then, struct kt_tx
 }
 
 /* Take, read or delete a snapshot, or go back to it. */
-static void do_snapshot(struct fixture *f)
+static void do_snapshot(struct model_world *f)
 {
 	size_t i = rng_below(&f->rng, 5);
 	struct kt_txn *txn;
@@ -469,7 +58,7 @@ static void do_snapshot(struct fixture *f)
 	if (rng_below(&f->rng, 2) == 0) {
 		assert_int_equal(kt_snapshot_delete(f->store, f->snapshots[i].name), 0);
 		if (rng_below(&f->rng, 2) == 0) {
-			run_transaction(f, false);
+			model_run_transaction(f, false);
 			model_assert_equal(&f->snapshots[i].model, txn); /* who reads it goes on */
 		}
 		model_fini(&f->snapshots[i].model);
@@ -478,9 +67,9 @@ static void do_snapshot(struct fixture *f)
 	kt_abort(txn);
 }
 
-static void run_rounds(struct fixture *f, size_t rounds)
+static void run_rounds(struct model_world *f, size_t rounds)
 {
-	open_store(f);
+	model_open_store(f);
 	for (size_t i = 0; i < rounds; i++) {
 		struct kt_txn *reader = NULL;
 		struct model seen = {0};
@@ -490,7 +79,7 @@ static void run_rounds(struct fixture *f, size_t rounds)
 			assert_int_equal(kt_begin(f->store, KT_READ, &reader), 0);
 		}
 		for (size_t n = rng_below(&f->rng, 4) + 1; n > 0; n--)
-			run_transaction(f, rng_below(&f->rng, 30) == 0);
+			model_run_transaction(f, rng_below(&f->rng, 30) == 0);
 		if (rng_below(&f->rng, 5) == 0)
 			do_snapshot(f);
 		if (reader != NULL) {
@@ -499,23 +88,23 @@ static void run_rounds(struct fixture *f, size_t rounds)
 			model_fini(&seen);
 		}
 		if (rng_below(&f->rng, 10) == 0)
-			assert_sound(f->store);
+			model_assert_sound(f->store);
 		if (!f->memory && rng_below(&f->rng, 10) == 0) {
 			assert_int_equal(kt_close(f->store), 0);
-			open_store(f);
+			model_open_store(f);
 		}
 	}
 	assert_int_equal(kt_begin(f->store, KT_READ, &f->txn), 0);
 	model_assert_equal(&f->now, f->txn);
 	kt_abort(f->txn);
 	f->txn = NULL;
-	assert_sound(f->store);
+	model_assert_sound(f->store);
 }
 
 /* A store in a file, closed and opened now and then, always shows what the array holds. */
 static void file_store_agrees(void **state)
 {
-	struct fixture *f = *state;
+	struct model_world *f = *state;
 
 	f->rng = rng_seed("model, file");
 	run_rounds(f, 150);
@@ -524,103 +113,19 @@ static void file_store_agrees(void **state)
 /* So does a store in memory. */
 static void memory_store_agrees(void **state)
 {
-	struct fixture *f = *state;
+	struct model_world *f = *state;
 
 	f->memory = true;
 	f->rng = rng_seed("model, memory");
 	run_rounds(f, 150);
 }
 
-static void put_number(struct kt_txn *tree, struct model *model, struct rng *rng, size_t number)
-{
-	unsigned char key[400], value[1100];
-	size_t size = rng_below(rng, rng_below(rng, 3) ? 200 : sizeof(value));
-	size_t key_size = (size_t)sprintf((char *)key, "user/%04zu/%08zu", number / 100, number);
-	struct model_entry *entry;
-
-	if (rng_below(rng, 50) == 0) { /* too long for a node */
-		memset(key + key_size, 'x', sizeof(key) - key_size);
-		key_size = sizeof(key);
-	}
-	fill(rng, value, size);
-	assert_int_equal(kt_put(tree, key, key_size, value, size), 0);
-	entry = model_edit(model, key, key_size);
-	model_resize(entry, size);
-	memcpy(entry->value, value, size);
-}
-
-static void delete_last(struct fixture *f, size_t count)
-{
-	for (; count > 0 && f->now.count > 0; count--) {
-		const struct model_entry *last = &f->now.entries[f->now.count - 1];
-
-		assert_int_equal(kt_delete(f->txn, last->key, last->key_size, 0), 0);
-		model_delete(&f->now, last->key, last->key_size);
-	}
-}
-
-/* Now and then something else than the next key. */
-static void disturb(struct fixture *f, struct kt_txn *tree, struct model *other, size_t number)
-{
-	switch (rng_below(&f->rng, 100)) {
-	case 0:
-		put_number(f->txn, &f->now, &f->rng, rng_below(&f->rng, number));
-		break;
-	case 1:
-		do_delete(f);
-		break;
-	case 2:
-		delete_last(f, rng_below(&f->rng, 60)); /* whole leaves */
-		break;
-	case 3:
-		put_number(tree, other, &f->rng, number);
-		break;
-	default:
-		break;
-	}
-}
-
-/* A load in key order takes short cuts, and writes pages before the commit. It is right all the
- * same, also where something else happens in between: to the last keys, to others, to another tree,
- * and in a later transaction. */
-static void ordered_load_agrees(void **state)
-{
-	struct fixture *f = *state;
-	struct model other = {0};
-	size_t number = 0;
-
-	f->rng = rng_seed("model, ordered load");
-	open_store(f);
-	for (unsigned part = 0; part < 4; part++) {
-		unsigned loads = rng_cases(12000);
-		struct kt_txn *tree;
-
-		assert_int_equal(kt_begin(f->store, KT_WRITE, &f->txn), 0);
-		tree = kt_tree(f->txn, KT_DIRECTORIES);
-		for (unsigned i = 0; i < loads; i++) {
-			number += 1 + rng_below(&f->rng, 3);
-			put_number(f->txn, &f->now, &f->rng, number);
-			disturb(f, tree, &other, number);
-		}
-		model_assert_equal(&f->now, f->txn);
-		model_assert_equal(&other, tree);
-		assert_int_equal(kt_commit(f->txn, part % 2 == 0 ? KT_FLUSH : 0), 0);
-		assert_int_equal(kt_begin(f->store, KT_READ, &f->txn), 0);
-		model_assert_equal(&f->now, f->txn);
-		kt_abort(f->txn);
-		f->txn = NULL;
-		assert_sound(f->store);
-	}
-	model_fini(&other);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(file_store_agrees, setup, teardown),
-		cmocka_unit_test_setup_teardown(memory_store_agrees, setup, teardown),
-		cmocka_unit_test_setup_teardown(ordered_load_agrees, setup, teardown),
+		cmocka_unit_test_setup_teardown(file_store_agrees, model_setup, model_teardown),
+		cmocka_unit_test_setup_teardown(memory_store_agrees, model_setup, model_teardown),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }
