@@ -8,6 +8,8 @@
  */
 #include "bench.h"
 #include "mounted.h"
+#include "scale_crash.h"
+#include "scale_keys.h"
 #include "sides.h"
 #include "subjects.h"
 
@@ -17,17 +19,11 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define VALUE_SIZE 100
-#define FILES 100 /* of a directory */
-#define VALUE_LARGE ((size_t)1 << 20)
 #define BLOCK 4096
 
 static const char *keytree; /* the program */
@@ -38,29 +34,6 @@ struct path {
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-/* Directories of directories of 100 files. In the order of their numbers they are sorted. */
-static int key_text(uint32_t index, char ret_key[16])
-{
-	return snprintf(ret_key, 16, "%03u/%03u/%02u", index / (FILES * 1000), index / FILES % 1000,
-		index % FILES);
-}
-
-static void put(struct kt_txn *txn, const char *key, uint32_t index, uint32_t generation)
-{
-	char value[VALUE_SIZE];
-
-	bench_value(index, generation, value, sizeof(value));
-	bench_check(kt_put(txn, key, strlen(key), value, sizeof(value)) == 0);
-}
-
-static void put_index(struct kt_txn *txn, uint32_t index, uint32_t generation)
-{
-	char key[16];
-
-	key_text(index, key);
-	put(txn, key, index, generation);
-}
-
 static void load(struct subject *subject)
 {
 	struct kt_txn *txn;
@@ -68,7 +41,7 @@ static void load(struct subject *subject)
 	subject_renew(subject);
 	txn = subject_begin(subject, KT_WRITE);
 	for (uint32_t i = 0; i < subject->keys; i++)
-		put_index(txn, i, 0);
+		scale_put_index(txn, i, 0);
 	subject_commit(txn, KT_FLUSH);
 }
 
@@ -88,7 +61,7 @@ static uint64_t get(struct subject *subject, unsigned repeat)
 {
 	struct kt_txn *txn = subject_begin(subject, KT_READ);
 	uint64_t start, sum = 0, expected = 0;
-	char value[VALUE_SIZE];
+	char value[SCALE_VALUE];
 
 	for (uint32_t i = 0; i < GETS; i++) {
 		bench_value(any_index(subject, repeat, i), 0, value, sizeof(value));
@@ -98,7 +71,7 @@ static uint64_t get(struct subject *subject, unsigned repeat)
 	for (uint32_t i = 0; i < GETS; i++) {
 		struct kt_slice found;
 		char key[16];
-		int size = key_text(any_index(subject, repeat, i), key);
+		int size = scale_key_text(any_index(subject, repeat, i), key);
 
 		bench_check(kt_get(txn, key, (size_t)size, &found) == 0);
 		sum = bench_sum(sum, found.data, found.size);
@@ -119,11 +92,12 @@ static uint64_t scan(struct subject *subject, unsigned repeat)
 	bench_check(kt_cursor_open(txn, &cursor) == 0);
 	for (uint32_t i = 0; i < SCANS; i++) {
 		char key[16];
-		int size = key_text(any_index(subject, repeat, i) / FILES * FILES, key);
+		int size = scale_key_text(
+			any_index(subject, repeat, i) / SCALE_FILES * SCALE_FILES, key);
 		struct kt_slice last;
 
 		bench_check(kt_cursor_seek(cursor, key, (size_t)size) == 0);
-		for (uint32_t n = 1; n < FILES; n++)
+		for (uint32_t n = 1; n < SCALE_FILES; n++)
 			bench_check(kt_cursor_next(cursor) == 0);
 		last = kt_cursor_key(cursor);
 		bench_check(
@@ -142,7 +116,7 @@ static uint64_t put_some(struct subject *subject, unsigned repeat, uint32_t coun
 	for (uint32_t i = 0; i < count; i++) {
 		struct kt_txn *txn = subject_begin(subject, KT_WRITE);
 
-		put_index(txn, any_index(subject, repeat, i), 0);
+		scale_put_index(txn, any_index(subject, repeat, i), 0);
 		subject_commit(txn, flags);
 	}
 	return (bench_now_ns() - start) / count;
@@ -176,7 +150,7 @@ static struct path file_path(const struct subject *subject, uint32_t index, cons
 	struct path path;
 	char key[16];
 
-	key_text(index, key);
+	scale_key_text(index, key);
 	snprintf(path.text, sizeof(path.text), "%s/%s%s", subject->dir, key, suffix);
 	return path;
 }
@@ -210,7 +184,7 @@ static uint64_t list_first(struct subject *subject, unsigned repeat)
 	mount_cold(subject, repeat);
 	path.text[strlen(path.text) - strlen("/00")] = '\0';
 	start = bench_now_ns();
-	bench_check(list(path.text, true) == FILES);
+	bench_check(list(path.text, true) == SCALE_FILES);
 	return bench_now_ns() - start;
 }
 
@@ -237,10 +211,10 @@ static uint64_t visit(struct subject *subject, uint32_t first,
 
 static void read_one(const struct subject *subject, uint32_t index)
 {
-	char data[VALUE_SIZE + 1], expected[VALUE_SIZE];
+	char data[SCALE_VALUE + 1], expected[SCALE_VALUE];
 	int fd = open(file_path(subject, index, "").text, O_RDONLY);
 
-	bench_check(fd >= 0 && read(fd, data, sizeof(data)) == VALUE_SIZE);
+	bench_check(fd >= 0 && read(fd, data, sizeof(data)) == SCALE_VALUE);
 	bench_check(close(fd) == 0);
 	bench_value(index, 0, expected, sizeof(expected));
 	bench_check(memcmp(data, expected, sizeof(expected)) == 0);
@@ -248,7 +222,7 @@ static void read_one(const struct subject *subject, uint32_t index)
 
 static void create_one(const struct subject *subject, uint32_t index)
 {
-	char data[VALUE_SIZE];
+	char data[SCALE_VALUE];
 	int fd = open(file_path(subject, index, "-new").text, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
 	bench_value(index, 0, data, sizeof(data));
@@ -352,7 +326,7 @@ static void load_directory(struct subject *subject, const struct directory *dire
 
 	for (uint32_t i = 0; i < directory->files; i++) {
 		snprintf(key, sizeof(key), "%s/%07u", directory->name, i);
-		put(txn, key, i, 0);
+		scale_put(txn, key, i, 0);
 	}
 	subject_commit(txn, KT_FLUSH);
 }
@@ -414,109 +388,6 @@ static void measure_directories(const char *directory, uint32_t most)
 	fini(&subject);
 }
 
-/* ---- large files ----------------------------------------------------------------------------- */
-
-static void close_store(struct subject *subject)
-{
-	bench_check(kt_close(subject->store) == 0);
-	subject->store = NULL;
-}
-
-static void load_values(struct subject *subject)
-{
-	char *value = malloc(VALUE_LARGE);
-	struct kt_txn *txn;
-
-	bench_check(value != NULL);
-	bench_value(0, 0, value, VALUE_LARGE);
-	subject_renew(subject);
-	for (uint32_t i = 0; i < subject->keys; i++) {
-		char key[16];
-		int size = key_text(i, key);
-
-		txn = subject_begin(subject, KT_WRITE);
-		memcpy(value, &i, sizeof(i));
-		bench_check(kt_put(txn, key, (size_t)size, value, VALUE_LARGE) == 0);
-		subject_commit(txn, i + 1 == subject->keys ? KT_FLUSH : 0);
-	}
-	free(value);
-	close_store(subject);
-}
-
-#define CRASH_KEYS 90000000 /* their numbers begin here */
-
-/* Write without flushing, and die. */
-_Noreturn static void write_and_die(struct subject *subject, unsigned repeat)
-{
-	bench_check(kt_open(subject->path, NULL, &subject->store) == 0);
-	for (uint32_t i = 0; i < 100; i++) {
-		struct kt_txn *txn = subject_begin(subject, KT_WRITE);
-
-		put_index(txn, CRASH_KEYS + i, repeat);
-		subject_commit(txn, 0);
-	}
-	raise(SIGKILL);
-	_exit(1);
-}
-
-/* Let a process write and die, as everybody does who has the store open. */
-static void crash(struct subject *subject, unsigned repeat)
-{
-	pid_t child = fork();
-	int status;
-
-	if (child == 0)
-		write_and_die(subject, repeat);
-	bench_check(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
-}
-
-/* Open the store, and see the last commit. */
-static void open_again(struct subject *subject)
-{
-	struct kt_slice value;
-	struct kt_txn *txn;
-	char key[16];
-	int size = key_text(CRASH_KEYS + 99, key);
-
-	bench_check(kt_open(subject->path, NULL, &subject->store) == 0);
-	txn = subject_begin(subject, KT_READ);
-	bench_check(kt_get(txn, key, (size_t)size, &value) == 0);
-	kt_abort(txn);
-}
-
-static void write_one(struct subject *subject, unsigned repeat)
-{
-	struct kt_txn *txn = subject_begin(subject, KT_WRITE);
-
-	put_index(txn, CRASH_KEYS + 100, repeat);
-	subject_commit(txn, 0);
-}
-
-static uint64_t open_after_crash(struct subject *subject, unsigned repeat)
-{
-	uint64_t start;
-
-	crash(subject, repeat);
-	start = bench_now_ns();
-	open_again(subject);
-	start = bench_now_ns() - start;
-	close_store(subject);
-	return start;
-}
-
-static uint64_t write_after_crash(struct subject *subject, unsigned repeat)
-{
-	uint64_t start;
-
-	crash(subject, repeat);
-	open_again(subject);
-	start = bench_now_ns();
-	write_one(subject, repeat);
-	start = bench_now_ns() - start;
-	close_store(subject);
-	return start;
-}
-
 static void measure_files(const char *directory, uint32_t most)
 {
 	struct subject subjects[2];
@@ -524,9 +395,9 @@ static void measure_files(const char *directory, uint32_t most)
 	init(&subjects[0], "keytree", most, directory, "large");
 	init(&subjects[1], "small ones", 10, directory, "small");
 	for (unsigned i = 0; i < 2; i++)
-		load_values(&subjects[i]);
-	subjects_measure(subjects, 2, "open-crashed", open_after_crash);
-	subjects_measure(subjects, 2, "write-crashed", write_after_crash);
+		scale_load_values(&subjects[i]);
+	subjects_measure(subjects, 2, "open-crashed", scale_open_after_crash);
+	subjects_measure(subjects, 2, "write-crashed", scale_write_after_crash);
 	subjects_measure(subjects, 2, "scale-mount-large", mount_cold);
 	for (unsigned i = 0; i < 2; i++)
 		fini(&subjects[i]);

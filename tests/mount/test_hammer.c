@@ -4,6 +4,7 @@
  *
  * KEYTREE_OPS says how many operations, KEYTREE_SEED where to begin.
  */
+#include "hammer_ops.h"
 #include "support.h"
 #include "view.h"
 
@@ -11,7 +12,6 @@
 
 #include "../unit/rng.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -21,8 +21,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
-#include <time.h>
 #include <unistd.h>
 
 #define OPS 12000
@@ -30,8 +28,6 @@
 #define MOUNTS 2
 #define PROCESSES 2
 #define THREADS 2 /* of each */
-#define HELD 4	  /* files that a thread keeps open */
-#define TRIES 10
 #define TOLD_S 20 /* until all is told, and a second more for each so many operations: */
 #define OPS_PER_S 5000
 
@@ -45,307 +41,11 @@ struct world {
 	unsigned count; /* of the key "~" (wait_until_told) */
 };
 
-/* ---- operations of one thread ---------------------------------------------------------------- */
-
-struct hand {
-	pthread_t thread;
-	struct rng rng;
-	unsigned long ops;
-	bool application;
-	int held[HELD];
-	char bytes[20000];
-};
-
-struct names {
-	char a[32], b[32]; /* relative to the mount */
-};
-
-typedef int op_fn(struct hand *h, const struct names *names);
-
-static void random_path(struct rng *rng, char path[32])
-{
-	static const char *const parts[] = {"a", "b", "c", "a", "b", "c", "%value"};
-	size_t depth = rng_below(rng, 3);
-
-	strcpy(path, parts[rng_below(rng, 3)]);
-	while (depth-- > 0) {
-		strcat(path, "/");
-		strcat(path, parts[rng_below(rng, 7)]);
-	}
-}
-
-static int *random_held(struct hand *h)
-{
-	return &h->held[rng_below(&h->rng, HELD)];
-}
-
-static size_t random_size(struct hand *h)
-{
-	return rng_below(&h->rng, rng_below(&h->rng, 4) ? 300 : sizeof(h->bytes));
-}
-
-/* Keep an open file, or close it. */
-static int hold_or_close(struct hand *h, int fd)
-{
-	int *held = random_held(h);
-	int close_it = fd;
-
-	if (rng_below(&h->rng, 3) == 0) {
-		close_it = *held;
-		*held = fd;
-	}
-	return close_it < 0 ? 0 : close(close_it);
-}
-
-static int op_write(struct hand *h, const struct names *names)
-{
-	static const int flags[] = {
-		O_CREAT, O_CREAT | O_TRUNC, O_CREAT | O_TRUNC, O_CREAT | O_EXCL, O_APPEND, O_TRUNC};
-	int fd = open(names->a, O_RDWR | O_CLOEXEC | flags[rng_below(&h->rng, 6)], 0644);
-	int err = 0;
-
-	if (fd < 0)
-		return -1;
-	for (size_t i = rng_below(&h->rng, 3); i > 0; i--)
-		if (write(fd, h->bytes, random_size(h)) < 0)
-			err = errno;
-	if (hold_or_close(h, fd) != 0)
-		err = errno;
-	errno = err;
-	return err ? -1 : 0;
-}
-
-static int op_read(struct hand *h, const struct names *names)
-{
-	char bytes[5000];
-	int fd = open(names->a, O_RDONLY | O_CLOEXEC);
-	ssize_t got;
-
-	if (fd < 0)
-		return -1;
-	got = read(fd, bytes, sizeof(bytes));
-	return hold_or_close(h, fd) != 0 || got < 0 ? -1 : 0;
-}
-
-static int op_pwrite(struct hand *h, const struct names *names)
-{
-	(void)names;
-	return pwrite(*random_held(h), h->bytes, random_size(h), (off_t)random_size(h)) < 0 ? -1
-											    : 0;
-}
-
-static int op_ftruncate(struct hand *h, const struct names *names)
-{
-	(void)names;
-	return ftruncate(*random_held(h), (off_t)random_size(h));
-}
-
-static int op_punch(struct hand *h, const struct names *names)
-{
-	(void)names;
-	return fallocate(*random_held(h), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		(off_t)random_size(h), (off_t)random_size(h) + 1);
-}
-
-static int op_close(struct hand *h, const struct names *names)
-{
-	int *held = random_held(h), fd = *held;
-
-	(void)names;
-	*held = -1;
-	return close(fd);
-}
-
-static int op_fsync(struct hand *h, const struct names *names)
-{
-	(void)names;
-	return fsync(*random_held(h));
-}
-
-static int op_truncate(struct hand *h, const struct names *names)
-{
-	return truncate(names->a, (off_t)random_size(h));
-}
-
-static int op_rename(struct hand *h, const struct names *names)
-{
-	static const unsigned flags[] = {0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE};
-
-	return renameat2(AT_FDCWD, names->a, AT_FDCWD, names->b, flags[rng_below(&h->rng, 4)]);
-}
-
-static int op_link(struct hand *h, const struct names *names)
-{
-	(void)h;
-	return link(names->a, names->b);
-}
-
-static int op_unlink(struct hand *h, const struct names *names)
-{
-	(void)h;
-	return unlink(names->a);
-}
-
-static int op_mkdir(struct hand *h, const struct names *names)
-{
-	(void)h;
-	return mkdir(names->a, 0755);
-}
-
-static int op_rmdir(struct hand *h, const struct names *names)
-{
-	(void)h;
-	return rmdir(names->a);
-}
-
-static int op_symlink(struct hand *h, const struct names *names)
-{
-	(void)h;
-	return symlink(names->b, names->a);
-}
-
-static int op_chmod(struct hand *h, const struct names *names)
-{
-	return chmod(names->a, 0700 | (mode_t)rng_below(&h->rng, 0100));
-}
-
-static int op_setxattr(struct hand *h, const struct names *names)
-{
-	return setxattr(names->a, "user.x", h->bytes, rng_below(&h->rng, 50), 0);
-}
-
-static int op_tmpfile(struct hand *h, const struct names *names)
-{
-	int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0644), result;
-	char path[40];
-
-	if (fd < 0)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	result = write(fd, h->bytes, random_size(h)) < 0 ? -1 : 0;
-	if (result == 0)
-		result = linkat(AT_FDCWD, path, AT_FDCWD, names->a, AT_SYMLINK_FOLLOW);
-	return hold_or_close(h, fd) != 0 ? -1 : result;
-}
-
-static int op_list(struct hand *h, const struct names *names)
-{
-	const char *path = rng_below(&h->rng, 2) ? "." : names->a;
-	DIR *dir = opendir(path);
-	int err;
-
-	if (dir == NULL)
-		return -1;
-	errno = 0;
-	while (readdir(dir) != NULL)
-		;
-	err = errno;
-	closedir(dir);
-	errno = err;
-	return err ? -1 : 0;
-}
-
-static int op_stat(struct hand *h, const struct names *names)
-{
-	struct stat stat;
-
-	(void)h;
-	return lstat(names->a, &stat);
-}
-
-static const struct {
-	const char *name;
-	op_fn *run;
-	unsigned weight;
-} ops[] = {
-	{"write", op_write, 20},
-	{"read", op_read, 8},
-	{"pwrite", op_pwrite, 10},
-	{"ftruncate", op_ftruncate, 4},
-	{"punch", op_punch, 2},
-	{"close", op_close, 4},
-	{"fsync", op_fsync, 1},
-	{"truncate", op_truncate, 4},
-	{"rename", op_rename, 16},
-	{"link", op_link, 6},
-	{"unlink", op_unlink, 8},
-	{"mkdir", op_mkdir, 8},
-	{"rmdir", op_rmdir, 5},
-	{"symlink", op_symlink, 1},
-	{"chmod", op_chmod, 2},
-	{"setxattr", op_setxattr, 2},
-	{"tmpfile", op_tmpfile, 2},
-	{"list", op_list, 3},
-	{"stat", op_stat, 6},
-};
-
-/* What may become of an operation when others are at work. */
-static bool is_expected(const struct hand *h, int err)
-{
-	static const int expected[] = {ENOENT, EEXIST, ENOTDIR, EISDIR, ENOTEMPTY, ELOOP,
-		ENAMETOOLONG, /* of a key: directories get deep */
-		EINVAL,	      /* into itself; "%value" where there is none */
-		EPERM,	      /* a link to a directory; an attribute of a symbolic link */
-		EBADF};	      /* none is held, or one that is not open for that */
-
-	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
-		if (err == expected[i])
-			return true;
-	return err == ESTALE && h->application; /* which deleted the key */
-}
-
-static size_t random_op(struct hand *h)
-{
-	unsigned total = 0, at;
-	size_t i = 0;
-
-	for (size_t n = 0; n < sizeof(ops) / sizeof(ops[0]); n++)
-		total += ops[n].weight;
-	at = (unsigned)rng_below(&h->rng, total);
-	while (at >= ops[i].weight)
-		at -= ops[i++].weight;
-	return i;
-}
-
-/* Do it, and again if the file had lost its name by the time it was opened: the kernel tries once
- * more by itself, but then that may be so again. */
-static int run_op(struct hand *h, size_t op, const struct names *names)
-{
-	int result = ops[op].run(h, names);
-
-	for (int i = 0; i < TRIES && result != 0 && errno == ESTALE && !h->application; i++)
-		result = ops[op].run(h, names);
-	return result;
-}
-
-static void *work(void *arg)
-{
-	struct hand *h = arg;
-
-	memset(h->held, -1, sizeof(h->held));
-	memset(h->bytes, 'a' + (int)rng_below(&h->rng, 26), sizeof(h->bytes));
-	for (unsigned long i = 0; i < h->ops; i++) {
-		struct names names;
-		size_t op = random_op(h);
-
-		random_path(&h->rng, names.a);
-		random_path(&h->rng, names.b);
-		if (run_op(h, op, &names) != 0 && !is_expected(h, errno)) {
-			fprintf(stderr, "%s '%s' '%s': %s\n", ops[op].name, names.a, names.b,
-				strerror(errno));
-			_exit(1);
-		}
-	}
-	for (int i = 0; i < HELD; i++)
-		close(h->held[i]);
-	return NULL;
-}
-
 /* ---- processes ------------------------------------------------------------------------------- */
 
 static void run_threads(struct world *w, int process, unsigned long count)
 {
-	static struct hand hands[THREADS];
+	static struct hammer_hand hands[THREADS];
 
 	if (chdir(w->mounts[process % w->mount_count]) != 0)
 		_exit(1);
@@ -353,7 +53,7 @@ static void run_threads(struct world *w, int process, unsigned long count)
 		hands[i].rng = (struct rng){.state = rng_next(&w->rng)};
 		hands[i].ops = count;
 		hands[i].application = w->application;
-		if (pthread_create(&hands[i].thread, NULL, work, &hands[i]) != 0)
+		if (pthread_create(&hands[i].thread, NULL, hammer_work, &hands[i]) != 0)
 			_exit(1);
 	}
 	for (int i = 0; i < THREADS; i++)
@@ -372,7 +72,7 @@ static int apply_once(struct kt_store *store, struct rng *rng)
 	for (size_t i = rng_below(rng, 3); i > 0 && !err; i--) {
 		char key[32];
 
-		random_path(rng, key);
+		hammer_random_path(rng, key);
 		err = rng_below(rng, 2) ? kt_put(txn, key, strlen(key), key, strlen(key))
 					: kt_delete(txn, key, strlen(key), KT_MISSING_OK);
 	}
