@@ -165,16 +165,18 @@ static int read_options(const struct kt_open_options *options, struct kt_open_op
 
 	*ret_options = (struct kt_open_options){.size = known};
 	if (options != NULL && options->size < OPTIONS_SIZE_MIN)
-		return error_set(-EINVAL, "size of the options not set");
+		return error_set(-EINVAL, "kt_open_options.size is not set; use KT_OPTIONS()");
 	for (size_t i = known; options != NULL && i < options->size; i++)
 		if (bytes[i] != 0)
-			return error_set(-EINVAL, "options of a newer version of the library");
+			return error_set(
+				-EINVAL, "the options are those of a newer version of the library");
 	if (options != NULL)
 		memcpy(ret_options, options, options->size < known ? options->size : known);
 	if (ret_options->mode == 0)
 		ret_options->mode = 0600;
 	if (ret_options->mode & ~0777u)
-		return error_set(-EINVAL, "mode 0%o is not of permission bits", ret_options->mode);
+		return error_set(
+			-EINVAL, "mode 0%o has more than permission bits", ret_options->mode);
 	return error_unknown_flags(
 		ret_options->flags, KT_CREATE | KT_EXCLUSIVE | KT_READONLY | KT_ALONE);
 }

@@ -26,15 +26,15 @@ static const char *error_words(int err)
 	case -EBUSY:
 		return "in use";
 	case -ECHILD:
-		return "not usable here";
+		return "opened before a fork";
 	case -ENOTSUP:
 		return "not supported";
 	case -EILSEQ:
 		return "malformed";
 	case -EXDEV:
-		return "of another store";
+		return "belongs to another store";
 	case -ESTALE:
-		return "of another time";
+		return "out of date";
 	case -ENOTEMPTY:
 		return "changes would be lost";
 	default:

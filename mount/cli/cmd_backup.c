@@ -111,7 +111,9 @@ static int back_up(struct backup *backup)
 	if (status == COMMAND_DONE)
 		status = backup_begin(backup, store, backup->snapshot, &txn);
 	if (status == COMMAND_DONE && since != NULL && kt_txn_id(since) > kt_txn_id(txn))
-		status = command_fail(backup->path, backup->since, "is newer than what is copied");
+		status = command_fail(backup->path, backup->since,
+			"this snapshot is newer than the state to copy; --since needs an older "
+			"one");
 	if (status == COMMAND_DONE)
 		status = copy(backup, txn, since);
 	kt_abort(txn);

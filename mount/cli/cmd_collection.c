@@ -58,9 +58,10 @@ static int collection_create(const char *path, const char *name)
 		err = kt_flush(store);
 	}
 	if (err == -EEXIST)
-		status = command_fail(path, name, "there is such a collection");
+		status = command_fail(path, name, "a collection of this name exists");
 	else if (err == -EINVAL)
-		status = command_fail(path, name, "a name is not empty and has no '/'");
+		status = command_fail(
+			path, name, "the name of a collection must not be empty or contain '/'");
 	else if (err != 0)
 		status = command_fail_errno(path, name, err);
 	return command_close(path, store, status);

@@ -51,7 +51,8 @@ static int compact_store(const char *path)
 		err = kt_compact(store, compact_step, &compacting);
 	progress_fini(&compacting.progress);
 	if (err == -EINTR)
-		status = command_fail(path, "compact", "interrupted; what was done stays");
+		status = command_fail(
+			path, "compact", "interrupted; the steps completed so far are kept");
 	else if (err != 0)
 		status = command_fail_errno(path, "compact", err);
 	else if (kt_info(store, &after) == 0)

@@ -34,7 +34,7 @@ static int newest(const struct diff *diff, struct kt_store *store, char name[KT_
 		return command_fail_errno(diff->path, "list", err);
 	if (*name != '\0')
 		return COMMAND_DONE;
-	command_fail(diff->path, "diff", "there is no snapshot to compare with");
+	command_fail(diff->path, "diff", "the store has no snapshot to compare with");
 	return COMMAND_NO;
 }
 

@@ -31,7 +31,7 @@ static int fail(const struct use *use, const char *what, int err)
 	}
 	snprintf(words, sizeof(words), "%s %s", what, use->name);
 	return command_fail(use->path, words,
-		err == -EEXIST ? "there is such a snapshot" : kt_strerror(NULL, err));
+		err == -EEXIST ? "a snapshot of this name exists" : kt_strerror(NULL, err));
 }
 
 #define NAME_SIZE (HUMAN_TIME_SIZE + 12)

@@ -113,13 +113,13 @@ static int decode(struct reader *reader, json_t *text, struct kt_slice *ret_byte
 	size_t size;
 
 	if (!json_is_string(text))
-		return jsonl_malformed(reader, "base64 that is no string");
+		return jsonl_malformed(reader, "a member named *_base64 must be a string");
 	bytes = malloc(json_string_length(text) + 1);
 	if (bytes == NULL)
 		return -ENOMEM;
 	reader->decoded[reader->decoded_count++] = bytes;
 	if (base64_decode(json_string_value(text), json_string_length(text), bytes, &size) != 0)
-		return jsonl_malformed(reader, "not base64");
+		return jsonl_malformed(reader, "a member named *_base64 is not valid base64");
 	*ret_bytes = (struct kt_slice){bytes, size};
 	return 0;
 }
@@ -132,13 +132,14 @@ static int read_bytes(struct reader *reader, const char *text_name, const char *
 	json_t *base64 = json_object_get(reader->object, base64_name);
 
 	if (text != NULL && base64 != NULL)
-		return jsonl_malformed(reader, "both text and base64");
+		return jsonl_malformed(
+			reader, "a key or value is given both as text and as base64");
 	if (base64 != NULL)
 		return decode(reader, base64, ret_bytes);
 	if (text == NULL)
 		return -ENOENT;
 	if (!json_is_string(text))
-		return jsonl_malformed(reader, "a key or value that is no string");
+		return jsonl_malformed(reader, "a key or value must be a string");
 	*ret_bytes = (struct kt_slice){json_string_value(text), json_string_length(text)};
 	return 0;
 }
@@ -151,7 +152,8 @@ static int read_number(struct reader *reader, const char *name, int64_t *ret_num
 	if (number == NULL)
 		return -ENOENT;
 	if (!json_is_integer(number))
-		return jsonl_malformed(reader, "a time, size or offset that is no whole number");
+		return jsonl_malformed(
+			reader, "\"mtime_ns\", \"size\" and \"offset\" must be whole numbers");
 	*ret_number = json_integer_value(number);
 	return 0;
 }
@@ -181,7 +183,7 @@ static int read_said(struct reader *reader, struct said *said)
 		record->is_directory = true;
 	}
 	if (err == -ENOENT)
-		return jsonl_malformed(reader, "neither a key nor a directory");
+		return jsonl_malformed(reader, "\"key\" or \"directory\" is missing");
 	if (!err)
 		err = optional(read_bytes(reader, "value", "value_base64", &said->value),
 			&said->has_value);
@@ -201,7 +203,7 @@ static int read_said(struct reader *reader, struct said *said)
 	if (!err && !said->has_mtime)
 		record->stat.mtime_ns = (int64_t)time(NULL) * 1000000000;
 	if (!err && (said->size < 0 || said->offset < 0))
-		return jsonl_malformed(reader, "a size or offset below zero");
+		return jsonl_malformed(reader, "\"size\" and \"offset\" must not be negative");
 	if (!err && record->key.size > KT_KEY_MAX)
 		return jsonl_malformed(reader, "the key is longer than 4096 bytes");
 	return err;
@@ -215,21 +217,23 @@ static int put_said(struct reader *reader, const struct said *said)
 
 	if (record->is_directory)
 		return said->has_value || said->has_size || said->has_offset || said->has_link
-			       ? jsonl_malformed(reader, "a directory with a value")
+			       ? jsonl_malformed(reader, "a \"directory\" cannot have a value")
 			       : convert_put(convert, record, &said->value);
 	if (said->has_link) {
 		if (said->has_value || said->has_size || said->has_offset)
-			return jsonl_malformed(reader, "a link with a value");
+			return jsonl_malformed(reader, "a \"link\" cannot have a value");
 		err = convert_put_link(convert, &said->link, &record->key);
-		return err == -ENOENT ? jsonl_malformed(reader, "a link to a key that is not there")
-				      : err;
+		return err == -ENOENT
+			       ? jsonl_malformed(reader, "\"link\" names a key that does not exist")
+			       : err;
 	}
 	if (said->has_size == said->has_value || (said->has_offset && said->has_size))
-		return jsonl_malformed(reader, "no value, or two");
+		return jsonl_malformed(
+			reader, "\"value\", \"size\" and \"link\": exactly one is needed");
 	if (said->has_offset) {
 		err = convert_put_piece(convert, &record->key, (uint64_t)said->offset, &said->value,
 			record->stat.mtime_ns);
-		return err == -EFBIG ? jsonl_malformed(reader, "an offset that is too large") : err;
+		return err == -EFBIG ? jsonl_malformed(reader, "\"offset\" is too large") : err;
 	}
 	if (!said->has_mtime && !said->has_size)
 		return convert_put_value(convert, &record->key, &said->value);

@@ -205,7 +205,8 @@ static int find_table(struct convert *convert, sqlite3 *db, char **ret_name)
 		return query_name(convert, db,
 			sqlite3_mprintf("SELECT name FROM sqlite_schema WHERE type = 'table' "
 					"AND name NOT LIKE 'sqlite_%%'"),
-			"there is not one table: which is it? (--table)", ret_name);
+			"there is no table, or more than one; name the table with --table",
+			ret_name);
 	*ret_name = sqlite3_mprintf("%s", convert->table);
 	return *ret_name != NULL ? 0 : -ENOMEM;
 }
@@ -231,13 +232,11 @@ static int find_names(struct convert *convert, sqlite3 *db, struct names *names)
 	if (!err)
 		err = find_column(convert, db, names->table, convert->key_column,
 			" key k name path id ",
-			"no column is called like a key: which is it? (--key)", &names->key);
+			"cannot tell the column of keys; name it with --key", &names->key);
 	if (!err)
 		err = find_column(convert, db, names->table, convert->value_column,
 			" value val v data content ",
-			"no column is called like a value: which is it? "
-			"(--value)",
-			&names->value);
+			"cannot tell the column of values; name it with --value", &names->value);
 	return err;
 }
 

@@ -14,7 +14,7 @@ int tar_fail(struct convert *convert, struct archive *archive)
 
 	if (err == ENOSPC || err == ENOMEM || err == EDQUOT || err == EIO || err == EFBIG)
 		return -err;
-	return convert_malformed(convert, "%s", why != NULL ? why : "not to be understood");
+	return convert_malformed(convert, "%s", why != NULL ? why : "the archive cannot be read");
 }
 
 /* Names are UTF-8 where they can be; the program's own locale stays "C". */

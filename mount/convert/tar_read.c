@@ -98,7 +98,8 @@ static int get_xattrs(struct reader *reader)
 		archive_entry_xattr_next(reader->entry, &name, &data, &value.size) == ARCHIVE_OK) {
 		value.data = data;
 		if (strlen(name) == 0 || strlen(name) > 255)
-			return tar_malformed(reader, "an extended attribute with such a name");
+			return tar_malformed(reader, "the name of an extended attribute is empty "
+						     "or longer than 255 bytes");
 		err = xattr_list_set(reader->xattrs, name, &value, &list);
 		if (!err) {
 			free((void *)reader->xattrs.data);
@@ -239,7 +240,8 @@ static int read_link(struct reader *reader, const char *path)
 	if (!err)
 		err = convert_put_link(reader->convert, &from, &to);
 	if (err == -ENOENT || err == -EINVAL || err == -EISDIR || err == -ENAMETOOLONG)
-		return tar_malformed(reader, "a link to a file that is not there");
+		return tar_malformed(
+			reader, "a hard link to a file that is not in the archive before it");
 	return err;
 }
 
@@ -249,8 +251,9 @@ static int read_directory(struct reader *reader)
 		reader->key[reader->key_size++] = TAR_SEPARATOR;
 	else
 		reader->key_size = 0;
-	return reader->key_size > KT_KEY_MAX ? tar_malformed(reader, "the key would be too long")
-					     : tar_put(reader, NULL, 0);
+	return reader->key_size > KT_KEY_MAX
+		       ? tar_malformed(reader, "the key would be longer than 4096 bytes")
+		       : tar_put(reader, NULL, 0);
 }
 
 static int read_by_type(struct reader *reader)
@@ -267,14 +270,14 @@ static int read_by_type(struct reader *reader)
 		return tar_read_file(reader);
 	case S_IFLNK:
 		return target != NULL ? tar_put(reader, target, strlen(target))
-				      : tar_malformed(reader, "a link to nowhere");
+				      : tar_malformed(reader, "a symbolic link without a target");
 	case S_IFIFO:
 	case S_IFSOCK:
 	case S_IFCHR:
 	case S_IFBLK:
 		return tar_put(reader, NULL, 0);
 	default:
-		return tar_malformed(reader, "a file of an unknown type");
+		return tar_malformed(reader, "a file type that a store cannot hold");
 	}
 }
 
@@ -289,9 +292,10 @@ static int read_entry(struct reader *reader)
 	if (is_directory && err == -EINVAL && is_piece(reader->path))
 		return 0;
 	if (err == -ENAMETOOLONG)
-		return tar_malformed(reader, "the name or the key would be too long");
+		return tar_malformed(
+			reader, "a name is longer than 255 bytes, or the key longer than 4096");
 	if (err == -EINVAL || err == -EISDIR)
-		return tar_malformed(reader, "no key has such a path");
+		return tar_malformed(reader, "this path stands for no key");
 	reader->record = (struct record){.is_directory = is_directory};
 	if (!err)
 		err = get_attributes(reader);

@@ -60,7 +60,8 @@ static int clear_dead(const char *dir, struct attach_why *ret_why)
 	if (!err && is_ours(&info))
 		err = attach_unmount(path, true, ret_why);
 	else
-		err = mountpoint_fail(ret_why, -ENOTCONN, "a dead mount of another kind is there");
+		err = mountpoint_fail(ret_why, -ENOTCONN,
+			"a dead mount that is not keytree's is there; unmount it first");
 	mountinfo_fini(&info);
 	free(path);
 	return err;
@@ -239,13 +240,13 @@ static int mountpoint_wait_for_end(
 
 		if (mountinfo_find_elsewhere(gone, &pid) == 0) {
 			snprintf(ret_why->text, sizeof(ret_why->text),
-				"unmounted here, but process %ld still has it, in another mount "
-				"namespace",
+				"unmounted here, but process %ld still has it mounted in another "
+				"mount namespace",
 				(long)pid);
 			err = -EBUSY;
 		} else if (!told) {
-			slow(gone->dir,
-				"waiting until the store is on the disk and its process ends");
+			slow(gone->dir, "waiting until the store is flushed and the process of the "
+					"mount ends");
 			told = true;
 		}
 	}

@@ -229,7 +229,8 @@ static int txn_check_begun(const struct kt_txn *handle)
 {
 	return handle == handle->txn->begun
 		       ? 0
-		       : error_set(-EINVAL, "a view of a transaction cannot end it");
+		       : error_set(-EINVAL, "this is one tree of a transaction; commit or abort "
+					    "the transaction itself");
 }
 
 static void txn_abort(struct txn *txn)

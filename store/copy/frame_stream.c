@@ -135,7 +135,7 @@ int frame_reader_raw(struct frame_reader *in, void *bytes, size_t size)
 		if (err != 0)
 			return err;
 		if (n == 0)
-			return error_set(-EILSEQ, "it ends after %llu bytes, too early",
+			return error_set(-EILSEQ, "the increment is cut off after %llu bytes",
 				(unsigned long long)in->done);
 		in->done += n;
 		at += n;
@@ -173,7 +173,7 @@ int frame_reader_end(struct frame_reader *in)
 	int err = frame_read_some(in->fd, &byte, 1, &n);
 
 	if (!err && n > 0)
-		err = error_set(-EILSEQ, "something follows after %llu bytes",
+		err = error_set(-EILSEQ, "more data follows the end of the increment, at byte %llu",
 			(unsigned long long)in->done);
 	return err;
 }

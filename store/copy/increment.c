@@ -62,7 +62,7 @@ static int increment_put_head(struct increment *increment)
 	if (!err)
 		err = lineage_point(increment->txn, &head.end.at, names[1]);
 	if (!err && head.base.at.txn > head.end.at.txn)
-		err = error_set(-EINVAL, "what is to be backed up is older than the base");
+		err = error_set(-EINVAL, "the state to back up is older than the base");
 	if (!err)
 		err = increment_sum(increment->since, &head.base.sums);
 	if (!err)
@@ -312,7 +312,7 @@ static int increment_check_target(const char *path)
 	err = io_read(old, 0, magic, sizeof(magic));
 	io_close(old);
 	if (err == -EUCLEAN || (!err && memcmp(magic, KT_INCREMENT_MAGIC, sizeof(magic)) != 0))
-		err = error_set(-EILSEQ, "%s is there, and no increment", path);
+		err = error_set(-EILSEQ, "%s exists and is not an increment", path);
 	return err;
 }
 

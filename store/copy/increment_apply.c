@@ -65,7 +65,7 @@ static int apply_read_head(struct increment_apply *apply)
 	int err = frame_reader_raw(&apply->in, magic, sizeof(magic));
 
 	if (!err && memcmp(magic, KT_INCREMENT_MAGIC, sizeof(magic)) != 0)
-		err = error_set(-EILSEQ, "it is no increment");
+		err = error_set(-EILSEQ, "not an increment of keytree");
 	if (!err)
 		err = frame_read(&apply->in, &frame);
 	if (err != 0)
@@ -74,7 +74,8 @@ static int apply_read_head(struct increment_apply *apply)
 		return apply_malformed(apply, "no head");
 	memcpy(head, frame.payload, sizeof(*head));
 	if (head->version != INCREMENT_VERSION)
-		return error_set(-ENOTSUP, "an increment of version %u", head->version);
+		return error_set(-ENOTSUP, "the increment has version %u, which is not known",
+			head->version);
 	names = frame.payload + sizeof(*head);
 	if (frame.size != sizeof(*head) + head->base_name + head->end_name ||
 		head->base_name > KT_NAME_MAX || head->end_name > KT_NAME_MAX ||
@@ -142,7 +143,8 @@ static int apply_go_to_base(struct increment_apply *apply)
 		return err != 0 ? err : apply_keep_base(apply);
 	err = lineage_find(apply->last, &apply->head.base.at, &kept);
 	if (err == -ENOENT)
-		return error_set(-ESTALE, "it begins at %s, which the store does not have",
+		return error_set(-ESTALE,
+			"the increment begins at %s, which the store does not have",
 			apply_base_words(apply, words));
 	if (!err && !(apply->flags & KT_APPLY_REPLACE))
 		err = error_set(-ENOTEMPTY, "the store has changed since %s",
@@ -156,7 +158,8 @@ static int apply_compare_sums(struct increment_apply *apply, const struct increm
 	int err = increment_sum(apply->txn, &sums);
 
 	if (!err && memcmp(&sums, expected, sizeof(sums)) != 0)
-		err = error_set(-ESTALE, "what the store has is not what the increment counts on");
+		err = error_set(
+			-ESTALE, "the store does not have the entries that the increment expects");
 	return err;
 }
 
@@ -182,7 +185,7 @@ static int apply_begin(struct increment_apply *apply)
 	int err;
 
 	if (memcmp(apply->head.id, apply->store->id, sizeof(apply->head.id)) != 0)
-		return error_set(-EXDEV, "the increment is of another store");
+		return error_set(-EXDEV, "the increment was made from a different store");
 	err = kt_begin(apply->store, KT_WRITE, &apply->txn);
 	if (!err)
 		err = kt_begin(apply->store, KT_READ, &apply->last);

@@ -88,7 +88,7 @@ static void options_that_grow(void **state)
 	assert_error(NULL, -EINVAL, "newer version");
 	newer.known.size = 0;
 	assert_int_equal(kt_open(f->temp.path, &newer.known, &f->store), -EINVAL);
-	assert_error(NULL, -EINVAL, "size of the options");
+	assert_error(NULL, -EINVAL, "kt_open_options.size is not set");
 	assert_int_equal(access(f->temp.path, F_OK), -1);
 	newer.known.size = sizeof(newer);
 	newer.more = 0;
@@ -164,7 +164,7 @@ static void views(void **state)
 	assert_int_equal(kt_collection_view(collection, f->txn, &view), 0);
 	assert_int_equal(kt_put(view, "a", 1, "1", 1), 0);
 	assert_int_equal(kt_commit(view, 0), -EINVAL);
-	assert_error(kt_txn_store(view), -EINVAL, "view");
+	assert_error(kt_txn_store(view), -EINVAL, "commit or abort the transaction itself");
 	assert_int_equal(kt_abort(view), -EINVAL);
 	assert_int_equal(kt_commit(kt_tree(f->txn, KT_DIRECTORIES), 0), -EINVAL);
 	assert_int_equal(kt_commit(f->txn, 0), 0);
