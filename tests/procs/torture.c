@@ -1,5 +1,5 @@
 /* Several processes read and write one store while they are killed, stopped and let go on at
- * random.
+ * random. Each lacks something: descriptors, address space, memory, room for the file (hardship.h).
  *
  *     torture [SECONDS [PROCESSES]]
  *
@@ -7,6 +7,7 @@
  * in the end the store is sound and nobody's pins are left.
  */
 #include "bank.h"
+#include "hardship.h"
 
 #include "../unit/temp.h"
 #include "store/share/step.h"
@@ -17,6 +18,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,12 +31,13 @@ struct customer {
 
 struct shared {
 	struct customer customers[PROCESSES_MAX];
-	_Atomic uint64_t looks, commits;
+	_Atomic uint64_t looks, commits, refused;
 	_Atomic bool stop;
 };
 
 static struct shared *shared;
 static char dir[64], path[128];
+static enum hardship hardship; /* of this process */
 
 void step(const char *name)
 {
@@ -64,6 +67,15 @@ static void pause_ms(long ms)
 
 /* ---- a process ------------------------------------------------------------------------------- */
 
+/* Did a call succeed? What the hardship allows is counted, and all else must not be. */
+static bool done(int err)
+{
+	MUST(!err || hardship_allows(hardship, err));
+	if (err)
+		atomic_fetch_add(&shared->refused, 1);
+	return !err;
+}
+
 static void look(struct kt_txn *txn)
 {
 	const char *why = bank_look(txn);
@@ -83,9 +95,9 @@ static void commit(struct kt_store *store, struct rng *rng, unsigned id, bool fl
 	if (!spoil)
 		atomic_store(&customer->tried, count);
 	err = bank_move(store, rng, id, count, flush, spoil);
-	MUST(!err || (spoil && err == -ECANCELED));
-	if (!err)
-		atomic_store(&customer->told, count);
+	if ((spoil && err == -ECANCELED) || !done(err))
+		return;
+	atomic_store(&customer->told, count);
 	atomic_fetch_add(&shared->commits, 1);
 }
 
@@ -97,7 +109,8 @@ static void verify(struct kt_store *store, unsigned id)
 	struct kt_txn *txn;
 	uint64_t count;
 
-	MUST(kt_begin(store, KT_READ, &txn) == 0);
+	if (!done(kt_begin(store, KT_READ, &txn)))
+		return;
 	count = bank_count(txn, id);
 	kt_abort(txn);
 	MUST(count >= atomic_load(&customer->told) && count <= atomic_load(&customer->tried));
@@ -123,7 +136,8 @@ static void do_something(struct kt_store *store, struct rng *rng, unsigned id, s
 		if (*held != NULL)
 			look(*held);
 		kt_abort(*held);
-		MUST(kt_begin(store, KT_READ | KT_VERIFY, held) == 0);
+		*held = NULL;
+		done(kt_begin(store, KT_READ | KT_VERIFY, held));
 		break;
 	case 1:
 		commit(store, rng, id, true, false);
@@ -132,7 +146,7 @@ static void do_something(struct kt_store *store, struct rng *rng, unsigned id, s
 		commit(store, rng, id, false, true);
 		break;
 	case 3:
-		MUST(kt_flush(store) == 0);
+		done(kt_flush(store));
 		break;
 	case 4:
 		wait_a_little(store);
@@ -141,7 +155,8 @@ static void do_something(struct kt_store *store, struct rng *rng, unsigned id, s
 	case 6:
 	case 7:
 	case 8:
-		MUST(kt_begin(store, KT_READ | KT_VERIFY, &txn) == 0);
+		if (!done(kt_begin(store, KT_READ | KT_VERIFY, &txn)))
+			break;
 		look(txn);
 		kt_abort(txn);
 		break;
@@ -154,19 +169,25 @@ static void live(unsigned id, uint64_t seed)
 {
 	struct rng rng = {.state = seed};
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	hardship = hardship_take(&rng, path);
 	while (!atomic_load(&shared->stop)) {
 		unsigned count = (unsigned)(rng_next(&rng) % 300);
 		struct kt_store *store;
 		struct kt_txn *held = NULL;
 
-		MUST(kt_open(path, NULL, &store) == 0);
+		if (!done(kt_open(path, NULL, &store))) {
+			pause_ms(5);
+			continue;
+		}
+		hardship_print(hardship);
 		verify(store, id);
 		for (unsigned i = 0; i < count && !atomic_load(&shared->stop); i++)
 			do_something(store, &rng, id, &held);
 		if (held != NULL)
 			look(held);
 		kt_abort(held);
-		MUST(kt_close(store) == 0);
+		done(kt_close(store));
 	}
 	_exit(0);
 }
@@ -220,9 +241,10 @@ static void torture(unsigned processes, long seconds, struct rng *rng)
 	atomic_store(&shared->stop, true);
 	for (unsigned id = 0; id < processes; id++)
 		end(pids[id], false);
-	printf("%u processes: %llu commits, %llu looks, %u killed, %u stopped\n", processes,
-		(unsigned long long)atomic_load(&shared->commits),
-		(unsigned long long)atomic_load(&shared->looks), kills, stops);
+	printf("%u processes: %llu commits, %llu looks, %llu refused, %u killed, %u stopped\n",
+		processes, (unsigned long long)atomic_load(&shared->commits),
+		(unsigned long long)atomic_load(&shared->looks),
+		(unsigned long long)atomic_load(&shared->refused), kills, stops);
 	atomic_store(&shared->stop, false);
 }
 
@@ -246,6 +268,7 @@ int main(int argc, char **argv)
 	MUST(kt_open(path, KT_OPTIONS(.flags = KT_CREATE), &store) == 0);
 	MUST(bank_found(store) == 0);
 	MUST(kt_close(store) == 0);
+	hardship_init();
 	for (unsigned i = 0; i < 3; i++) {
 		unsigned count = processes > 0 ? (unsigned)processes : sizes[i];
 
@@ -259,6 +282,7 @@ int main(int argc, char **argv)
 		MUST(info.pages < 20000);
 		MUST(kt_close(store) == 0);
 	}
+	hardship_fini();
 	temp_remove_dir(dir);
 	return 0;
 }
