@@ -23,7 +23,7 @@ int fd_check_size(uint64_t size)
 	struct rlimit limit;
 
 	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-			       size > UINT64_MAX - 1
+			       size > (uint64_t)limit.rlim_cur
 		       ? -EFBIG
 		       : 0;
 }
