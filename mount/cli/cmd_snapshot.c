@@ -21,7 +21,7 @@ struct use {
 static const char no_snapshot[] = "no such snapshot";
 
 /* The error of a call on one snapshot. */
-static int fail(const struct use *use, const char *what, int err)
+static int snapshot_fail(const struct use *use, const char *what, int err)
 {
 	char words[KT_NAME_MAX + 32];
 
@@ -67,7 +67,7 @@ static int snapshot_create(const struct use *use, struct kt_store *store)
 	if (!err)
 		err = kt_flush(store);
 	if (err != 0)
-		return fail(&named, "snapshot", err);
+		return snapshot_fail(&named, "snapshot", err);
 	if (use->name == NULL)
 		puts(name);
 	return COMMAND_DONE;
@@ -79,7 +79,7 @@ static int snapshot_forget(const struct use *use, struct kt_store *store)
 
 	if (!err)
 		err = kt_flush(store);
-	return err != 0 ? fail(use, "delete", err) : COMMAND_DONE;
+	return err != 0 ? snapshot_fail(use, "delete", err) : COMMAND_DONE;
 }
 
 static int snapshot_restore(const struct use *use, struct kt_store *store)
@@ -88,12 +88,12 @@ static int snapshot_restore(const struct use *use, struct kt_store *store)
 	int err = kt_snapshot_open(store, use->name, &point);
 
 	if (err != 0)
-		return fail(use, "restore", err);
+		return snapshot_fail(use, "restore", err);
 	err = kt_restore(store, point);
 	kt_abort(point);
 	if (!err)
 		err = kt_flush(store);
-	return err != 0 ? fail(use, "restore", err) : COMMAND_DONE;
+	return err != 0 ? snapshot_fail(use, "restore", err) : COMMAND_DONE;
 }
 
 static int snapshot_print_json(const struct kt_snapshot *snapshot)

@@ -38,7 +38,7 @@ static char *resolve_by_parent(const char *dir)
 	return path;
 }
 
-static char *resolve(const char *dir)
+static char *mountpoint_resolve(const char *dir)
 {
 	char *path = realpath(dir, NULL);
 
@@ -275,7 +275,7 @@ static int unmount_path(const char *path, mountpoint_slow_fn *slow, struct attac
 
 int mountpoint_unmount(const char *dir, mountpoint_slow_fn *slow, struct attach_why *ret_why)
 {
-	char *path = resolve(dir);
+	char *path = mountpoint_resolve(dir);
 	int err;
 
 	if (path == NULL)

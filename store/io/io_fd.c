@@ -28,7 +28,7 @@
 
 /* A page that the kernel fills with zeros in the child of a fork. Looking at it costs less than
  * asking who one is. */
-static const _Atomic char *mark_new(void)
+static const _Atomic char *io_fd_mark_new(void)
 {
 	_Atomic char *mark =
 		mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -43,7 +43,7 @@ static const _Atomic char *mark_new(void)
 	return mark;
 }
 
-static void mark_free(const _Atomic char *mark)
+static void io_fd_mark_free(const _Atomic char *mark)
 {
 	if (mark != NULL)
 		munmap((void *)mark, PAGE_SIZE);
@@ -58,7 +58,7 @@ int io_fd_new(int fd, const struct io_ops *ops, bool durable, bool readonly, str
 		return -ENOMEM;
 	}
 	file->area_fd = -1;
-	file->io.not_forked = mark_new();
+	file->io.not_forked = io_fd_mark_new();
 	file->io.ops = ops;
 	file->io.durable = durable;
 	file->io.readonly = readonly;
@@ -78,7 +78,7 @@ void io_fd_close(struct io *io)
 	if (file->area_fd >= 0)
 		close(file->area_fd);
 	close(file->fd);
-	mark_free(io->not_forked);
+	io_fd_mark_free(io->not_forked);
 	free(file->path);
 	free(file);
 }
@@ -155,7 +155,6 @@ int io_fd_write(struct io *io, uint64_t offset, const struct iovec *parts, size_
 		int batch = count < IOV_MAX ? (int)count : IOV_MAX;
 		ssize_t n = pwritev(file->fd, parts, batch, (off_t)offset);
 		size_t done;
-		int r;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -167,10 +166,10 @@ int io_fd_write(struct io *io, uint64_t offset, const struct iovec *parts, size_
 		if (done == 0)
 			continue;
 		/* It stopped within a part. */
-		r = io_fd_write_part(file->fd, offset, (const char *)parts->iov_base + done,
+		err = io_fd_write_part(file->fd, offset, (const char *)parts->iov_base + done,
 			parts->iov_len - done);
-		if (r < 0)
-			return r;
+		if (err)
+			return err;
 		offset += parts->iov_len - done;
 		parts++;
 		count--;

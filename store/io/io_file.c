@@ -27,7 +27,7 @@
 
 /* What was written in a row begins its way to the disk, while more is made and written: the sync
  * that follows has less to wait for. A hint: if it fails, the sync does it, and tells. */
-static void start_early(struct io_fd *file, uint64_t offset, uint64_t size)
+static void file_start_early(struct io_fd *file, uint64_t offset, uint64_t size)
 {
 	if (offset != file->row_end)
 		file->row = offset;
@@ -42,13 +42,13 @@ static void start_early(struct io_fd *file, uint64_t offset, uint64_t size)
 static int file_write(struct io *io, uint64_t offset, const struct iovec *parts, size_t count)
 {
 	uint64_t size = 0;
-	int r = io_fd_write(io, offset, parts, count);
+	int err = io_fd_write(io, offset, parts, count);
 
 	for (size_t i = 0; i < count; i++)
 		size += parts[i].iov_len;
-	if (r == 0)
-		start_early((struct io_fd *)io, offset, size);
-	return r;
+	if (!err)
+		file_start_early((struct io_fd *)io, offset, size);
+	return err;
 }
 
 static int file_sync(struct io *io)
@@ -108,13 +108,13 @@ static const struct io_ops file_ops = {
 	.close = io_fd_close,
 };
 
-static int new_file(int fd, const char *path, bool readonly, struct io **ret_io)
+static int file_new(int fd, const char *path, bool readonly, struct io **ret_io)
 {
 	struct io *io = NULL;
-	int r = io_fd_new(fd, &file_ops, true, readonly, &io);
+	int err = io_fd_new(fd, &file_ops, true, readonly, &io);
 
-	if (r < 0)
-		return r;
+	if (err)
+		return err;
 	((struct io_fd *)io)->path = strdup(path);
 	if (((struct io_fd *)io)->path == NULL) {
 		io_close(io);
@@ -125,7 +125,7 @@ static int new_file(int fd, const char *path, bool readonly, struct io **ret_io)
 }
 
 /* Only a regular file can be a store. */
-static int check_kind(int fd)
+static int file_check_kind(int fd)
 {
 	struct stat st;
 
@@ -142,7 +142,7 @@ static int check_kind(int fd)
 int io_file_open(const char *path, bool readonly, struct io **ret_io)
 {
 	int flags = (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	int fd, r;
+	int fd, err;
 
 	do
 		fd = fd_above_stdio(open(path, flags));
@@ -150,12 +150,12 @@ int io_file_open(const char *path, bool readonly, struct io **ret_io)
 	if (fd < 0)
 		return errno == ENXIO ? error_set(-EMEDIUMTYPE, "it is not a regular file")
 				      : -errno;
-	r = check_kind(fd);
-	if (r < 0) {
+	err = file_check_kind(fd);
+	if (err) {
 		close(fd);
-		return r;
+		return err;
 	}
-	return new_file(fd, path, readonly, ret_io);
+	return file_new(fd, path, readonly, ret_io);
 }
 
 /* ---- creation -------------------------------------------------------------------------------- */
@@ -171,7 +171,7 @@ struct creation {
 };
 
 /* Open the directory that path lies in. */
-static int open_parent(const char *path, struct creation *new)
+static int creation_open_parent(const char *path, struct creation *new)
 {
 	const char *slash = strrchr(path, '/');
 	char *parent;
@@ -188,7 +188,7 @@ static int open_parent(const char *path, struct creation *new)
 }
 
 /* Make up a hidden name. */
-static int draw_name(struct creation *new)
+static int creation_draw_name(struct creation *new)
 {
 	uint64_t random;
 
@@ -199,13 +199,13 @@ static int draw_name(struct creation *new)
 }
 
 /* Open a new file under a hidden name that nobody has. */
-static int open_temp(struct creation *new, int *ret_fd)
+static int creation_open_temp(struct creation *new, int *ret_fd)
 {
 	for (;;) {
-		int fd, r = draw_name(new);
+		int fd, err = creation_draw_name(new);
 
-		if (r < 0)
-			return r;
+		if (err)
+			return err;
 		fd = fd_above_stdio(openat(
 			new->dir, new->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, new->mode));
 		if (fd >= 0) {
@@ -218,7 +218,7 @@ static int open_temp(struct creation *new, int *ret_fd)
 }
 
 /* Open a new file without a name, where that is possible and one can be given to it. */
-static int open_nameless(struct creation *new, int *ret_fd)
+static int creation_open_nameless(struct creation *new, int *ret_fd)
 {
 	int fd = fd_above_stdio(openat(new->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, new->mode));
 
@@ -234,14 +234,14 @@ static int open_nameless(struct creation *new, int *ret_fd)
 	return 0;
 }
 
-static int open_new(struct creation *new, int *ret_fd)
+static int creation_open_new(struct creation *new, int *ret_fd)
 {
-	return open_nameless(new, ret_fd) == 0 ? 0 : open_temp(new, ret_fd);
+	return creation_open_nameless(new, ret_fd) == 0 ? 0 : creation_open_temp(new, ret_fd);
 }
 
 /* The new file gets owner and mode of the one that it replaces. Where a user may not give the owner,
  * no group gets rights that the mode meant for another one. */
-static int take_rights(const struct creation *new, int fd)
+static int creation_take_rights(const struct creation *new, int fd)
 {
 	struct stat old;
 	mode_t mode;
@@ -256,23 +256,23 @@ static int take_rights(const struct creation *new, int fd)
 
 /* Give the file its name, whoever has it. What has no name needs a hidden one first: only a rename
  * replaces. */
-static int take_name(struct creation *new)
+static int creation_take_name(struct creation *new)
 {
-	int r = new->temp[0] == '\0' ? draw_name(new) : 0;
+	int err = new->temp[0] == '\0' ? creation_draw_name(new) : 0;
 
-	if (r < 0)
-		return r;
+	if (err)
+		return err;
 	if (new->open[0] != '\0' &&
 		linkat(AT_FDCWD, new->open, new->dir, new->temp, AT_SYMLINK_FOLLOW) < 0) {
-		r = -errno;
+		err = -errno;
 		new->temp[0] = '\0';
-		return r;
+		return err;
 	}
 	return renameat(new->dir, new->temp, new->dir, new->name) < 0 ? -errno : 0;
 }
 
 /* Give the file its name, unless somebody else has it. */
-static int give_name(const struct creation *new)
+static int creation_give_name(const struct creation *new)
 {
 	if (new->temp[0] == '\0')
 		return linkat(AT_FDCWD, new->open, new->dir, new->name, AT_SYMLINK_FOLLOW) < 0
@@ -290,73 +290,73 @@ static int give_name(const struct creation *new)
 }
 
 /* Bring the new name to the disk. Some file systems cannot be asked to, and need not be. */
-static int sync_dir(const struct creation *new)
+static int creation_sync_dir(const struct creation *new)
 {
 	if (fsync(new->dir) < 0 && errno != EINVAL && errno != EROFS)
 		return -errno;
 	return 0;
 }
 
-static int fill_and_name(
+static int creation_fill_and_name(
 	struct creation *new, struct io *io, io_fill_fn *fill, void *arg, bool *ret_named)
 {
 	int fd = ((struct io_fd *)io)->fd;
-	int r = fill(arg, io);
+	int err = fill(arg, io);
 
-	if (r == 0 && new->replace)
-		r = take_rights(new, fd);
-	if (r < 0)
-		return r;
+	if (!err && new->replace)
+		err = creation_take_rights(new, fd);
+	if (err)
+		return err;
 	if (fsync(fd) < 0)
 		return -errno;
-	r = new->replace ? take_name(new) : give_name(new);
-	if (r < 0)
-		return r;
+	err = new->replace ? creation_take_name(new) : creation_give_name(new);
+	if (err)
+		return err;
 	*ret_named = true;
-	return sync_dir(new);
+	return creation_sync_dir(new);
 }
 
-static int create(const char *path, mode_t mode, bool replace, io_fill_fn *fill, void *arg,
+static int file_create(const char *path, mode_t mode, bool replace, io_fill_fn *fill, void *arg,
 	struct io **ret_io)
 {
 	struct creation new = {.dir = -1, .mode = mode, .replace = replace};
 	struct io *io = NULL;
 	bool named = false;
 	int fd = -1;
-	int r;
+	int err;
 
-	r = open_parent(path, &new);
-	if (r < 0)
-		return r;
-	/* A quick answer for the common cases; give_name() is what decides. */
+	err = creation_open_parent(path, &new);
+	if (err)
+		return err;
+	/* A quick answer for the common cases; creation_give_name() is what decides. */
 	if (faccessat(new.dir, new.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		r = replace ? 0 : -EEXIST;
+		err = replace ? 0 : -EEXIST;
 	else
-		r = errno == ENOENT ? 0 : -errno;
-	if (r == 0)
-		r = open_new(&new, &fd);
-	if (r < 0)
+		err = errno == ENOENT ? 0 : -errno;
+	if (!err)
+		err = creation_open_new(&new, &fd);
+	if (err)
 		goto out;
-	r = new_file(fd, path, false, &io);
-	if (r == 0)
-		r = fill_and_name(&new, io, fill, arg, &named);
-	if (r == 0)
+	err = file_new(fd, path, false, &io);
+	if (!err)
+		err = creation_fill_and_name(&new, io, fill, arg, &named);
+	if (!err)
 		*ret_io = io;
 	else if (!named && new.temp[0] != '\0')
 		unlinkat(new.dir, new.temp, 0);
 out:
-	if (r < 0)
+	if (err)
 		io_close(io);
 	close(new.dir);
-	return r;
+	return err;
 }
 
 int io_file_create(const char *path, mode_t mode, io_fill_fn *fill, void *arg, struct io **ret_io)
 {
-	return create(path, mode, false, fill, arg, ret_io);
+	return file_create(path, mode, false, fill, arg, ret_io);
 }
 
 int io_file_replace(const char *path, mode_t mode, io_fill_fn *fill, void *arg, struct io **ret_io)
 {
-	return create(path, mode, true, fill, arg, ret_io);
+	return file_create(path, mode, true, fill, arg, ret_io);
 }

@@ -15,14 +15,14 @@ struct io_stream {
 };
 
 /* Wait until a descriptor that does not block takes more. */
-static int wait_for_room(int fd)
+static int stream_wait_for_room(int fd)
 {
 	struct pollfd wait = {.fd = fd, .events = POLLOUT};
 
 	return poll(&wait, 1, -1) < 0 && errno != EINTR ? -errno : 0;
 }
 
-static int write_all(struct io_stream *stream, const void *data, size_t size)
+static int stream_write_all(struct io_stream *stream, const void *data, size_t size)
 {
 	const char *at = data;
 	int err = 0;
@@ -35,7 +35,7 @@ static int write_all(struct io_stream *stream, const void *data, size_t size)
 			size -= (size_t)n;
 			stream->position += (uint64_t)n;
 		} else if (errno == EAGAIN) {
-			err = wait_for_room(stream->fd);
+			err = stream_wait_for_room(stream->fd);
 		} else if (errno != EINTR) {
 			err = -errno;
 		}
@@ -43,7 +43,7 @@ static int write_all(struct io_stream *stream, const void *data, size_t size)
 	return err;
 }
 
-static int fill_gap(struct io_stream *stream, uint64_t end)
+static int stream_fill_gap(struct io_stream *stream, uint64_t end)
 {
 	static const uint8_t zeros[16 * PAGE_SIZE];
 	int err = 0;
@@ -51,7 +51,8 @@ static int fill_gap(struct io_stream *stream, uint64_t end)
 	while (!err && stream->position < end) {
 		uint64_t left = end - stream->position;
 
-		err = write_all(stream, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros));
+		err = stream_write_all(
+			stream, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros));
 	}
 	return err;
 }
@@ -62,9 +63,9 @@ static int stream_write(struct io *io, uint64_t offset, const struct iovec *part
 	int err;
 
 	assert(offset >= stream->position);
-	err = fill_gap(stream, offset);
+	err = stream_fill_gap(stream, offset);
 	for (size_t i = 0; !err && i < count; i++)
-		err = write_all(stream, parts[i].iov_base, parts[i].iov_len);
+		err = stream_write_all(stream, parts[i].iov_base, parts[i].iov_len);
 	return err;
 }
 

@@ -10,7 +10,7 @@ struct reader {
 	bool ok;
 };
 
-static const uint8_t *take(struct reader *reader, size_t size)
+static const uint8_t *cell_take(struct reader *reader, size_t size)
 {
 	static const uint8_t zeros[16];
 	const uint8_t *at = reader->at;
@@ -25,59 +25,59 @@ static const uint8_t *take(struct reader *reader, size_t size)
 }
 
 /* Suffix size, rest, and where the whole key is. */
-static void parse_key(struct reader *reader, struct cell *cell)
+static void cell_parse_key(struct reader *reader, struct cell *cell)
 {
-	uint16_t suffix = load16(take(reader, 2));
+	uint16_t suffix = load16(cell_take(reader, 2));
 
 	cell->spilled = (suffix & SUFFIX_SPILLED) != 0;
 	cell->suffix = suffix & (uint16_t)~SUFFIX_SPILLED;
 	if (cell->suffix > SUFFIX_MAX)
 		reader->ok = false;
-	cell->rest = take(reader, rest_size(cell->suffix));
+	cell->rest = cell_take(reader, rest_size(cell->suffix));
 	cell->key_size = 0;
 	cell->key_overflow = 0;
 	if (cell->spilled) {
-		cell->key_size = load16(take(reader, 2));
-		cell->key_overflow = load64(take(reader, 8));
+		cell->key_size = load16(cell_take(reader, 2));
+		cell->key_overflow = load64(cell_take(reader, 8));
 		if (cell->key_overflow == 0 || cell->key_size <= cell->suffix)
 			reader->ok = false;
 	}
 }
 
-static void parse_extent(struct reader *reader, struct value *value)
+static void cell_parse_extent(struct reader *reader, struct value *value)
 {
-	value->size = load64(take(reader, 8));
-	value->data = take(reader, EXTENT_SIZE(0));
+	value->size = load64(cell_take(reader, 8));
+	value->data = cell_take(reader, EXTENT_SIZE(0));
 	value->blocks = reader->ok ? load64(value->data) >> PAGE_BITS : 0;
 	if (value->blocks > EXTENT_CELL_BLOCKS || value->size > value->blocks * PAGE_SIZE) {
 		reader->ok = false;
 		return;
 	}
-	take(reader, EXTENT_SIZE(value->blocks) - EXTENT_SIZE(0));
+	cell_take(reader, EXTENT_SIZE(value->blocks) - EXTENT_SIZE(0));
 }
 
 /* The fixed part of the value; inline bytes come at the end of the cell. */
-static void parse_value(struct reader *reader, struct value *value)
+static void cell_parse_value(struct reader *reader, struct value *value)
 {
 	switch (value->kind) {
 	case CELL_INLINE:
-		value->size = load16(take(reader, 2));
+		value->size = load16(cell_take(reader, 2));
 		break;
 	case CELL_EXTENT:
-		parse_extent(reader, value);
+		cell_parse_extent(reader, value);
 		break;
 	case CELL_TREE:
-		value->size = load64(take(reader, 8));
-		value->blocks = load64(take(reader, 8));
-		value->root = load64(take(reader, 8));
-		value->depth = *take(reader, 1);
+		value->size = load64(cell_take(reader, 8));
+		value->blocks = load64(cell_take(reader, 8));
+		value->root = load64(cell_take(reader, 8));
+		value->depth = *cell_take(reader, 1);
 		if ((value->root == 0) != (value->depth == 0) || value->depth > DEPTH_MAX ||
 			value->size > INT64_MAX)
 			reader->ok = false;
 		break;
 	default:
-		value->root = load64(take(reader, 8));
-		value->blocks = load64(take(reader, 8));
+		value->root = load64(cell_take(reader, 8));
+		value->blocks = load64(cell_take(reader, 8));
 		break;
 	}
 }
@@ -86,32 +86,32 @@ bool cell_parse(const uint8_t *at, size_t room, struct cell *cell)
 {
 	struct reader reader = {at, room, true};
 
-	cell->flags = *take(&reader, 1);
+	cell->flags = *cell_take(&reader, 1);
 	if ((cell->flags & ~CELL_KNOWN) != 0 ||
 		((cell->flags & CELL_ATTR) != 0 && (cell->flags & CELL_ATTR_SPILLED) != 0))
 		return false;
-	parse_key(&reader, cell);
+	cell_parse_key(&reader, cell);
 	cell->refs = (size_t)(reader.at - at);
 	cell->version = 0;
 	cell->mtime_ns = 0;
 	if (cell->flags & CELL_STAMPED) {
-		cell->version = load48(take(&reader, 6));
-		cell->mtime_ns = (int64_t)load64(take(&reader, 8));
+		cell->version = load48(cell_take(&reader, 6));
+		cell->mtime_ns = (int64_t)load64(cell_take(&reader, 8));
 	}
-	cell->keys = cell->flags & CELL_SHARED ? load32(take(&reader, 4)) : 0;
+	cell->keys = cell->flags & CELL_SHARED ? load32(cell_take(&reader, 4)) : 0;
 	cell->attr_size = 0;
 	cell->attr_overflow = 0;
 	if (cell->flags & CELL_ATTR_SPILLED) {
-		cell->attr_size = load32(take(&reader, 4));
-		cell->attr_overflow = load64(take(&reader, 8));
+		cell->attr_size = load32(cell_take(&reader, 4));
+		cell->attr_overflow = load64(cell_take(&reader, 8));
 	} else if (cell->flags & CELL_ATTR) {
-		cell->attr_size = load16(take(&reader, 2));
+		cell->attr_size = load16(cell_take(&reader, 2));
 	}
 	cell->value = (struct value){.kind = cell->flags & CELL_VALUE};
-	parse_value(&reader, &cell->value);
-	cell->attr = cell->flags & CELL_ATTR ? take(&reader, cell->attr_size) : NULL;
+	cell_parse_value(&reader, &cell->value);
+	cell->attr = cell->flags & CELL_ATTR ? cell_take(&reader, cell->attr_size) : NULL;
 	if (cell->value.kind == CELL_INLINE)
-		cell->value.data = take(&reader, cell->value.size);
+		cell->value.data = cell_take(&reader, cell->value.size);
 	cell->size = (size_t)(reader.at - at);
 	return reader.ok;
 }
@@ -121,8 +121,8 @@ bool cell_parse_branch(const uint8_t *at, size_t room, struct cell *cell)
 	struct reader reader = {at, room, true};
 
 	cell->flags = 0;
-	cell->value.root = load64(take(&reader, 8));
-	parse_key(&reader, cell);
+	cell->value.root = load64(cell_take(&reader, 8));
+	cell_parse_key(&reader, cell);
 	cell->size = (size_t)(reader.at - at);
 	return reader.ok;
 }
@@ -142,7 +142,7 @@ size_t cell_overhead(const struct cell *cell)
 	return size + 2; /* the size of an inline value */
 }
 
-static uint8_t *put_value(uint8_t *at, const struct value *value)
+static uint8_t *cell_put_value(uint8_t *at, const struct value *value)
 {
 	switch (value->kind) {
 	case CELL_INLINE:
@@ -165,7 +165,7 @@ static uint8_t *put_value(uint8_t *at, const struct value *value)
 	}
 }
 
-static uint8_t *put_spill(uint8_t *at, const struct cell *cell)
+static uint8_t *cell_put_spill(uint8_t *at, const struct cell *cell)
 {
 	if (!cell->spilled)
 		return at;
@@ -176,7 +176,7 @@ static uint8_t *put_spill(uint8_t *at, const struct cell *cell)
 
 void cell_image(const struct cell *cell, struct image_buffer *buffer, struct image *image)
 {
-	uint8_t *at = put_spill(buffer->tail, cell);
+	uint8_t *at = cell_put_spill(buffer->tail, cell);
 
 	buffer->fixed[0] = (uint8_t)((cell->flags & ~CELL_VALUE) | cell->value.kind);
 	image->fixed = buffer->fixed;
@@ -198,7 +198,7 @@ void cell_image(const struct cell *cell, struct image_buffer *buffer, struct ima
 		store16(at, (uint16_t)cell->attr_size);
 		at += 2;
 	}
-	at = put_value(at, &cell->value);
+	at = cell_put_value(at, &cell->value);
 	if (cell->flags & CELL_ATTR) {
 		memcpy(at, cell->attr, cell->attr_size);
 		at += cell->attr_size;
@@ -219,6 +219,6 @@ void cell_image_branch(const struct cell *cell, struct image_buffer *buffer, str
 	image->fixed = buffer->fixed;
 	image->fixed_size = BRANCH_REST_AT;
 	image->tail = buffer->tail;
-	image->tail_size = (size_t)(put_spill(buffer->tail, cell) - buffer->tail);
+	image->tail_size = (size_t)(cell_put_spill(buffer->tail, cell) - buffer->tail);
 	image->spilled = cell->spilled;
 }

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static size_t min_size(size_t a, size_t b)
+static size_t node_min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
@@ -72,13 +72,13 @@ size_t node_key_held(const uint8_t *node, unsigned index, const struct cell *cel
 	uint32_t head = __builtin_bswap32(node_heads(node)[index]);
 
 	memcpy(buf, node_prefix(node), prefix);
-	memcpy(buf + prefix, &head, min_size(cell->suffix, 4));
+	memcpy(buf + prefix, &head, node_min_size(cell->suffix, 4));
 	if (cell->suffix > 4)
 		memcpy(buf + prefix + 4, cell->rest, cell->suffix - 4U);
 	return prefix + cell->suffix;
 }
 
-static int damaged_cell(const uint8_t *node)
+static int node_damaged_cell(const uint8_t *node)
 {
 	return error_damaged(node_header(node)->page, "malformed cell");
 }
@@ -89,7 +89,7 @@ int node_key(
 	struct cell cell;
 
 	if (!node_cell(node, index, &cell))
-		return damaged_cell(node);
+		return node_damaged_cell(node);
 	if (!cell.spilled) {
 		*ret_size = node_key_held(node, index, &cell, buf);
 		return 0;
@@ -99,7 +99,7 @@ int node_key(
 }
 
 /* Order of a key against a spilled one, beyond the part that the node holds. */
-static int compare_spilled(struct pager *pager, const struct cell *cell, const uint8_t *node,
+static int node_compare_spilled(struct pager *pager, const struct cell *cell, const uint8_t *node,
 	const uint8_t *suffix, size_t size, int *ret_order)
 {
 	size_t prefix = node_header(node)->prefix;
@@ -107,58 +107,58 @@ static int compare_spilled(struct pager *pager, const struct cell *cell, const u
 	int err;
 
 	if (cell->key_size <= prefix)
-		return damaged_cell(node);
+		return node_damaged_cell(node);
 	err = overflow_read(pager, cell->key_overflow, full, cell->key_size);
 	if (err != 0)
 		return err;
-	*ret_order = memcmp(suffix, full + prefix, min_size(size, cell->key_size - prefix));
+	*ret_order = memcmp(suffix, full + prefix, node_min_size(size, cell->key_size - prefix));
 	if (*ret_order == 0)
 		*ret_order = (size > cell->key_size - prefix) - (size < cell->key_size - prefix);
 	return 0;
 }
 
-/* As compare_tie(), of a spilled cell that holds the same bytes as far as both go. */
-static int compare_tie_spilled(struct pager *pager, const uint8_t *node, unsigned index,
+/* As node_compare_tie(), of a spilled cell that holds the same bytes as far as both go. */
+static int node_compare_tie_spilled(struct pager *pager, const uint8_t *node, unsigned index,
 	const uint8_t *suffix, size_t size, int *ret_order)
 {
 	struct cell cell;
 
 	if (!node_cell(node, index, &cell))
-		return damaged_cell(node);
+		return node_damaged_cell(node);
 	/* A key may have been spilled in a node with a shorter prefix, and be held whole by this
 	 * one. */
 	if (node_header(node)->prefix + cell.suffix == cell.key_size)
 		*ret_order = (size > cell.suffix) - (size < cell.suffix);
 	else if (size > cell.suffix)
-		return compare_spilled(pager, &cell, node, suffix, size, ret_order);
+		return node_compare_spilled(pager, &cell, node, suffix, size, ret_order);
 	else
 		*ret_order = -1;
 	return 0;
 }
 
 /* Order of a key's suffix against a cell with the same head: < 0 it comes before. */
-static int compare_tie(struct pager *pager, const uint8_t *node, unsigned index,
+static int node_compare_tie(struct pager *pager, const uint8_t *node, unsigned index,
 	const uint8_t *suffix, size_t size, int *ret_order)
 {
 	unsigned rest = node_slots(node)[index] +
 			(node_header(node)->kind == PAGE_LEAF ? LEAF_REST_AT : BRANCH_REST_AT);
 	unsigned word = rest <= PAGE_SIZE ? load16(node + rest - 2) : 0;
 	size_t held = word & ~SUFFIX_SPILLED;
-	size_t both = min_size(size, held);
+	size_t both = node_min_size(size, held);
 
 	if (rest + rest_size(held) > PAGE_SIZE)
-		return damaged_cell(node);
+		return node_damaged_cell(node);
 	*ret_order = both > 4 ? memcmp(suffix + 4, node + rest, both - 4) : 0;
 	if (*ret_order != 0)
 		return 0;
 	if (word & SUFFIX_SPILLED)
-		return compare_tie_spilled(pager, node, index, suffix, size, ret_order);
+		return node_compare_tie_spilled(pager, node, index, suffix, size, ret_order);
 	*ret_order = (size > held) - (size < held);
 	return 0;
 }
 
 /* First index in [low, high) whose head is >= head. */
-static unsigned lower_head(const uint32_t *heads, unsigned low, unsigned high, uint32_t head)
+static unsigned node_lower_head(const uint32_t *heads, unsigned low, unsigned high, uint32_t head)
 {
 	const uint32_t *base = heads + low;
 	unsigned left = high - low;
@@ -173,13 +173,13 @@ static unsigned lower_head(const uint32_t *heads, unsigned low, unsigned high, u
 }
 
 /* Search cells [first, count) by suffix. */
-static int search_suffix(struct pager *pager, const uint8_t *node, unsigned first,
+static int node_search_suffix(struct pager *pager, const uint8_t *node, unsigned first,
 	const uint8_t *suffix, size_t size, unsigned *ret_index, bool *ret_exact)
 {
 	const uint32_t *heads = node_heads(node);
 	unsigned count = node_header(node)->count;
 	uint32_t head = node_head(suffix, size);
-	unsigned low = lower_head(heads, first, count, head);
+	unsigned low = node_lower_head(heads, first, count, head);
 	unsigned high = low;
 	bool exact = false;
 
@@ -192,12 +192,12 @@ static int search_suffix(struct pager *pager, const uint8_t *node, unsigned firs
 		high = low + 1;
 		if (high < count && heads[high] == head)
 			high = head == UINT32_MAX ? count
-						  : lower_head(heads, high, count, head + 1);
+						  : node_lower_head(heads, high, count, head + 1);
 	}
 	while (low < high) {
 		unsigned middle = low + (high - low) / 2;
 		int order;
-		int err = compare_tie(pager, node, middle, suffix, size, &order);
+		int err = node_compare_tie(pager, node, middle, suffix, size, &order);
 
 		if (err != 0)
 			return err;
@@ -214,21 +214,21 @@ static int search_suffix(struct pager *pager, const uint8_t *node, unsigned firs
 }
 
 /* Compare a key with the node's prefix: 0 it begins with it, < 0 it comes before all cells. */
-static int compare_prefix(const uint8_t *node, const void *key, size_t size)
+static int node_compare_prefix(const uint8_t *node, const void *key, size_t size)
 {
 	size_t prefix = node_header(node)->prefix;
 	int order;
 
 	if (prefix == 0)
 		return 0;
-	order = memcmp(key, node_prefix(node), min_size(size, prefix));
+	order = memcmp(key, node_prefix(node), node_min_size(size, prefix));
 	return order == 0 && size < prefix ? -1 : order;
 }
 
 int node_search(struct pager *pager, const uint8_t *node, const void *key, size_t size,
 	unsigned *ret_index, bool *ret_exact)
 {
-	int order = compare_prefix(node, key, size);
+	int order = node_compare_prefix(node, key, size);
 	size_t prefix = node_header(node)->prefix;
 
 	if (order != 0) {
@@ -236,7 +236,7 @@ int node_search(struct pager *pager, const uint8_t *node, const void *key, size_
 		*ret_exact = false;
 		return 0;
 	}
-	return search_suffix(
+	return node_search_suffix(
 		pager, node, 0, (const uint8_t *)key + prefix, size - prefix, ret_index, ret_exact);
 }
 
@@ -245,7 +245,7 @@ int node_is_behind(
 {
 	unsigned last = node_header(node)->count - 1U;
 	const uint8_t *suffix = (const uint8_t *)key + node_header(node)->prefix;
-	int order = compare_prefix(node, key, size);
+	int order = node_compare_prefix(node, key, size);
 	uint32_t head;
 	int err = 0;
 
@@ -254,7 +254,7 @@ int node_is_behind(
 		head = node_head(suffix, size);
 		order = (head > node_heads(node)[last]) - (head < node_heads(node)[last]);
 		if (order == 0)
-			err = compare_tie(pager, node, last, suffix, size, &order);
+			err = node_compare_tie(pager, node, last, suffix, size, &order);
 	}
 	if (!err)
 		*ret_behind = order > 0;
@@ -264,7 +264,7 @@ int node_is_behind(
 int node_search_child(
 	struct pager *pager, const uint8_t *node, const void *key, size_t size, unsigned *ret_index)
 {
-	int order = compare_prefix(node, key, size);
+	int order = node_compare_prefix(node, key, size);
 	size_t prefix = node_header(node)->prefix;
 	unsigned index;
 	bool exact;
@@ -274,7 +274,7 @@ int node_search_child(
 		*ret_index = order < 0 ? 0 : node_header(node)->count - 1U;
 		return 0;
 	}
-	err = search_suffix(
+	err = node_search_suffix(
 		pager, node, 1, (const uint8_t *)key + prefix, size - prefix, &index, &exact);
 	if (!err)
 		*ret_index = exact ? index : index - 1;
@@ -294,7 +294,7 @@ static bool cell_refers_to_file(const struct cell *cell)
 }
 
 /* Note the bytes of a cell in a bitmap of the page's. @return false: some are of another cell */
-static bool claim(uint64_t taken[PAGE_SIZE / 64], unsigned at, size_t size)
+static bool node_claim(uint64_t taken[PAGE_SIZE / 64], unsigned at, size_t size)
 {
 	size_t end = at + size;
 
@@ -312,7 +312,7 @@ static bool claim(uint64_t taken[PAGE_SIZE / 64], unsigned at, size_t size)
 }
 
 /* used: of the page's bytes by cells so far, and which. */
-static const char *validate_cell(
+static const char *node_validate_cell(
 	const uint8_t *node, unsigned index, size_t *used, uint64_t taken[PAGE_SIZE / 64])
 {
 	const struct page_header *header = node_header(node);
@@ -331,7 +331,7 @@ static const char *validate_cell(
 	if (header->kind == PAGE_LEAF ? !cell_refers_to_file(&cell)
 				      : !ref_is_placed(cell.value.root))
 		return "a reference to a page that cannot be";
-	if (!claim(taken, node_slots(node)[index], cell.size))
+	if (!node_claim(taken, node_slots(node)[index], cell.size))
 		return "cells that overlap";
 	*used += cell.size;
 	return NULL;
@@ -351,7 +351,7 @@ const char *node_validate(const uint8_t *node)
 		node_heads_at(header->prefix) + 6UL * header->count > header->heap)
 		return "malformed node";
 	for (unsigned i = 0; i < header->count; i++) {
-		const char *wrong = validate_cell(node, i, &used, taken);
+		const char *wrong = node_validate_cell(node, i, &used, taken);
 
 		if (wrong != NULL)
 			return wrong;

@@ -13,24 +13,24 @@
 
 /* ---- one node, in place ---------------------------------------------------------------------- */
 
-static struct page_header *header_of(uint8_t *node)
+static struct page_header *node_header_of(uint8_t *node)
 {
 	return (struct page_header *)(void *)node;
 }
 
-static uint32_t *heads_of(uint8_t *node)
+static uint32_t *node_heads_of(uint8_t *node)
 {
 	return (uint32_t *)(void *)(node + node_heads_at(node_header(node)->prefix));
 }
 
-static uint16_t *slots_of(uint8_t *node, unsigned count)
+static uint16_t *node_slots_of(uint8_t *node, unsigned count)
 {
-	return (uint16_t *)(void *)(heads_of(node) + count);
+	return (uint16_t *)(void *)(node_heads_of(node) + count);
 }
 
 void node_init(uint8_t *node, unsigned level)
 {
-	struct page_header *header = header_of(node);
+	struct page_header *header = node_header_of(node);
 
 	memset(header, 0, sizeof(*header));
 	header->kind = level == 0 ? PAGE_LEAF : PAGE_BRANCH;
@@ -50,7 +50,7 @@ static size_t node_gap(const uint8_t *node)
 	       6UL * node_header(node)->count;
 }
 
-static size_t cell_size(const uint8_t *node, unsigned index)
+static size_t node_cell_size(const uint8_t *node, unsigned index)
 {
 	struct cell cell;
 
@@ -60,14 +60,14 @@ static size_t cell_size(const uint8_t *node, unsigned index)
 /* Move the cells together, so that all that is free lies in the gap. */
 static void node_compact(uint8_t *node)
 {
-	struct page_header *header = header_of(node);
-	uint16_t *slots = slots_of(node, header->count);
+	struct page_header *header = node_header_of(node);
+	uint16_t *slots = node_slots_of(node, header->count);
 	size_t heap = PAGE_SIZE;
 	uint8_t copy[PAGE_SIZE];
 
 	memcpy(copy, node, PAGE_SIZE);
 	for (unsigned i = 0; i < header->count; i++) {
-		size_t size = cell_size(copy, i);
+		size_t size = node_cell_size(copy, i);
 
 		heap -= size;
 		memcpy(node + heap, copy + slots[i], size);
@@ -78,7 +78,8 @@ static void node_compact(uint8_t *node)
 }
 
 /* Write a cell's bytes. */
-static void write_cell(uint8_t *at, const struct image *image, const uint8_t *suffix, size_t held)
+static void node_write_cell(
+	uint8_t *at, const struct image *image, const uint8_t *suffix, size_t held)
 {
 	size_t rest = rest_size(held);
 
@@ -94,12 +95,12 @@ static void write_cell(uint8_t *at, const struct image *image, const uint8_t *su
 void node_add_cell(uint8_t *node, unsigned index, const struct image *image, const uint8_t *suffix,
 	size_t suffix_size)
 {
-	struct page_header *header = header_of(node);
+	struct page_header *header = node_header_of(node);
 	unsigned count = header->count;
 	size_t held = node_held_size(suffix_size);
-	uint32_t *heads = heads_of(node);
-	uint16_t *old_slots = slots_of(node, count);
-	uint16_t *slots = slots_of(node, count + 1);
+	uint32_t *heads = node_heads_of(node);
+	uint16_t *old_slots = node_slots_of(node, count);
+	uint16_t *slots = node_slots_of(node, count + 1);
 
 	header->heap =
 		(uint16_t)(header->heap - image->fixed_size - rest_size(held) - image->tail_size);
@@ -109,7 +110,7 @@ void node_add_cell(uint8_t *node, unsigned index, const struct image *image, con
 	heads[index] = node_head(suffix, held);
 	slots[index] = header->heap;
 	header->count++;
-	write_cell(node + header->heap, image, suffix, held);
+	node_write_cell(node + header->heap, image, suffix, held);
 }
 
 bool node_suits(const uint8_t *node, const struct image *image)
@@ -123,7 +124,7 @@ bool node_suits(const uint8_t *node, const struct image *image)
 
 bool node_insert(uint8_t *node, unsigned index, const struct image *image)
 {
-	struct page_header *header = header_of(node);
+	struct page_header *header = node_header_of(node);
 	size_t prefix = header->prefix;
 	bool first_of_branch = header->kind == PAGE_BRANCH && header->count == 0;
 	size_t suffix, size;
@@ -144,12 +145,12 @@ bool node_insert(uint8_t *node, unsigned index, const struct image *image)
 
 void node_remove(uint8_t *node, unsigned index)
 {
-	struct page_header *header = header_of(node);
+	struct page_header *header = node_header_of(node);
 	unsigned count = header->count;
-	uint32_t *heads = heads_of(node);
-	uint16_t *slots = slots_of(node, count);
-	uint16_t *new_slots = slots_of(node, count - 1);
-	size_t size = cell_size(node, index);
+	uint32_t *heads = node_heads_of(node);
+	uint16_t *slots = node_slots_of(node, count);
+	uint16_t *new_slots = node_slots_of(node, count - 1);
+	size_t size = node_cell_size(node, index);
 
 	if (slots[index] == header->heap)
 		header->heap = (uint16_t)(header->heap + size);

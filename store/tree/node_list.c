@@ -49,7 +49,8 @@ int list_add(struct list *list, const struct image *image)
 }
 
 /* The image of a cell that exists; its key goes to the list. */
-static int take_cell(struct pager *pager, struct list *list, const uint8_t *node, unsigned index)
+static int list_take_cell(
+	struct pager *pager, struct list *list, const uint8_t *node, unsigned index)
 {
 	struct image *to = &list->images[list->count];
 	const uint8_t *at = node + node_slots(node)[index];
@@ -85,7 +86,7 @@ int list_take(struct pager *pager, struct list *list, const uint8_t *node, unsig
 	unsigned to, const struct image *first_key)
 {
 	for (unsigned i = from; i < to; i++) {
-		int err = take_cell(pager, list, node, i);
+		int err = list_take_cell(pager, list, node, i);
 
 		if (err != 0)
 			return err;
@@ -120,7 +121,7 @@ int image_spill(struct pager *pager, struct image *image, uint8_t tail[IMAGE_TAI
 	return 0;
 }
 
-static size_t common_prefix(const struct image *a, const struct image *b)
+static size_t list_common_prefix(const struct image *a, const struct image *b)
 {
 	size_t limit = a->key_size < b->key_size ? a->key_size : b->key_size;
 	size_t size = 0;
@@ -131,13 +132,13 @@ static size_t common_prefix(const struct image *a, const struct image *b)
 }
 
 /* Is this the cell of a branch that has no key? */
-static bool keyless(const struct list *list, unsigned from, unsigned index)
+static bool list_keyless(const struct list *list, unsigned from, unsigned index)
 {
 	return list->level > 0 && index == from;
 }
 
 /* Longest prefix that the images [from, to) may share in one node. */
-static size_t group_prefix(const struct list *list, unsigned from, unsigned to)
+static size_t list_group_prefix(const struct list *list, unsigned from, unsigned to)
 {
 	size_t size;
 
@@ -145,12 +146,12 @@ static size_t group_prefix(const struct list *list, unsigned from, unsigned to)
 		from++;
 	if (from >= to)
 		return 0;
-	size = common_prefix(&list->images[from], &list->images[to - 1]);
+	size = list_common_prefix(&list->images[from], &list->images[to - 1]);
 	return size < PREFIX_MAX ? size : PREFIX_MAX;
 }
 
 /* Bytes that an image takes in a node with a given prefix. */
-static size_t image_size(const struct image *image, size_t prefix)
+static size_t list_image_size(const struct image *image, size_t prefix)
 {
 	size_t suffix = image->key_size > prefix ? image->key_size - prefix : 0;
 
@@ -158,35 +159,36 @@ static size_t image_size(const struct image *image, size_t prefix)
 }
 
 /* Bytes of a node of the images [from, to). */
-static size_t group_size(const struct list *list, unsigned from, unsigned to)
+static size_t list_group_size(const struct list *list, unsigned from, unsigned to)
 {
-	size_t prefix = group_prefix(list, from, to);
+	size_t prefix = list_group_prefix(list, from, to);
 	size_t size = node_heads_at(prefix);
 
 	for (unsigned i = from; i < to; i++) {
 		const struct image *image = &list->images[i];
 
-		size += image_size(image, keyless(list, from, i) ? image->key_size : prefix);
+		size += list_image_size(
+			image, list_keyless(list, from, i) ? image->key_size : prefix);
 	}
 	return size;
 }
 
 bool list_fits(const struct list *list, size_t limit)
 {
-	return group_size(list, 0, list->count) <= limit;
+	return list_group_size(list, 0, list->count) <= limit;
 }
 
 /* Spill the keys that are too long for a node of the images [from, to). */
-static int group_spill(struct pager *pager, struct list *list, unsigned from, unsigned to)
+static int list_group_spill(struct pager *pager, struct list *list, unsigned from, unsigned to)
 {
-	size_t prefix = group_prefix(list, from, to);
+	size_t prefix = list_group_prefix(list, from, to);
 
 	for (unsigned i = from; i < to; i++) {
 		struct image *image = &list->images[i];
 		uint8_t *tail = list->keys + list->used;
 		int err;
 
-		if (image->spilled || keyless(list, from, i) ||
+		if (image->spilled || list_keyless(list, from, i) ||
 			image->key_size - prefix <= SUFFIX_MAX)
 			continue;
 		if (list->used + IMAGE_TAIL_MAX > LIST_KEYS)
@@ -201,17 +203,17 @@ static int group_spill(struct pager *pager, struct list *list, unsigned from, un
 
 int list_spill(struct pager *pager, struct list *list, unsigned count)
 {
-	return group_spill(pager, list, 0, count);
+	return list_group_spill(pager, list, 0, count);
 }
 
 /* Bytes of a node of the first images, with the references to overflow that some will need. */
-static size_t spilled_size(const struct list *list, unsigned count)
+static size_t list_spilled_size(const struct list *list, unsigned count)
 {
-	size_t prefix = group_prefix(list, 0, count);
-	size_t size = group_size(list, 0, count);
+	size_t prefix = list_group_prefix(list, 0, count);
+	size_t size = list_group_size(list, 0, count);
 
 	for (unsigned i = 0; i < count; i++)
-		if (!list->images[i].spilled && !keyless(list, 0, i) &&
+		if (!list->images[i].spilled && !list_keyless(list, 0, i) &&
 			list->images[i].key_size - prefix > SUFFIX_MAX)
 			size += 10;
 	return size;
@@ -224,7 +226,7 @@ unsigned list_fill(const struct list *list)
 	while (low < high) {
 		unsigned middle = (low + high + 1) / 2;
 
-		if (spilled_size(list, middle) <= PAGE_SIZE)
+		if (list_spilled_size(list, middle) <= PAGE_SIZE)
 			low = middle;
 		else
 			high = middle - 1;
@@ -248,18 +250,18 @@ void list_drop(struct list *list, unsigned count)
 
 /* Where to cut the images [from, to) in two: about half of the bytes each; or, when they came in
  * order, before the last. */
-static unsigned choose_cut(const struct list *list, unsigned from, unsigned to)
+static unsigned list_choose_cut(const struct list *list, unsigned from, unsigned to)
 {
-	size_t prefix = group_prefix(list, from, to);
+	size_t prefix = list_group_prefix(list, from, to);
 	size_t total = 0, left = 0;
 	unsigned cut = from + 1;
 
-	if (list->append && group_size(list, from, to - 1) <= PAGE_SIZE)
+	if (list->append && list_group_size(list, from, to - 1) <= PAGE_SIZE)
 		return to - 1;
 	for (unsigned i = from; i < to; i++)
-		total += image_size(&list->images[i], prefix);
+		total += list_image_size(&list->images[i], prefix);
 	for (unsigned i = from; i + 1 < to; i++) {
-		left += image_size(&list->images[i], prefix);
+		left += list_image_size(&list->images[i], prefix);
 		cut = i + 1;
 		if (left >= total / 2)
 			break;
@@ -267,24 +269,24 @@ static unsigned choose_cut(const struct list *list, unsigned from, unsigned to)
 	return cut;
 }
 
-static int cut_group(struct pager *pager, struct list *list, unsigned from, unsigned to,
+static int list_cut_group(struct pager *pager, struct list *list, unsigned from, unsigned to,
 	unsigned *cuts, unsigned max, unsigned *count)
 {
 	unsigned cut;
-	int err = group_spill(pager, list, from, to);
+	int err = list_group_spill(pager, list, from, to);
 
-	if (err != 0 || group_size(list, from, to) <= PAGE_SIZE)
+	if (err != 0 || list_group_size(list, from, to) <= PAGE_SIZE)
 		return err;
 	if (to - from < 2 || *count == max)
 		return error_damaged(0, "a cell that fits no node");
-	cut = choose_cut(list, from, to);
-	err = cut_group(pager, list, from, cut, cuts, max, count);
+	cut = list_choose_cut(list, from, to);
+	err = list_cut_group(pager, list, from, cut, cuts, max, count);
 	if (err != 0)
 		return err;
 	if (*count == max)
 		return error_damaged(0, "a cell that fits no node");
 	cuts[(*count)++] = cut;
-	return cut_group(pager, list, cut, to, cuts, max, count);
+	return list_cut_group(pager, list, cut, to, cuts, max, count);
 }
 
 /* Do the keys ascend? In a damaged file they may not, and then the first and the last do not tell
@@ -311,14 +313,14 @@ int list_cut(struct pager *pager, struct list *list, unsigned *ret_cuts, unsigne
 	if (list->stays) {
 		assert(max > 0 && list->count > 1);
 		ret_cuts[(*ret_count)++] = 1;
-		return group_spill(pager, list, 1, list->count);
+		return list_group_spill(pager, list, 1, list->count);
 	}
-	return cut_group(pager, list, 0, list->count, ret_cuts, max, ret_count);
+	return list_cut_group(pager, list, 0, list->count, ret_cuts, max, ret_count);
 }
 
 void list_build(const struct list *list, unsigned from, unsigned to, uint8_t *node)
 {
-	size_t prefix = group_prefix(list, from, to);
+	size_t prefix = list_group_prefix(list, from, to);
 	struct page_header *header = (struct page_header *)(void *)node;
 
 	node_init(node, list->level);
@@ -328,7 +330,7 @@ void list_build(const struct list *list, unsigned from, unsigned to, uint8_t *no
 		memcpy(node + sizeof(*header), list->images[to - 1].key, prefix);
 	for (unsigned i = from; i < to; i++) {
 		const struct image *image = &list->images[i];
-		bool none = keyless(list, from, i);
+		bool none = list_keyless(list, from, i);
 
 		node_add_cell(node, i - from, image, none ? image->key : image->key + prefix,
 			none ? 0 : image->key_size - prefix);
@@ -337,7 +339,7 @@ void list_build(const struct list *list, unsigned from, unsigned to, uint8_t *no
 
 size_t list_parting(const uint8_t *key, size_t size, const struct image *image)
 {
-	return common_prefix(&(struct image){.key = key, .key_size = size}, image) + 1;
+	return list_common_prefix(&(struct image){.key = key, .key_size = size}, image) + 1;
 }
 
 size_t list_separator(const struct list *list, unsigned index)

@@ -12,7 +12,7 @@ uint64_t overflow_next(const uint8_t *page)
 }
 
 /* One page of a chain of which left bytes remain. */
-static int chain_page(
+static int overflow_chain_page(
 	struct pager *pager, uint64_t ref, size_t left, const uint8_t **ret_page, size_t *ret_size)
 {
 	const uint8_t *page;
@@ -37,7 +37,7 @@ int overflow_read(struct pager *pager, uint64_t ref, void *buf, size_t size)
 	while (size > 0) {
 		const uint8_t *page;
 		size_t part;
-		int err = chain_page(pager, ref, size, &page, &part);
+		int err = overflow_chain_page(pager, ref, size, &page, &part);
 
 		if (err != 0)
 			return err;
@@ -55,7 +55,7 @@ int overflow_free(struct pager *pager, uint64_t ref, size_t size)
 		const uint8_t *page;
 		uint64_t next;
 		size_t part;
-		int err = chain_page(pager, ref, size, &page, &part);
+		int err = overflow_chain_page(pager, ref, size, &page, &part);
 
 		if (err != 0)
 			return err;

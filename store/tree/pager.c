@@ -39,7 +39,7 @@ void pager_fini(struct pager *pager)
 #define CLUSTER 16
 
 /* The entry of the seen table for a page; NULL without memory, which only costs time. */
-static _Atomic uint32_t *seen_entry(struct pager *pager, uint64_t page)
+static _Atomic uint32_t *pager_seen_entry(struct pager *pager, uint64_t page)
 {
 	_Atomic(_Atomic uint32_t *) *slot = &pager->seen->chunks[page >> SEEN_CHUNK_BITS];
 	_Atomic uint32_t *chunk = atomic_load_explicit(slot, memory_order_acquire);
@@ -60,7 +60,7 @@ static _Atomic uint32_t *seen_entry(struct pager *pager, uint64_t page)
 void pager_saw(struct pager *pager, uint64_t ref)
 {
 	bool doubt = atomic_load_explicit(&pager->seen->doubt, memory_order_relaxed);
-	_Atomic uint32_t *entry = doubt ? NULL : seen_entry(pager, ref_page(ref));
+	_Atomic uint32_t *entry = doubt ? NULL : pager_seen_entry(pager, ref_page(ref));
 
 	if (entry != NULL)
 		atomic_store_explicit(entry, ref_tag(ref) + 1, memory_order_relaxed);
@@ -68,7 +68,7 @@ void pager_saw(struct pager *pager, uint64_t ref)
 
 bool pager_has_seen_block(struct pager *pager, uint64_t page, uint32_t sum)
 {
-	const _Atomic uint32_t *entry = seen_entry(pager, page);
+	const _Atomic uint32_t *entry = pager_seen_entry(pager, page);
 
 	return entry != NULL &&
 	       atomic_load_explicit(entry, memory_order_relaxed) == (sum | SEEN_BLOCK);
@@ -77,7 +77,7 @@ bool pager_has_seen_block(struct pager *pager, uint64_t page, uint32_t sum)
 void pager_saw_block(struct pager *pager, uint64_t page, uint32_t sum)
 {
 	bool doubt = atomic_load_explicit(&pager->seen->doubt, memory_order_relaxed);
-	_Atomic uint32_t *entry = doubt ? NULL : seen_entry(pager, page);
+	_Atomic uint32_t *entry = doubt ? NULL : pager_seen_entry(pager, page);
 
 	if (entry != NULL)
 		atomic_store_explicit(entry, sum | SEEN_BLOCK, memory_order_relaxed);
@@ -94,7 +94,7 @@ void pager_doubt(struct seen *seen)
 	}
 }
 
-static int verify_content(const uint8_t *page, uint64_t ref)
+static int pager_verify_content(const uint8_t *page, uint64_t ref)
 {
 	const struct page_header *header = node_header(page);
 	const char *wrong = NULL;
@@ -124,7 +124,7 @@ static int verify_content(const uint8_t *page, uint64_t ref)
  * read(2) returns an error. What lies close by costs little more than the page, and is often wanted
  * next; but not among the blocks of values, where read(2) of a byte in no sequence brings in its page
  * alone. */
-static int fetch(struct pager *pager, uint64_t number)
+static int pager_fetch(struct pager *pager, uint64_t number)
 {
 	uint8_t byte;
 
@@ -154,11 +154,11 @@ int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
 	if (number < PAGE_FIRST || number >= pager->page_count)
 		return error_damaged(number, "referred to, but not in the file");
 	page = pager->map + (number << PAGE_SHIFT);
-	err = fetch(pager, number);
+	err = pager_fetch(pager, number);
 	if (!err)
 		err = page_verify(page, ref, pager->seed);
 	if (!err)
-		err = verify_content(page, ref);
+		err = pager_verify_content(page, ref);
 	if (err != 0)
 		return err;
 	pager_saw(pager, ref);
@@ -185,7 +185,7 @@ int pager_node(struct pager *pager, uint64_t ref, unsigned level, const uint8_t 
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static int grow_tables(struct pager *pager)
+static int pager_grow_tables(struct pager *pager)
 {
 	uint32_t capacity = pager->dirty_capacity == 0 ? 32 : pager->dirty_capacity * 2;
 	uint8_t **dirty = realloc(pager->dirty, capacity * sizeof(*dirty));
@@ -203,14 +203,14 @@ static int grow_tables(struct pager *pager)
 }
 
 /* Uninitialized memory for a page. */
-static int new_page(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_page)
+static int pager_new_page(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_page)
 {
 	uint8_t *page;
 	uint32_t index;
 
 	assert(pager->space != NULL);
 	if (pager->unused_count == 0 && pager->dirty_count == pager->dirty_capacity) {
-		int err = grow_tables(pager);
+		int err = pager_grow_tables(pager);
 
 		if (err != 0)
 			return err;
@@ -232,7 +232,7 @@ static int new_page(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_page)
 
 int pager_new(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_page)
 {
-	int err = new_page(pager, ret_ref, ret_page);
+	int err = pager_new_page(pager, ret_ref, ret_page);
 
 	if (!err)
 		memset(*ret_page, 0, PAGE_SIZE);
@@ -251,7 +251,7 @@ int pager_touch(struct pager *pager, uint64_t *ref, uint8_t **ret_page)
 		*ret_page = pager->dirty[*ref & ~REF_DIRTY];
 		return 0;
 	}
-	err = new_page(pager, &new_ref, ret_page);
+	err = pager_new_page(pager, &new_ref, ret_page);
 	if (err != 0)
 		return err;
 	memcpy(*ret_page, old, PAGE_SIZE);
@@ -299,7 +299,7 @@ void pager_wrote(struct pager *pager, const struct run *run)
 }
 
 /* Note that a run was freed which a snapshot sees. */
-static int keep(struct pager *pager, const struct run *run, uint64_t birth)
+static int pager_keep(struct pager *pager, const struct run *run, uint64_t birth)
 {
 	struct dead *last = pager->dead_count > 0 ? &pager->dead[pager->dead_count - 1] : NULL;
 
@@ -329,7 +329,7 @@ int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t b
 
 	pager->changed = true;
 	if (birth <= pager->snapshot && !pager->internal)
-		return keep(pager, &run, birth);
+		return pager_keep(pager, &run, birth);
 	err = pager->source->release(pager->space, run, birth);
 	if (!err)
 		unsynced_remove(pager->unsynced, &run);

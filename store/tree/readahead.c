@@ -18,7 +18,7 @@ void readahead_reset(struct readahead *ahead)
 	*ahead = (struct readahead){0};
 }
 
-static int by_page(const void *one, const void *two)
+static int readahead_by_page(const void *one, const void *two)
 {
 	const uint64_t *a = one, *b = two;
 
@@ -26,11 +26,11 @@ static int by_page(const void *one, const void *two)
 }
 
 /* Ask for some pages; those that lie in a row at once. */
-static void fetch(struct io *io, uint64_t *pages, unsigned count)
+static void readahead_fetch(struct io *io, uint64_t *pages, unsigned count)
 {
 	unsigned from = 0;
 
-	qsort(pages, count, sizeof(*pages), by_page);
+	qsort(pages, count, sizeof(*pages), readahead_by_page);
 	for (unsigned i = 1; i <= count; i++) {
 		if (i < count && pages[i] == pages[i - 1] + 1)
 			continue;
@@ -41,7 +41,7 @@ static void fetch(struct io *io, uint64_t *pages, unsigned count)
 
 /* Is a leaf in memory? One that was met before is, most times.
  * sure: that is not enough */
-static bool is_there(struct pager *pager, uint64_t ref, bool sure)
+static bool readahead_is_there(struct pager *pager, uint64_t ref, bool sure)
 {
 	return ref_page(ref) >= pager->page_count || (!sure && pager_has_seen(pager, ref)) ||
 	       io_cached(pager->io, ref_page(ref) * PAGE_SIZE);
@@ -49,7 +49,7 @@ static bool is_there(struct pager *pager, uint64_t ref, bool sure)
 
 /* Ask for children of a branch, some in one direction, unless the first, the last and one between
  * are in memory: to ask in vain for all costs as much as to walk them. */
-static void fetch_children(
+static void readahead_fetch_children(
 	struct pager *pager, const uint8_t *branch, unsigned index, bool forward, unsigned count)
 {
 	unsigned middle = forward ? index + count / 2 : index - count / 2;
@@ -57,9 +57,9 @@ static void fetch_children(
 	uint64_t pages[WINDOW_MAX];
 	unsigned wanted = 0;
 
-	if (is_there(pager, node_child(branch, index), false) &&
-		is_there(pager, node_child(branch, middle), false) &&
-		is_there(pager, node_child(branch, last), count >= WINDOW_LONG))
+	if (readahead_is_there(pager, node_child(branch, index), false) &&
+		readahead_is_there(pager, node_child(branch, middle), false) &&
+		readahead_is_there(pager, node_child(branch, last), count >= WINDOW_LONG))
 		return;
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t page = ref_page(node_child(branch, forward ? index + i : index - i));
@@ -67,7 +67,7 @@ static void fetch_children(
 		if (page < pager->page_count)
 			pages[wanted++] = page;
 	}
-	fetch(pager->io, pages, wanted);
+	readahead_fetch(pager->io, pages, wanted);
 }
 
 void readahead_step(
@@ -97,6 +97,6 @@ void readahead_step(
 	if (left <= ahead->asked)
 		return;
 	index = forward ? index + 1 + ahead->asked : index - 1 - ahead->asked;
-	fetch_children(pager, branch, index, forward, left - ahead->asked);
+	readahead_fetch_children(pager, branch, index, forward, left - ahead->asked);
 	ahead->asked = left;
 }

@@ -18,7 +18,7 @@ int tree_check_depth(const struct format_tree *tree)
 }
 
 /* Does the pager's edge lead to the last leaf of a tree? */
-static bool leads_to_end(const struct path *edge, const struct format_tree *tree)
+static bool tree_leads_to_end(const struct path *edge, const struct format_tree *tree)
 {
 	uint64_t ref = tree->root;
 
@@ -36,14 +36,14 @@ static bool leads_to_end(const struct path *edge, const struct format_tree *tree
 }
 
 /* Keys that come in order belong where the one before went: one comparison instead of a search. */
-static int find_behind(struct pager *pager, const struct format_tree *tree, const void *key,
+static int tree_find_behind(struct pager *pager, const struct format_tree *tree, const void *key,
 	size_t size, struct path *path, bool *ret_found)
 {
 	const struct path *edge = &pager->edge;
 	int err;
 
 	*ret_found = false;
-	if (!leads_to_end(edge, tree))
+	if (!tree_leads_to_end(edge, tree))
 		return 0;
 	err = node_is_behind(pager, edge->level[0].node, key, size, ret_found);
 	if (err != 0 || !*ret_found)
@@ -63,7 +63,7 @@ int tree_find(struct pager *pager, const struct format_tree *tree, const void *k
 
 	*ret_exact = false;
 	if (!err && pager->edge.depth > 0)
-		err = find_behind(pager, tree, key, size, path, &found);
+		err = tree_find_behind(pager, tree, key, size, path, &found);
 	if (found)
 		return 0;
 	path->depth = tree->depth;
@@ -85,7 +85,8 @@ int tree_find(struct pager *pager, const struct format_tree *tree, const void *k
 }
 
 /* Go down from a child to the first or the last cell below it. */
-static int descend(struct pager *pager, uint64_t ref, unsigned level, bool last, struct path *path)
+static int tree_descend(
+	struct pager *pager, uint64_t ref, unsigned level, bool last, struct path *path)
 {
 	for (;;) {
 		const uint8_t *node;
@@ -114,7 +115,7 @@ int tree_edge(struct pager *pager, const struct format_tree *tree, bool last, st
 	path->depth = tree->depth;
 	if (tree->depth == 0)
 		return -ENOENT;
-	return descend(pager, tree->root, tree->depth - 1, last, path);
+	return tree_descend(pager, tree->root, tree->depth - 1, last, path);
 }
 
 int tree_compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
@@ -124,13 +125,13 @@ int tree_compare_keys(const void *a, size_t a_size, const void *b, size_t b_size
 	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
 }
 
-static int out_of_order(const uint8_t *node)
+static int tree_out_of_order(const uint8_t *node)
 {
 	return error_damaged(node_header(node)->page, "keys out of order");
 }
 
 /* Does the first key of a leaf come before that of its right neighbour? */
-static int check_first_keys(struct pager *pager, const uint8_t *left, const uint8_t *right)
+static int tree_check_first_keys(struct pager *pager, const uint8_t *left, const uint8_t *right)
 {
 	uint8_t keys[2][KT_KEY_MAX];
 	size_t sizes[2];
@@ -139,13 +140,13 @@ static int check_first_keys(struct pager *pager, const uint8_t *left, const uint
 	if (!err)
 		err = node_key(pager, right, 0, keys[1], &sizes[1]);
 	if (!err && tree_compare_keys(keys[0], sizes[0], keys[1], sizes[1]) >= 0)
-		err = out_of_order(right);
+		err = tree_out_of_order(right);
 	return err;
 }
 
 /* Are the first and the last key of a leaf in order, for certain? Only heads are always in order, and
  * what a node holds of a spilled key may contradict the rest of it. */
-static bool is_plain(const uint8_t *leaf)
+static bool tree_is_plain(const uint8_t *leaf)
 {
 	unsigned last = node_header(leaf)->count - 1U;
 
@@ -167,10 +168,10 @@ int tree_check_order(struct pager *pager, const uint8_t *left, const uint8_t *ri
 	if (!err)
 		err = node_search(pager, right, key, size, &index, &exact);
 	if (!err && (index > 0 || exact))
-		err = out_of_order(right);
-	if (err || (is_plain(left) && !node_is_spilled(right, 0)))
+		err = tree_out_of_order(right);
+	if (err || (tree_is_plain(left) && !node_is_spilled(right, 0)))
 		return err;
-	return check_first_keys(pager, left, right);
+	return tree_check_first_keys(pager, left, right);
 }
 
 int tree_next(struct pager *pager, struct path *path)
@@ -191,7 +192,7 @@ int tree_next(struct pager *pager, struct path *path)
 			int err;
 
 			path->level[level].index = index;
-			err = descend(pager, node_child(node, index), level - 1, false, path);
+			err = tree_descend(pager, node_child(node, index), level - 1, false, path);
 			return err != 0 ? err : tree_check_order(pager, leaf, path->level[0].node);
 		}
 	}
@@ -211,7 +212,7 @@ int tree_prev(struct pager *pager, struct path *path)
 		path->level[level].index--;
 		if (level == 0)
 			return 0;
-		err = descend(
+		err = tree_descend(
 			pager, node_child(node, path->level[level].index), level - 1, true, path);
 		return err != 0 ? err : tree_check_order(pager, path->level[0].node, leaf);
 	}

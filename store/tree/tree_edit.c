@@ -43,7 +43,7 @@ int tree_touch(struct pager *pager, struct format_tree *tree, struct path *path,
 }
 
 /* The node of a touched path is in memory and ours to write. */
-static uint8_t *writable(const struct path *path, unsigned level)
+static uint8_t *tree_writable(const struct path *path, unsigned level)
 {
 	assert(path->level[level].ref & REF_DIRTY);
 	return (uint8_t *)path->level[level].node;
@@ -62,7 +62,8 @@ struct siblings {
 
 /* The parent's cell for the node that begins at an index of the list. In a branch that cell's own
  * key moves up, with its overflow. */
-static void make_sibling(struct list *list, unsigned index, uint64_t ref, struct siblings *siblings)
+static void tree_make_sibling(
+	struct list *list, unsigned index, uint64_t ref, struct siblings *siblings)
 {
 	struct image *from = &list->images[index];
 	unsigned number = siblings->count++;
@@ -86,7 +87,7 @@ static void make_sibling(struct list *list, unsigned index, uint64_t ref, struct
 }
 
 /* Build a list into the node it came from and as many new ones as it takes. */
-static int build_nodes(
+static int tree_build_nodes(
 	struct pager *pager, struct list *list, uint8_t *node, struct siblings *siblings)
 {
 	unsigned cuts[CUTS_MAX];
@@ -102,7 +103,7 @@ static int build_nodes(
 		err = pager_new(pager, &ref, &page);
 		if (err != 0)
 			return err;
-		make_sibling(list, cuts[i], ref, siblings);
+		tree_make_sibling(list, cuts[i], ref, siblings);
 		list_build(list, cuts[i], i + 1 < count ? cuts[i + 1] : list->count, page);
 	}
 	if (err != 0 || list->stays)
@@ -114,8 +115,8 @@ static int build_nodes(
 
 /* Begin a new node with a cell that came in order and found its node full. That one is left as it
  * is: nothing has to be taken apart. */
-static int begin_node(struct pager *pager, uint8_t *node, unsigned level, const struct image *image,
-	struct siblings *ret_siblings)
+static int tree_begin_node(struct pager *pager, uint8_t *node, unsigned level,
+	const struct image *image, struct siblings *ret_siblings)
 {
 	unsigned count = node_header(node)->count;
 	struct list *list;
@@ -128,15 +129,15 @@ static int begin_node(struct pager *pager, uint8_t *node, unsigned level, const 
 	if (err != 0)
 		return err;
 	list->stays = true;
-	return build_nodes(pager, list, node, ret_siblings);
+	return tree_build_nodes(pager, list, node, ret_siblings);
 }
 
 /* Put cells into a node at an index, in place if that goes.
  * ret_siblings: the nodes that had to be added behind it. */
-static int splice(struct pager *pager, struct path *path, unsigned level, unsigned index,
+static int tree_splice(struct pager *pager, struct path *path, unsigned level, unsigned index,
 	const struct siblings *cells, bool in_order, struct siblings *ret_siblings)
 {
-	uint8_t *node = writable(path, level);
+	uint8_t *node = tree_writable(path, level);
 	unsigned count = node_header(node)->count;
 	struct list *list;
 	unsigned done = 0;
@@ -152,7 +153,7 @@ static int splice(struct pager *pager, struct path *path, unsigned level, unsign
 	in_order = index == count && (level > 0 || in_order);
 	if (in_order && count > 0 && done + 1 == cells->count &&
 		node_suits(node, &cells->cell[done].image))
-		return begin_node(pager, node, level, &cells->cell[done].image, ret_siblings);
+		return tree_begin_node(pager, node, level, &cells->cell[done].image, ret_siblings);
 	err = list_begin(pager, level, &list);
 	if (!err)
 		err = list_take(pager, list, node, 0, index, NULL);
@@ -163,11 +164,11 @@ static int splice(struct pager *pager, struct path *path, unsigned level, unsign
 	if (err != 0)
 		return err;
 	list->append = in_order;
-	return build_nodes(pager, list, node, ret_siblings);
+	return tree_build_nodes(pager, list, node, ret_siblings);
 }
 
 /* Put a new root above the old one. */
-static int grow(struct pager *pager, struct format_tree *tree, const struct siblings *siblings)
+static int tree_grow(struct pager *pager, struct format_tree *tree, const struct siblings *siblings)
 {
 	struct list *list;
 	struct siblings none;
@@ -189,7 +190,7 @@ static int grow(struct pager *pager, struct format_tree *tree, const struct sibl
 	for (unsigned i = 0; !err && i < siblings->count; i++)
 		err = list_add(list, &siblings->cell[i].image);
 	if (!err)
-		err = build_nodes(pager, list, root, &none);
+		err = tree_build_nodes(pager, list, root, &none);
 	if (err != 0)
 		return err;
 	assert(none.count == 0);
@@ -199,15 +200,15 @@ static int grow(struct pager *pager, struct format_tree *tree, const struct sibl
 }
 
 /* Put cells, up[level % 2], into the node of a path on a level; what is cut goes up. */
-static int push_up(struct pager *pager, struct format_tree *tree, struct path *path, unsigned level,
-	struct siblings up[2], bool in_order)
+static int tree_push_up(struct pager *pager, struct format_tree *tree, struct path *path,
+	unsigned level, struct siblings up[2], bool in_order)
 {
 	for (; up[level % 2].count > 0; level++) {
 		int err;
 
 		if (level == path->depth)
-			return grow(pager, tree, &up[level % 2]);
-		err = splice(pager, path, level, path->level[level].index + (level > 0),
+			return tree_grow(pager, tree, &up[level % 2]);
+		err = tree_splice(pager, path, level, path->level[level].index + (level > 0),
 			&up[level % 2], in_order, &up[(level + 1) % 2]);
 		if (err != 0)
 			return err;
@@ -221,17 +222,17 @@ static int push_up(struct pager *pager, struct format_tree *tree, struct path *p
 
 /* Insert a cell that did not fit its leaf; what is cut goes up.
  * in_order: it came behind the one inserted before. */
-static int insert(struct pager *pager, struct format_tree *tree, struct path *path,
+static int tree_insert(struct pager *pager, struct format_tree *tree, struct path *path,
 	const struct image *image, bool in_order)
 {
 	struct siblings up[2];
 
 	up[0].count = 1;
 	up[0].cell[0].image = *image;
-	return push_up(pager, tree, path, 0, up, in_order);
+	return tree_push_up(pager, tree, path, 0, up, in_order);
 }
 
-static int first_leaf(struct pager *pager, struct format_tree *tree, const struct image *image)
+static int tree_first_leaf(struct pager *pager, struct format_tree *tree, const struct image *image)
 {
 	struct list *list;
 	struct siblings none;
@@ -244,11 +245,11 @@ static int first_leaf(struct pager *pager, struct format_tree *tree, const struc
 	err = list_begin(pager, 0, &list);
 	if (!err)
 		err = list_add(list, image);
-	return err != 0 ? err : build_nodes(pager, list, node, &none);
+	return err != 0 ? err : tree_build_nodes(pager, list, node, &none);
 }
 
 /* Take the cell a touched path leads to out of its leaf, with its key overflow. */
-static int take_out(struct pager *pager, struct path *path)
+static int tree_take_out(struct pager *pager, struct path *path)
 {
 	struct cell cell;
 	int err = tree_cell(path, &cell);
@@ -256,13 +257,13 @@ static int take_out(struct pager *pager, struct path *path)
 	if (!err && cell.spilled)
 		err = overflow_free(pager, cell.key_overflow, cell.key_size);
 	if (!err)
-		node_remove(writable(path, 0), path->level[0].index);
+		node_remove(tree_writable(path, 0), path->level[0].index);
 	return err;
 }
 
 /* Does a cell go to the end of a leaf where the cell before it went too? Then cells seem to come in
  * order, and a full leaf is better left full. */
-static bool notice_order(struct pager *pager, const struct path *path)
+static bool tree_notice_order(struct pager *pager, const struct path *path)
 {
 	uint64_t leaf = path->level[0].ref;
 	bool at_end = path->level[0].index == node_header(path->level[0].node)->count;
@@ -272,7 +273,7 @@ static bool notice_order(struct pager *pager, const struct path *path)
 	return in_order;
 }
 
-static void note_edge(struct pager *pager, const struct path *path)
+static void tree_note_edge(struct pager *pager, const struct path *path)
 {
 	pager->edge.depth = path->depth;
 	memcpy(pager->edge.level, path->level, path->depth * sizeof(path->level[0]));
@@ -285,43 +286,44 @@ int tree_put(struct pager *pager, struct format_tree *tree, struct path *path, b
 	int err;
 
 	if (path->depth == 0)
-		return first_leaf(pager, tree, image);
+		return tree_first_leaf(pager, tree, image);
 	err = tree_touch(pager, tree, path, 0);
 	if (err != 0)
 		return err;
-	if (exact && node_overwrite(writable(path, 0), path->level[0].index, image))
+	if (exact && node_overwrite(tree_writable(path, 0), path->level[0].index, image))
 		return 0;
 	if (exact)
-		err = take_out(pager, path);
+		err = tree_take_out(pager, path);
 	if (err != 0)
 		return err;
-	in_order = notice_order(pager, path);
-	if (node_insert(writable(path, 0), path->level[0].index, image)) {
+	in_order = tree_notice_order(pager, path);
+	if (node_insert(tree_writable(path, 0), path->level[0].index, image)) {
 		if (in_order)
-			note_edge(pager, path);
+			tree_note_edge(pager, path);
 		return 0;
 	}
-	return insert(pager, tree, path, image, in_order);
+	return tree_insert(pager, tree, path, image, in_order);
 }
 
 /* ---- removing -------------------------------------------------------------------------------- */
 
 /* A node that is empty and has no neighbour goes, and its parent is empty then. */
-static int drop_empty(struct pager *pager, struct path *path, unsigned level, bool *ret_dropped)
+static int tree_drop_empty(
+	struct pager *pager, struct path *path, unsigned level, bool *ret_dropped)
 {
 	if (node_header(path->level[level].node)->count > 0)
 		return 0;
-	node_remove(writable(path, level + 1), 0);
+	node_remove(tree_writable(path, level + 1), 0);
 	*ret_dropped = true;
 	return pager_free(pager, path->level[level].ref);
 }
 
 /* One of two neighbours goes, and the right one's cell in their parent; the left one's cell leads
  * to the other. */
-static int join(
+static int tree_join(
 	struct pager *pager, struct path *path, unsigned level, uint64_t kept, uint64_t gone)
 {
-	uint8_t *parent = writable(path, level + 1);
+	uint8_t *parent = tree_writable(path, level + 1);
 	unsigned index = path->level[level + 1].index;
 	unsigned left = index > 0 ? index - 1 : 0;
 	struct cell cell;
@@ -343,9 +345,9 @@ static int join(
 /* Merge the node at a level of a path with a neighbour, if there is one and both fit one node. One
  * that is empty always goes: its neighbour need not even be taken apart.
  * ret_merged: one of the two is gone, and a cell in the parent. */
-static int merge(struct pager *pager, struct path *path, unsigned level, bool *ret_merged)
+static int tree_merge(struct pager *pager, struct path *path, unsigned level, bool *ret_merged)
 {
-	uint8_t *parent = writable(path, level + 1);
+	uint8_t *parent = tree_writable(path, level + 1);
 	unsigned index = path->level[level + 1].index;
 	unsigned left = index > 0 ? index - 1 : 0;
 	uint64_t refs[2];
@@ -360,7 +362,7 @@ static int merge(struct pager *pager, struct path *path, unsigned level, bool *r
 
 	*ret_merged = false;
 	if (node_header(parent)->count < 2)
-		return drop_empty(pager, path, level, ret_merged);
+		return tree_drop_empty(pager, path, level, ret_merged);
 	for (unsigned i = 0; i < 2; i++) {
 		refs[i] = node_child(parent, left + i);
 		err = pager_node(pager, refs[i], level, &nodes[i]);
@@ -370,7 +372,7 @@ static int merge(struct pager *pager, struct path *path, unsigned level, bool *r
 	for (unsigned i = 0; i < 2; i++) {
 		if (node_header(nodes[i])->count == 0) {
 			*ret_merged = true;
-			return join(pager, path, level, refs[1 - i], refs[i]);
+			return tree_join(pager, path, level, refs[1 - i], refs[i]);
 		}
 	}
 	separator.key = separator_key;
@@ -393,11 +395,11 @@ static int merge(struct pager *pager, struct path *path, unsigned level, bool *r
 		return err;
 	memcpy(target, merged, PAGE_SIZE);
 	*ret_merged = true;
-	return join(pager, path, level, refs[0], refs[1]);
+	return tree_join(pager, path, level, refs[0], refs[1]);
 }
 
 /* The root has one child, or nothing: the tree becomes lower. */
-static int shrink(struct pager *pager, struct format_tree *tree)
+static int tree_shrink(struct pager *pager, struct format_tree *tree)
 {
 	while (tree->depth > 0) {
 		const uint8_t *root;
@@ -428,27 +430,27 @@ int tree_remove(struct pager *pager, struct format_tree *tree, struct path *path
 	int err = tree_touch(pager, tree, path, 0);
 
 	if (!err)
-		err = take_out(pager, path);
+		err = tree_take_out(pager, path);
 	for (unsigned level = 0; !err && level + 1 < path->depth; level++) {
 		bool merged = false;
 
 		if (node_used(path->level[level].node) < MERGE_BELOW)
-			err = merge(pager, path, level, &merged);
+			err = tree_merge(pager, path, level, &merged);
 		if (!merged)
 			break;
 	}
-	return err != 0 ? err : shrink(pager, tree);
+	return err != 0 ? err : tree_shrink(pager, tree);
 }
 
 int tree_rebuild(struct pager *pager, struct format_tree *tree, struct path *path, unsigned level,
 	struct list *list)
 {
 	struct siblings up[2];
-	int err = build_nodes(pager, list, writable(path, level), &up[(level + 1) % 2]);
+	int err = tree_build_nodes(pager, list, tree_writable(path, level), &up[(level + 1) % 2]);
 
 	if (!err)
-		err = push_up(pager, tree, path, level + 1, up, false);
-	return err != 0 ? err : shrink(pager, tree);
+		err = tree_push_up(pager, tree, path, level + 1, up, false);
+	return err != 0 ? err : tree_shrink(pager, tree);
 }
 
 /* ---- freeing --------------------------------------------------------------------------------- */
