@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GROUP_MEMORY "33554432\n"	    /* bytes */
-#define SPACE_MORE (UINT64_C(96) << 20)	    /* bytes of address space beyond what is in use */
-#define FILE_MORE (64 * 4096)		    /* bytes that the store may grow by */
-#define FILES_MORE 12			    /* descriptors */
+#define GROUP_MEMORY "33554432\n"	/* bytes */
+#define SPACE_MORE (UINT64_C(96) << 20) /* bytes of address space beyond what is in use */
+#define FILE_MORE (64 * 4096)		/* bytes that the store may grow by */
+#define FILES_MORE 12			/* descriptors */
 
 static char group[256]; /* folder of the memory group; "": there is none */
 static bool closed[3];	/* standard descriptors that this process has closed */
@@ -46,7 +46,8 @@ static bool own_group(char *folder, size_t size)
 		if (strstr(line, ":memory:") != NULL)
 			found = snprintf(folder, size, "/sys/fs/cgroup/memory%s",
 					strrchr(line, ':') + 1) < (int)size;
-		else if (strncmp(line, "0::", 3) == 0 && access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0)
+		else if (strncmp(line, "0::", 3) == 0 &&
+			 access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0)
 			found = snprintf(folder, size, "/sys/fs/cgroup%s", line + 3) < (int)size;
 	}
 	if (file != NULL)

@@ -10,7 +10,7 @@
 
 enum hardship {
 	HARDSHIP_NONE,
-	HARDSHIP_CLOSED,	/* some of the descriptors 0 to 2 are closed, and messages are printed */
+	HARDSHIP_CLOSED, /* some of the descriptors 0 to 2 are closed, and messages are printed */
 	HARDSHIP_FEW_FILES,	/* RLIMIT_NOFILE: opening may fail with -EMFILE */
 	HARDSHIP_ADDRESS_SPACE, /* RLIMIT_AS: mapping the store may fail with -ENOMEM */
 	HARDSHIP_FILE_SIZE,	/* RLIMIT_FSIZE: commits that let the file grow fail with -EFBIG */
