@@ -17,12 +17,12 @@ int tar_fail(struct convert *convert, struct archive *archive)
 	return convert_malformed(convert, "%s", why != NULL ? why : "the archive cannot be read");
 }
 
-/* Names are UTF-8 where they can be; the program's own locale stays "C". */
-static int with_utf8(struct convert *convert, int (*work)(struct convert *convert))
+/* libarchive writes names as UTF-8 where they can be; the program's own locale stays "C". */
+static int write_tar(struct convert *convert)
 {
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	locale_t old = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
-	int err = work(convert);
+	int err = tar_write(convert);
 
 	if (utf8 != (locale_t)0) {
 		uselocale(old);
@@ -31,20 +31,10 @@ static int with_utf8(struct convert *convert, int (*work)(struct convert *conver
 	return err;
 }
 
-static int write_tar(struct convert *convert)
-{
-	return with_utf8(convert, tar_write);
-}
-
-static int read_tar(struct convert *convert)
-{
-	return with_utf8(convert, tar_read);
-}
-
 const struct format format_tar = {
 	.name = "tar",
 	.endings = " .tar .tar.gz .tgz .tar.xz .tar.zst",
 	.streams = true,
 	.write = write_tar,
-	.read = read_tar,
+	.read = tar_read,
 };

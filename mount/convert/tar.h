@@ -1,6 +1,6 @@
 /* tar: the files and directories that a mount of the store shows, in the pax format, which has room
- * for any name, size and time, and for extended attributes. Read is what libarchive reads as tar,
- * compressed or not. An entry's path is that of its key (names.h).
+ * for any name, size and time, and for extended attributes. libarchive writes them; they are read
+ * by tar_input.h, so that names stay as they are. An entry's path is that of its key (names.h).
  */
 #ifndef MOUNT_CONVERT_TAR_H
 #define MOUNT_CONVERT_TAR_H

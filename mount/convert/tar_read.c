@@ -2,14 +2,11 @@
  * "/a" are "a". A directory that is a piece of a long name has no place of its own. See tar.h.
  */
 #include "mount/convert/tar.h"
+#include "mount/convert/tar_input.h"
 
-#include "fs/clock.h"
-#include "fs/meta/attr.h"
 #include "fs/names/names.h"
-#include "fs/meta/xattr_list.h"
 
-#include <archive.h>
-#include <archive_entry.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,25 +14,19 @@
 
 struct reader {
 	struct convert *convert;
-	struct archive *archive;
-	struct archive_entry *entry;
+	struct tar_input input;
+	struct tar_entry entry;
 	struct record record;
-	struct attr attr;
-	struct kt_slice xattrs; /* list; its bytes are owned */
 	size_t key_size;
 	unsigned char key[KT_KEY_MAX + 1];
 	char path[TAR_PATH_SIZE];
-	size_t gathered; /* bytes in piece, of the value from offset on */
-	uint64_t offset;
 	unsigned char piece[CONVERT_PIECE_SIZE];
 };
 
 static int tar_malformed(struct reader *reader, const char *why)
 {
-	const char *path = archive_entry_pathname(reader->entry);
-
 	return convert_malformed(reader->convert, "entry %llu (%s): %s",
-		(unsigned long long)reader->convert->records + 1, path != NULL ? path : "?", why);
+		(unsigned long long)reader->convert->records + 1, reader->entry.path.data, why);
 }
 
 /* Make a path plain: without "." and empty names. @return 0; -EINVAL */
@@ -65,13 +56,13 @@ static int make_plain(const char *path, char plain[TAR_PATH_SIZE])
 static int find_key(struct reader *reader, const char *path, unsigned char *key, size_t *ret_size)
 {
 	bool value;
-	int err = path != NULL ? make_plain(path, reader->path) : -EINVAL;
+	int err = make_plain(path, reader->path);
 
 	if (!err && reader->path[0] == '\0') /* the root, which is a directory only */
 		err = -EISDIR;
 	if (!err)
 		err = names_key_of_path(TAR_SEPARATOR, reader->path, key, ret_size, &value);
-	if (!err && value && archive_entry_filetype(reader->entry) == S_IFDIR)
+	if (!err && value && S_ISDIR(reader->entry.attr.mode))
 		err = -EINVAL;
 	return err;
 }
@@ -86,64 +77,12 @@ static bool is_piece(const char *path)
 	return length >= NAMES_PIECE_MAX && strcmp(name + length - 2, "%+") == 0;
 }
 
-static int get_xattrs(struct reader *reader)
-{
-	struct kt_slice value, list;
-	const char *name;
-	const void *data;
-	int err = 0;
-
-	archive_entry_xattr_reset(reader->entry);
-	while (!err &&
-		archive_entry_xattr_next(reader->entry, &name, &data, &value.size) == ARCHIVE_OK) {
-		value.data = data;
-		if (strlen(name) == 0 || strlen(name) > 255)
-			return tar_malformed(reader, "the name of an extended attribute is empty "
-						     "or longer than 255 bytes");
-		err = xattr_list_set(reader->xattrs, name, &value, &list);
-		if (!err) {
-			free((void *)reader->xattrs.data);
-			reader->xattrs = list;
-		}
-	}
-	return err;
-}
-
-static int get_attributes(struct reader *reader)
-{
-	struct archive_entry *entry = reader->entry;
-	struct attr *attr = &reader->attr;
-	int err = get_xattrs(reader);
-
-	*attr = (struct attr){
-		.fields = ATTR_MODE | ATTR_UID | ATTR_GID,
-		.mode = archive_entry_mode(entry),
-		.uid = (uid_t)archive_entry_uid(entry),
-		.gid = (gid_t)archive_entry_gid(entry),
-		.xattrs = reader->xattrs,
-	};
-	if (S_ISCHR(attr->mode) || S_ISBLK(attr->mode)) {
-		attr->fields |= ATTR_RDEV;
-		attr->rdev = archive_entry_rdev(entry);
-	}
-	if (archive_entry_atime_is_set(entry)) {
-		attr->fields |= ATTR_ATIME;
-		attr->atime_ns =
-			clock_ns(archive_entry_atime(entry), archive_entry_atime_nsec(entry));
-	}
-	if (attr->xattrs.size > 0)
-		attr->fields |= ATTR_XATTR;
-	reader->record.stat.mtime_ns =
-		clock_ns(archive_entry_mtime(entry), archive_entry_mtime_nsec(entry));
-	return err;
-}
-
 /* Put the record, with a value or none. */
 static int tar_put(struct reader *reader, const void *value, size_t size)
 {
 	struct kt_slice bytes = {value, size};
 	struct attr_blob blob;
-	int err = attr_blob_init(&reader->attr, &blob);
+	int err = attr_blob_init(&reader->entry.attr, &blob);
 
 	if (err != 0)
 		return err;
@@ -154,55 +93,23 @@ static int tar_put(struct reader *reader, const void *value, size_t size)
 	return err;
 }
 
-static int flush_piece(struct reader *reader)
+/* Write a range of the value, which is there already. */
+static int tar_write_range(struct reader *reader, const struct tar_data *range)
 {
 	const struct kt_slice key = {reader->key, reader->key_size};
-	const struct kt_slice piece = {reader->piece, reader->gathered};
-	int err = piece.size > 0 ? convert_put_piece(reader->convert, &key, reader->offset, &piece,
-					   reader->record.stat.mtime_ns)
-				 : 0;
-
-	reader->offset += reader->gathered;
-	reader->gathered = 0;
-	return err;
-}
-
-/* Gather what follows on what was gathered; else write that first. */
-static int tar_read_piece(
-	struct reader *reader, const unsigned char *data, size_t size, uint64_t offset)
-{
+	uint64_t done = 0;
 	int err = 0;
 
-	if (offset != reader->offset + reader->gathered) {
-		err = flush_piece(reader);
-		reader->offset = offset;
-	}
-	while (!err && size > 0) {
-		size_t room = sizeof(reader->piece) - reader->gathered;
-		size_t part = size < room ? size : room;
+	while (!err && done < range->size) {
+		uint64_t left = range->size - done;
+		struct kt_slice piece = {reader->piece,
+			left < sizeof(reader->piece) ? (size_t)left : sizeof(reader->piece)};
 
-		memcpy(reader->piece + reader->gathered, data, part);
-		reader->gathered += part;
-		data += part;
-		size -= part;
-		if (part == room)
-			err = flush_piece(reader);
-	}
-	return err;
-}
-
-static int tar_read_blocks(struct reader *reader)
-{
-	const void *data;
-	la_int64_t offset;
-	size_t size;
-	int code, err = 0;
-
-	while (!err && (code = archive_read_data_block(reader->archive, &data, &size, &offset)) !=
-			       ARCHIVE_EOF) {
-		if (code != ARCHIVE_OK)
-			return tar_malformed(reader, archive_error_string(reader->archive));
-		err = tar_read_piece(reader, data, size, (uint64_t)offset);
+		err = tar_input_body(&reader->input, reader->piece, piece.size);
+		if (!err)
+			err = convert_put_piece(reader->convert, &key, range->offset + done, &piece,
+				reader->entry.mtime_ns);
+		done += piece.size;
 	}
 	return err;
 }
@@ -210,32 +117,31 @@ static int tar_read_blocks(struct reader *reader)
 /* A small value is put at once; of a large one, or one with holes, the entry first. */
 static int tar_read_file(struct reader *reader)
 {
-	uint64_t size = (uint64_t)archive_entry_size(reader->entry);
+	const struct tar_entry *entry = &reader->entry;
+	const struct tar_data all = {0, entry->size};
 	struct kt_txn *txn = reader->convert->txn;
-	bool whole = size < sizeof(reader->piece) && archive_entry_sparse_count(reader->entry) == 0;
-	int err = whole ? 0 : tar_put(reader, NULL, 0);
+	size_t count = entry->is_sparse ? entry->data_count : 1;
+	int err;
 
-	reader->offset = reader->gathered = 0;
+	if (!entry->is_sparse && entry->size < sizeof(reader->piece)) {
+		err = tar_input_body(&reader->input, reader->piece, (size_t)entry->size);
+		return err != 0 ? err : tar_put(reader, reader->piece, (size_t)entry->size);
+	}
+	err = tar_put(reader, NULL, 0);
+	for (size_t i = 0; i < count && !err; i++)
+		err = tar_write_range(reader, entry->is_sparse ? &entry->data[i] : &all);
 	if (!err)
-		err = tar_read_blocks(reader);
-	if (!err && whole)
-		return tar_put(reader, reader->piece, reader->gathered);
-	if (!err)
-		err = flush_piece(reader);
-	if (!err)
-		err = kt_truncate(txn, reader->key, reader->key_size, size);
-	return err != 0 ? err
-			: kt_set_mtime(
-				  txn, reader->key, reader->key_size, reader->record.stat.mtime_ns);
+		err = kt_truncate(txn, reader->key, reader->key_size, entry->size);
+	return err != 0 ? err : kt_set_mtime(txn, reader->key, reader->key_size, entry->mtime_ns);
 }
 
-/* A further name of a file that came before. */
-static int read_link(struct reader *reader, const char *path)
+/* A further name of a file that came before. pax lets it carry the bytes again. */
+static int read_link(struct reader *reader)
 {
 	unsigned char key[KT_KEY_MAX + 1];
 	const struct kt_slice to = {reader->key, reader->key_size};
 	struct kt_slice from = {.data = key};
-	int err = find_key(reader, path, key, &from.size);
+	int err = find_key(reader, reader->entry.target.data, key, &from.size);
 
 	if (!err)
 		err = convert_put_link(reader->convert, &from, &to);
@@ -258,34 +164,28 @@ static int read_directory(struct reader *reader)
 
 static int read_by_type(struct reader *reader)
 {
-	const char *target = archive_entry_symlink(reader->entry);
-	const char *link = archive_entry_hardlink(reader->entry);
+	const struct tar_bytes *target = &reader->entry.target;
 
-	if (link != NULL)
-		return read_link(reader, link);
-	switch (archive_entry_filetype(reader->entry)) {
+	if (reader->entry.is_link)
+		return read_link(reader);
+	switch (reader->entry.attr.mode & S_IFMT) {
 	case S_IFDIR:
 		return read_directory(reader);
 	case S_IFREG:
 		return tar_read_file(reader);
 	case S_IFLNK:
-		return target != NULL ? tar_put(reader, target, strlen(target))
-				      : tar_malformed(reader, "a symbolic link without a target");
-	case S_IFIFO:
-	case S_IFSOCK:
-	case S_IFCHR:
-	case S_IFBLK:
+		return target->size > 0 ? tar_put(reader, target->data, target->size)
+					: tar_malformed(reader, "a symbolic link without a target");
+	default: /* a pipe or a device */
 		return tar_put(reader, NULL, 0);
-	default:
-		return tar_malformed(reader, "a file type that a store cannot hold");
 	}
 }
 
 static int read_entry(struct reader *reader)
 {
-	bool is_directory = archive_entry_filetype(reader->entry) == S_IFDIR;
-	int err = find_key(
-		reader, archive_entry_pathname(reader->entry), reader->key, &reader->key_size);
+	struct tar_entry *entry = &reader->entry;
+	bool is_directory = S_ISDIR(entry->attr.mode);
+	int err = find_key(reader, entry->path.data, reader->key, &reader->key_size);
 
 	if (is_directory && err == -EISDIR)
 		err = 0;
@@ -296,49 +196,38 @@ static int read_entry(struct reader *reader)
 			reader, "a name is longer than 255 bytes, or the key longer than 4096");
 	if (err == -EINVAL || err == -EISDIR)
 		return tar_malformed(reader, "this path stands for no key");
+	attr_set_xattrs(&entry->attr, entry->attr.xattrs);
 	reader->record = (struct record){.is_directory = is_directory};
-	if (!err)
-		err = get_attributes(reader);
-	if (!err)
-		err = read_by_type(reader);
-	free((void *)reader->xattrs.data);
-	reader->xattrs = (struct kt_slice){NULL, 0};
-	return err;
+	reader->record.stat.mtime_ns = entry->mtime_ns;
+	return err != 0 ? err : read_by_type(reader);
 }
 
 static int read_archive(struct reader *reader)
 {
-	struct archive *archive = reader->archive;
-	int code = ARCHIVE_OK, err = 0;
+	struct convert *convert = reader->convert;
+	int err = 0;
 
-	archive_read_support_filter_all(archive);
-	archive_read_support_format_tar(archive);
-	archive_read_support_format_empty(archive);
-	if (archive_read_open_fd(archive, reader->convert->fd, 256 * 1024) != ARCHIVE_OK)
-		return tar_fail(reader->convert, archive);
-	while (!err && (code = archive_read_next_header(archive, &reader->entry)) != ARCHIVE_EOF) {
-		if (code < ARCHIVE_WARN)
-			return tar_fail(reader->convert, archive);
+	while (!err && (err = tar_next_entry(&reader->input, &reader->entry)) == 0) {
 		err = read_entry(reader);
 		if (!err)
-			err = convert_record_done(
-				reader->convert, (uint64_t)archive_filter_bytes(archive, -1));
+			err = convert_record_done(convert, tar_input_done(&reader->input));
 	}
-	return err;
+	tar_entry_fini(&reader->entry);
+	return err == -ENODATA ? 0 : err;
 }
 
 int tar_read(struct convert *convert)
 {
 	struct reader *reader = calloc(1, sizeof(*reader));
-	int err = -ENOMEM;
+	int err = reader != NULL ? 0 : -ENOMEM;
 
-	if (reader == NULL)
+	if (err != 0)
 		return err;
 	reader->convert = convert;
-	reader->archive = archive_read_new();
-	if (reader->archive != NULL)
+	err = tar_input_open(convert, &reader->input);
+	if (!err)
 		err = read_archive(reader);
-	archive_read_free(reader->archive);
+	tar_input_close(&reader->input);
 	free(reader);
 	return err;
 }
