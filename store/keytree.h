@@ -25,8 +25,8 @@
  *     -ENOSPC, -EDQUOT, -EFBIG  no room on the disk; nothing that was committed is lost
  *     -EROFS    the store or the transaction is read-only
  * Unknown flags are -EINVAL for every call.
- * After such a failure inside a write transaction that transaction can only be aborted: kt_commit()
- * then aborts it and returns the error.
+ * After such a failure inside a write transaction that transaction can only be aborted, or go back to
+ * a savepoint (kt_rollback_to()): kt_commit() then aborts it and returns the error.
  *
  * Processes. Any number of processes may have a store open, and one process any number of times.
  * What one commits, the others see in the next transaction that they begin. After fork() a handle
@@ -420,12 +420,33 @@ typedef int kt_transact_fn(void *arg, struct kt_txn *txn);
  *  @return 0; what change returned; as kt_begin() and kt_commit(); -EINVAL unknown flags */
 KT_API int kt_transact(struct kt_store *store, kt_transact_fn *change, void *arg, unsigned flags);
 
+/** Mark the state of a write transaction, so that a part of it can fail, or be given up, without
+ *  ending it. Costs the same whatever the transaction has done. What is changed afterwards takes
+ *  memory and disk of its own until the savepoint is released.
+ *  @param txn  a write transaction; the savepoint is one of all its trees and collections
+ *  @param ret_savepoint  a number; savepoints may be opened within one another, and all end with the
+ *                        transaction: a commit has what was changed in them
+ *  @return 0; -EROFS; what the transaction has failed with */
+KT_API int kt_savepoint(struct kt_txn *txn, uint64_t *ret_savepoint);
+
+/** Undo all changes since a savepoint, also when one of them has failed, with -ENOSPC say: the
+ *  transaction goes on as if they had not been tried. Cursors go on from their keys; views end. Numbers
+ *  that kt_new_id() gave since are given again.
+ *  @param savepoint  stays open; those within it end
+ *  @return 0; -EINVAL no such savepoint is open; -EUCLEAN */
+KT_API int kt_rollback_to(struct kt_txn *txn, uint64_t savepoint);
+
+/** End a savepoint and those within it. The changes since are part of what is around it.
+ *  @return 0; -EINVAL no such savepoint is open; what the transaction has failed with: then only
+ *          kt_rollback_to() and kt_abort() are of use */
+KT_API int kt_release(struct kt_txn *txn, uint64_t savepoint);
+
 /** Number of the transaction: for a read transaction that of the last commit it sees, for a write
  *  transaction its own. Numbers grow by one with each commit. */
 KT_API uint64_t kt_txn_id(const struct kt_txn *txn);
 
 /** A number that this store has never given before and never will again, from 1.
- *  It counts only if the transaction commits.
+ *  It counts only if the transaction commits, and does not go back to before.
  *  @param txn  a write transaction */
 KT_API int kt_new_id(struct kt_txn *txn, uint64_t *ret_id);
 

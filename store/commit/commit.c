@@ -9,6 +9,7 @@
 #include "store/commit/commit.h"
 
 #include "store/commit/placement.h"
+#include "store/commit/savepoint.h"
 #include "store/error.h"
 #include "store/io/io.h"
 #include "store/share/current.h"
@@ -17,6 +18,7 @@
 #include "store/slot/digest.h"
 #include "store/space/space.h"
 #include "store/space/space_log.h"
+#include "store/tree/pager_savepoint.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -209,23 +211,42 @@ bool commit_should_spill(const struct txn *txn)
 	       (pager->appended >= SPILL_APPENDED && pager->appended >= pager->dirty_live / 4 * 3);
 }
 
-int commit_spill(struct txn *txn)
+static int commit_spill_trees(struct txn *txn, const struct placement_trees *trees)
 {
+	struct pager *pager = &txn->pager;
 	struct placed_page *placed;
 	size_t count;
-	int err = placement_assign(&txn->pager, txn->own->trees, &placed, &count);
+	int err = placement_assign(pager, trees, &placed, &count);
 
 	if (err != 0)
 		return err;
-	err = commit_write_pages(&txn->pager, placed, count, NULL);
+	err = commit_write_pages(pager, placed, count, NULL);
+	if (err != 0 && trees->refs != NULL)
+		placement_undo(pager, trees, placed, count);
+	else if (!err && trees->refs != NULL)
+		pager_savepoint_placed(pager, trees->refs);
 	for (size_t i = 0; !err && i < count; i++) {
-		pager_saw(&txn->pager, placed[i].ref);
-		pager_drop(&txn->pager, placed[i].dirty);
+		pager_saw(pager, placed[i].ref);
+		pager_drop(pager, placed[i].dirty);
 	}
+	free(placed);
+	return err;
+}
+
+int commit_spill(struct txn *txn)
+{
+	struct placement_trees trees;
+	int err = savepoints_trees(txn, &trees);
+
+	if (!err)
+		err = pager_savepoint_reserve(&txn->pager, txn->pager.dirty_live);
+	if (!err)
+		err = commit_spill_trees(txn, &trees);
 	txn->generation++;
 	txn->pager.last_append = 0;
 	txn->pager.appended = 0;
-	free(placed);
+	free(trees.at);
+	free(trees.refs);
 	return err;
 }
 
@@ -353,6 +374,11 @@ int commit_trim(struct kt_store *store, bool *ret_early)
 
 /* ---- a full disk ---------------------------------------------------------------------------- */
 
+bool commit_is_full(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
+}
+
 static uint64_t commit_content_bytes(const struct root *root)
 {
 	uint64_t bytes = 0;
@@ -415,6 +441,7 @@ static void commit_pages_seen(struct txn *txn, const struct placed_page *placed,
 int commit_txn(struct txn *txn, bool flush)
 {
 	struct kt_store *store = txn->store;
+	struct placement_trees trees = {.at = &txn->trees, .count = 1};
 	struct placed_page *placed = NULL;
 	struct space_log_delta delta;
 	struct format_slot slot;
@@ -433,7 +460,7 @@ int commit_txn(struct txn *txn, bool flush)
 	if (!err)
 		err = store->hooks->record_dead(txn);
 	if (!err)
-		err = placement_assign(&txn->pager, txn->own->trees, &placed, &count);
+		err = placement_assign(&txn->pager, &trees, &placed, &count);
 	STEP("commit-placed");
 	if (!err)
 		err = space_log_prepare(store->space, store->seed, &delta);

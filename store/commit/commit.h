@@ -1,6 +1,7 @@
 /* Transactions and commits: how changes become visible to all processes, and reach the disk.
  *
  *     txn.h        beginning and ending a transaction
+ *     savepoint.h  going back within a transaction
  *     placement.h  page numbers for the pages that a transaction made in memory
  *     commit.c     writing pages and slot, publishing the root, flushing
  *
@@ -26,6 +27,9 @@ struct commit_hooks {
 /** Pages that are kept free for the day the disk is full. A delete writes new pages before it frees
  * old ones: where the file cannot grow, it may use these. */
 #define RESERVE_PAGES 16
+
+/** Does an error say that the file cannot grow? */
+bool commit_is_full(int err);
 
 /** Describe where to load the free space of a slot from.
  *  @param slot   borrowed as long as the source is used

@@ -9,6 +9,8 @@
 
 struct placement {
 	struct pager *pager;
+	uint64_t *refs; /* of struct placement_trees */
+	bool undo;	/* references to the file become references to memory again */
 	struct placed_page *placed;
 	size_t count;
 	struct {
@@ -30,7 +32,7 @@ static int placement_next(struct placement *placement, const uint8_t *page, uint
 	struct run *run = &placement->sorts[sort].run;
 
 	if (run->count == 0) {
-		int err = pager_alloc(placement->pager, placement->sorts[sort].wanted, run);
+		int err = pager_alloc_place(placement->pager, placement->sorts[sort].wanted, run);
 
 		if (err != 0)
 			return err;
@@ -43,13 +45,33 @@ static int placement_next(struct placement *placement, const uint8_t *page, uint
 
 static int placement_page(struct placement *placement, uint64_t *ref);
 
+static int placement_compare(const void *a, const void *b)
+{
+	uint64_t x = ref_page(((const struct placed_page *)a)->ref);
+	uint64_t y = ref_page(((const struct placed_page *)b)->ref);
+
+	return (x > y) - (x < y);
+}
+
+/* The reference that a page had in memory, if it was placed. */
+static uint64_t placement_before(const struct placement *placement, uint64_t ref)
+{
+	const struct placed_page key = {.ref = ref};
+	const struct placed_page *placed = bsearch(&key, placement->placed, placement->count,
+		sizeof(*placement->placed), placement_compare);
+
+	return placed != NULL && placed->ref == ref ? placed->dirty : ref;
+}
+
 /* Place the page that an unaligned reference leads to, and update the reference. */
 static int placement_at(struct placement *placement, uint8_t *at)
 {
 	uint64_t ref = load64(at);
 	int err;
 
-	if (!(ref & REF_DIRTY))
+	if (placement->undo)
+		store64(at, placement_before(placement, ref));
+	if (placement->undo || !(ref & REF_DIRTY))
 		return 0;
 	err = placement_page(placement, &ref);
 	store64(at, ref);
@@ -91,6 +113,13 @@ static unsigned next_unplaced(const uint8_t *node, unsigned index)
 	return index;
 }
 
+/* Going back looks at all cells: it does not matter how long that takes. */
+static unsigned placement_next_cell(
+	const struct placement *placement, const uint8_t *node, unsigned index)
+{
+	return placement->undo ? index : next_unplaced(node, index);
+}
+
 /* Place the pages that a parsed leaf cell refers to, except for its key. */
 static int placement_leaf_cell(struct placement *placement, uint8_t *at, const struct cell *cell)
 {
@@ -110,14 +139,14 @@ static int placement_leaf_cell(struct placement *placement, uint8_t *at, const s
 	return err;
 }
 
-static int placement_children(struct placement *placement, uint8_t *node)
+static int placement_node(struct placement *placement, uint8_t *node)
 {
 	unsigned count = node_header(node)->count;
 	bool leaf = node_header(node)->kind == PAGE_LEAF;
 	int err = 0;
 
-	for (unsigned i = next_unplaced(node, 0); !err && i < count;
-		i = next_unplaced(node, i + 1)) {
+	for (unsigned i = placement_next_cell(placement, node, 0); !err && i < count;
+		i = placement_next_cell(placement, node, i + 1)) {
 		uint8_t *at = node + node_slots(node)[i];
 		struct cell cell;
 
@@ -132,6 +161,14 @@ static int placement_children(struct placement *placement, uint8_t *node)
 	return err;
 }
 
+/* Place the pages that a page refers to. */
+static int placement_children(struct placement *placement, uint8_t *page)
+{
+	if (node_header(page)->kind == PAGE_OVERFLOW)
+		return placement_at(placement, page + sizeof(struct page_header));
+	return placement_node(placement, page);
+}
+
 /* Place a page in memory and, before it, those below it. */
 static int placement_page(struct placement *placement, uint64_t *ref)
 {
@@ -139,13 +176,15 @@ static int placement_page(struct placement *placement, uint64_t *ref)
 	uint64_t dirty = *ref;
 	uint8_t *page = pager->dirty[dirty & ~REF_DIRTY];
 	struct placed_page *placed;
+	uint64_t *known = placement->refs != NULL ? &placement->refs[dirty & ~REF_DIRTY] : NULL;
 	uint64_t number;
 	int err;
 
-	if (node_header(page)->kind == PAGE_OVERFLOW)
-		err = placement_at(placement, page + sizeof(struct page_header));
-	else
-		err = placement_children(placement, page);
+	if (known != NULL && *known != 0) { /* several trees have it */
+		*ref = *known;
+		return 0;
+	}
+	err = placement_children(placement, page);
 	if (!err)
 		err = placement_next(placement, page, &number);
 	if (err != 0)
@@ -156,21 +195,49 @@ static int placement_page(struct placement *placement, uint64_t *ref)
 	placed->data = page;
 	placed->ref = page_seal(page, number, pager->txn, pager->seed);
 	*ref = placed->ref;
+	if (known != NULL)
+		*known = placed->ref;
 	return 0;
 }
 
-static int placement_compare(const void *a, const void *b)
+/* Give back the numbers, and let all references lead to memory again. Cannot fail: it needs no memory,
+ * and the cells were parsed before. */
+static void placement_revert(struct placement *placement, const struct placement_trees *trees)
 {
-	uint64_t x = ref_page(((const struct placed_page *)a)->ref);
-	uint64_t y = ref_page(((const struct placed_page *)b)->ref);
+	struct pager *pager = placement->pager;
 
-	return (x > y) - (x < y);
+	qsort(placement->placed, placement->count, sizeof(*placement->placed), placement_compare);
+	placement->undo = true;
+	for (uint32_t i = 0; i < pager->dirty_count; i++)
+		if (pager->dirty[i] != NULL)
+			(void)placement_children(placement, pager->dirty[i]);
+	for (size_t i = 0; i < trees->count * TREE_COUNT; i++) {
+		struct format_tree *tree = &trees->at[i / TREE_COUNT][i % TREE_COUNT];
+
+		tree->root = placement_before(placement, tree->root);
+	}
+	for (size_t i = 0; i < placement->count; i++) {
+		const struct run page = {ref_page(placement->placed[i].ref), 1};
+
+		(void)pager_give_back(pager, &page, pager->txn);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		if (placement->sorts[i].run.count > 0)
+			(void)pager_give_back(pager, &placement->sorts[i].run, pager->txn);
 }
 
-int placement_assign(struct pager *pager, struct format_tree *trees,
+void placement_undo(struct pager *pager, const struct placement_trees *trees,
+	struct placed_page *placed, size_t count)
+{
+	struct placement placement = {.pager = pager, .placed = placed, .count = count};
+
+	placement_revert(&placement, trees);
+}
+
+int placement_assign(struct pager *pager, const struct placement_trees *trees,
 	struct placed_page **ret_placed, size_t *ret_count)
 {
-	struct placement placement = {.pager = pager};
+	struct placement placement = {.pager = pager, .refs = trees->refs};
 	int err = 0;
 
 	placement.placed = malloc((pager->dirty_live + 1) * sizeof(*placement.placed));
@@ -179,10 +246,15 @@ int placement_assign(struct pager *pager, struct format_tree *trees,
 	for (uint32_t i = 0; i < pager->dirty_count; i++)
 		if (pager->dirty[i] != NULL)
 			placement.sorts[placement_sort(pager->dirty[i])].wanted++;
-	for (unsigned i = 0; !err && i < TREE_COUNT; i++)
-		if (trees[i].root & REF_DIRTY)
-			err = placement_page(&placement, &trees[i].root);
+	for (size_t i = 0; !err && i < trees->count * TREE_COUNT; i++) {
+		struct format_tree *tree = &trees->at[i / TREE_COUNT][i % TREE_COUNT];
+
+		if (tree->root & REF_DIRTY)
+			err = placement_page(&placement, &tree->root);
+	}
 	if (err != 0) {
+		if (trees->refs != NULL)
+			placement_revert(&placement, trees);
 		free(placement.placed);
 		return err;
 	}

@@ -3,6 +3,7 @@
 #include "store/share/pins.h"
 #include "store/share/writer_lock.h"
 #include "store/commit/commit.h"
+#include "store/commit/savepoint.h"
 
 #include "store/share/current.h"
 #include "store/error.h"
@@ -214,10 +215,11 @@ static void txn_end_read(struct txn *txn)
 
 static void txn_end_write(struct txn *txn)
 {
-	if (txn->failed == -ENOSPC || txn->failed == -EDQUOT || txn->failed == -EFBIG)
+	if (commit_is_full(txn->failed))
 		txn->store->full = true;
 	txn_free_blocks(txn);
 	txn->store->scratch = txn->pager.scratch;
+	free(txn->savepoints);
 	pager_fini(&txn->pager);
 	writer_lock_release(txn->store);
 	free(txn->own);
@@ -294,7 +296,9 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");
 	}
-	if (!err && txn->generation > 0)
+	if (!err && txn->savepoint_count > 0)
+		err = savepoints_close(txn);
+	if (!err && txn->generation != txn->clean)
 		err = commit_txn(txn, flush);
 	else
 		space_abort(txn->store->space);
@@ -302,7 +306,7 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 		txn->store->nameless_owner = txn->nameless_owner;
 	if (txn->failed != 0 && txn->pager.changed)
 		txn->store->area->unsynced.overflow = true;
-	if (!err && txn->generation == 0 && flush)
+	if (!err && txn->generation == txn->clean && flush)
 		err = commit_flush(txn->store);
 	if (!err && reader != NULL)
 		txn_advance(reader->txn);

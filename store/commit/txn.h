@@ -52,6 +52,11 @@ struct txn {
 	uint64_t snapshot;	 /* the store's newest one after the commit */
 	uint64_t nameless_owner; /* the store's after the commit; 0: unchanged */
 	struct root *own;	 /* the root it makes; NULL once published */
+	uint64_t clean;		 /* generation in which it has changed nothing */
+
+	struct savepoint *savepoints; /* open ones, the outermost first */
+	size_t savepoint_count, savepoint_capacity;
+	uint64_t savepoint_last; /* number given last */
 };
 
 /** Make a read transaction show what a snapshot keeps. */

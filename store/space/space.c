@@ -362,17 +362,19 @@ void space_commit(struct space *space)
 	space_log_commit(space);
 }
 
-/* The pages that the transaction gave back are in use as before. */
-static void take_back(struct space *space, const struct run_list *freed)
+void space_take_back_run(struct space *space, struct run run)
 {
-	for (size_t i = 0; i < freed->count; i++) {
-		space_map_set(&space->map, freed->at[i], SPACE_PENDING, SPACE_USED);
-		space_map_trim(&space->map, freed->at[i]);
-	}
+	space_map_set(&space->map, run, SPACE_PENDING, SPACE_USED);
+	space_map_trim(&space->map, run);
 }
 
-/* The file is as long as before. */
-static void cut_off(struct space *space, uint64_t page_count)
+void space_take_back(struct space *space, const struct run_list *freed, size_t from)
+{
+	for (size_t i = from; i < freed->count; i++)
+		space_take_back_run(space, freed->at[i]);
+}
+
+void space_cut_off(struct space *space, uint64_t page_count)
 {
 	size_t last = space_map_regions(&space->map);
 
@@ -399,8 +401,8 @@ void space_abort(struct space *space)
 	space_lengthen(space);
 	settle_taken(space, SPACE_FREE);
 	for (int i = 0; i < QUEUES; i++)
-		take_back(space, &open->freed[i]);
-	cut_off(space, open->page_count);
+		space_take_back(space, &open->freed[i], 0);
+	space_cut_off(space, open->page_count);
 	space->cursor = open->cursor;
 	forget_freed(open);
 }

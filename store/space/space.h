@@ -123,6 +123,23 @@ void space_commit(struct space *space);
  *  doing.) Also after space_log_prepare(), and where no transaction is open. */
 void space_abort(struct space *space);
 
+/** What a transaction had given back at one time, for going back to it. */
+struct space_mark {
+	uint64_t page_count, cursor;
+	struct {
+		size_t count;	 /* of runs */
+		struct run last; /* of the runs, which may have grown since */
+	} freed[2];
+};
+
+/** Mark the state of the open transaction. */
+void space_mark(const struct space *space, struct space_mark *ret_mark);
+
+/** Take back what the transaction gave back since a mark, and the growth of the file if nothing
+ *  behind its end then is taken. The pages taken since must have been given back before.
+ *  @param mark  of the open transaction; no older mark was gone back to since */
+void space_go_back(struct space *space, const struct space_mark *mark);
+
 /** Pages of the file now, up to the last one in use or taken. */
 uint64_t space_page_count(const struct space *space);
 

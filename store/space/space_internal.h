@@ -1,4 +1,5 @@
-/* What is inside struct space, for the modules that make it up: space.c (transactions), space_log.c
+/* What is inside struct space, for the modules that make it up: space.c (transactions), space_mark.c
+ * (going back in one), space_log.c
  * and space_log_record.c (writing the log), space_log_load.c and space_log_replay.c (reading it). */
 #ifndef STORE_SPACE_SPACE_INTERNAL_H
 #define STORE_SPACE_SPACE_INTERNAL_H
@@ -89,6 +90,15 @@ void space_lengthen(struct space *space);
 
 /** Free the memory of what was given up; part of space_commit(). */
 void space_forget_cut(struct space *space);
+
+/** Pages that the transaction gave back are in use as before. */
+void space_take_back_run(struct space *space, struct run run);
+
+/** The same for the runs of a list from an index on. */
+void space_take_back(struct space *space, const struct run_list *freed, size_t from);
+
+/** Make the file as long as before. Nothing behind its end may be taken. */
+void space_cut_off(struct space *space, uint64_t page_count);
 
 /** A pending chunk becomes free. */
 void space_drain(struct space *space, struct space_queue *queue);

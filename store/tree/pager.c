@@ -4,6 +4,7 @@
 #include "store/io/io.h"
 #include "store/tree/node.h"
 #include "store/tree/overflow.h"
+#include "store/tree/pager_savepoint.h"
 #include "store/tree/unsynced.h"
 
 #include <assert.h>
@@ -15,10 +16,13 @@ void pager_fini(struct pager *pager)
 {
 	for (uint32_t i = 0; i < pager->dirty_count; i++)
 		free(pager->dirty[i]);
+	pager_savepoint_fini(pager);
 	free(pager->dirty);
+	free(pager->made);
 	free(pager->unused);
 	free(pager->dead);
 	pager->dirty = NULL;
+	pager->made = NULL;
 	pager->dead = NULL;
 	pager->dead_count = 0;
 	pager->dead_capacity = 0;
@@ -189,11 +193,16 @@ static int pager_grow_tables(struct pager *pager)
 {
 	uint32_t capacity = pager->dirty_capacity == 0 ? 32 : pager->dirty_capacity * 2;
 	uint8_t **dirty = realloc(pager->dirty, capacity * sizeof(*dirty));
+	uint64_t *made;
 	uint32_t *unused;
 
 	if (dirty == NULL)
 		return -ENOMEM;
 	pager->dirty = dirty;
+	made = realloc(pager->made, capacity * sizeof(*made));
+	if (made == NULL)
+		return -ENOMEM;
+	pager->made = made;
 	unused = realloc(pager->unused, capacity * sizeof(*unused));
 	if (unused == NULL)
 		return -ENOMEM;
@@ -223,6 +232,7 @@ static int pager_new_page(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_
 	else
 		index = pager->dirty_count++;
 	pager->dirty[index] = page;
+	pager->made[index] = pager->savepoint;
 	pager->dirty_live++;
 	pager->changed = true;
 	*ret_ref = REF_DIRTY | index;
@@ -247,7 +257,7 @@ int pager_touch(struct pager *pager, uint64_t *ref, uint8_t **ret_page)
 
 	if (err != 0)
 		return err;
-	if (*ref & REF_DIRTY) {
+	if (pager_is_writable(pager, *ref)) {
 		*ret_page = pager->dirty[*ref & ~REF_DIRTY];
 		return 0;
 	}
@@ -278,18 +288,31 @@ int pager_free(struct pager *pager, uint64_t ref)
 	const uint8_t *page;
 	int err;
 
-	if (ref & REF_DIRTY) {
+	if (pager_is_writable(pager, ref)) {
 		pager_drop(pager, ref);
 		return 0;
 	}
+	if (ref & REF_DIRTY)
+		return pager_savepoint_hold(pager, ref, 1);
 	err = pager_page(pager, ref, &page);
 	return err != 0 ? err : pager_release(pager, ref_page(ref), 1, node_header(page)->txn);
 }
 
-int pager_alloc(struct pager *pager, uint64_t want, struct run *ret_run)
+int pager_alloc_place(struct pager *pager, uint64_t want, struct run *ret_run)
 {
 	pager->changed = true;
 	return pager->source->alloc(pager->space, want, ret_run);
+}
+
+int pager_alloc(struct pager *pager, uint64_t want, struct run *ret_run)
+{
+	int err = pager_savepoint_reserve(pager, 1);
+
+	if (!err)
+		err = pager_alloc_place(pager, want, ret_run);
+	if (!err && pager->savepoint != 0)
+		pager_savepoint_took(pager, ret_run);
+	return err;
 }
 
 void pager_wrote(struct pager *pager, const struct run *run)
@@ -322,16 +345,23 @@ static int pager_keep(struct pager *pager, const struct run *run, uint64_t birth
 	return 0;
 }
 
+int pager_give_back(struct pager *pager, const struct run *run, uint64_t birth)
+{
+	int err = pager->source->release(pager->space, *run, birth);
+
+	if (!err)
+		unsynced_remove(pager->unsynced, run);
+	return err;
+}
+
 int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t birth)
 {
 	struct run run = {page, count};
-	int err;
 
 	pager->changed = true;
 	if (birth <= pager->snapshot && !pager->internal)
 		return pager_keep(pager, &run, birth);
-	err = pager->source->release(pager->space, run, birth);
-	if (!err)
-		unsynced_remove(pager->unsynced, &run);
-	return err;
+	if (pager->savepoint != 0 && birth == pager->txn)
+		return pager_savepoint_release(pager, run);
+	return pager_give_back(pager, &run, birth);
 }

@@ -50,6 +50,12 @@ struct pager_source {
 	int (*release)(struct space *space, struct run run, uint64_t birth);
 };
 
+/** Pages that were taken from the file since a savepoint (pager_savepoint.h). */
+struct taken {
+	struct run run;
+	uint64_t savepoint; /* the innermost one then */
+};
+
 struct pager {
 	const uint8_t *map;  /* the store's file */
 	uint64_t page_count; /* pages of the file that may be read */
@@ -65,6 +71,7 @@ struct pager {
 	const struct pager_source *source; /* the functions of space */
 	struct unsynced *unsynced;
 	uint8_t **dirty; /* pages in memory by index; NULL: index is free */
+	uint64_t *made;	 /* for each the savepoint that was the innermost when it was made */
 	uint32_t dirty_count;
 	uint32_t dirty_capacity;
 	uint64_t snapshot; /* the newest one: pages born up to it are kept when they are freed */
@@ -79,6 +86,14 @@ struct pager {
 	uint32_t appended;    /* leaves that were filled in order and are still in memory */
 	struct path edge;     /* to where that was, if all of it is in memory; else depth 0 */
 	uint8_t *scratch;     /* memory for rebuilding nodes (node_edit.c), or NULL */
+
+	/* For going back (pager_savepoint.h): */
+	uint64_t savepoint;  /* number of the innermost one that is open; 0: none */
+	struct taken *taken; /* since the outermost one, by page number */
+	size_t taken_count, taken_capacity;
+	struct run *
+		held; /* freed since then, but a savepoint has them; a page in memory: its reference */
+	size_t held_count, held_capacity;
 };
 
 /** Release what a pager holds in memory. */
@@ -138,7 +153,13 @@ static inline bool pager_verifies(const struct pager *pager)
 /** Make a new page in memory, zeroed. @param ret_ref  its reference */
 int pager_new(struct pager *pager, uint64_t *ret_ref, uint8_t **ret_page);
 
-/** Make a page writable: copy it into memory unless it is there.
+/** Is a page in memory, and may it be changed there? A page that a savepoint has may not. */
+static inline bool pager_is_writable(const struct pager *pager, uint64_t ref)
+{
+	return (ref & REF_DIRTY) && pager->made[ref & ~REF_DIRTY] >= pager->savepoint;
+}
+
+/** Make a page writable: copy it into memory unless it is there, and no savepoint has it.
  *  @param ref  its reference; changed when it moves */
 int pager_touch(struct pager *pager, uint64_t *ref, uint8_t **ret_page);
 
@@ -148,10 +169,14 @@ int pager_free(struct pager *pager, uint64_t ref);
 /** Forget a page in memory whose place has been given: commit wrote it. */
 void pager_drop(struct pager *pager, uint64_t ref);
 
-/** Take pages of the file.
+/** Take pages of the file for new data.
  *  @param want     pages wished
  *  @param ret_run  1 to want pages in a row */
 int pager_alloc(struct pager *pager, uint64_t want, struct run *ret_run);
+
+/** Take pages of the file for pages that are in memory. As pager_alloc(), but what savepoints have is
+ *  for pager_savepoint_placed() to tell. */
+int pager_alloc_place(struct pager *pager, uint64_t want, struct run *ret_run);
 
 /** Note that pages were written to the file: from now on they may be read. */
 void pager_wrote(struct pager *pager, const struct run *run);
@@ -159,5 +184,8 @@ void pager_wrote(struct pager *pager, const struct run *run);
 /** Give back pages of the file, or keep them for a snapshot.
  *  @param birth  the transaction that wrote them */
 int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t birth);
+
+/** Give back pages of the file at once, whatever snapshots and savepoints have. */
+int pager_give_back(struct pager *pager, const struct run *run, uint64_t birth);
 
 #endif

@@ -26,7 +26,7 @@ int tree_touch(struct pager *pager, struct format_tree *tree, struct path *path,
 		uint8_t *node;
 		int err;
 
-		if (ref & REF_DIRTY)
+		if (pager_is_writable(pager, ref))
 			continue;
 		err = pager_touch(pager, &ref, &node);
 		if (err != 0)

@@ -3,6 +3,7 @@
 #include "store/value/extent.h"
 #include "store/io/io.h"
 #include "store/tree/pager.h"
+#include "store/tree/pager_savepoint.h"
 #include "store/value/value.h"
 #include "store/tree/unsynced.h"
 
@@ -130,6 +131,26 @@ int blocks_write_new(struct pager *pager, struct value *value, const struct bloc
 	return 0;
 }
 
+/* Write blocks from one on that lies in an extent: in place as far as that is allowed, or into new
+ * pages. ret_end: the block behind those written, at most what it was. */
+static int blocks_write_extent(struct pager *pager, struct value *value,
+	const struct blocks *blocks, uint64_t block, struct extent *extent, uint64_t *ret_end)
+{
+	uint64_t skip = block - extent->block;
+	struct run run = {extent->page + skip, extent->count - skip};
+	bool in_place;
+	int err;
+
+	if (run.count > *ret_end - block)
+		run.count = *ret_end - block;
+	in_place = pager_may_overwrite(pager, &run, extent->birth, &run.count);
+	*ret_end = block + run.count;
+	if (!in_place)
+		return blocks_write_new(pager, value, blocks, block, *ret_end);
+	err = blocks_write_run(pager, blocks, block, &run, extent->sums + skip);
+	return err != 0 ? err : extent_update(pager, value, extent);
+}
+
 int blocks_write(struct pager *pager, struct value *value, const struct blocks *blocks)
 {
 	uint64_t block = blocks->first;
@@ -138,22 +159,13 @@ int blocks_write(struct pager *pager, struct value *value, const struct blocks *
 		uint64_t end = blocks->end;
 		struct extent extent;
 		int err = extent_find(pager, value, block, &extent);
-		bool found = !err && extent.birth == pager->txn;
 
 		if (err != 0 && err != -ENOENT)
 			return err;
-		if (found && extent.block <= block) {
-			struct run run = {extent.page + (block - extent.block), 0};
-
-			if (extent.block + extent.count < end)
-				end = extent.block + extent.count;
-			run.count = end - block;
-			err = blocks_write_run(
-				pager, blocks, block, &run, extent.sums + (block - extent.block));
-			if (!err)
-				err = extent_update(pager, value, &extent);
+		if (!err && extent.block <= block) {
+			err = blocks_write_extent(pager, value, blocks, block, &extent, &end);
 		} else {
-			if (found && extent.block < end)
+			if (!err && extent.birth == pager->txn && extent.block < end)
 				end = extent.block;
 			else if (!err && extent.birth != pager->txn &&
 				 extent.block + extent.count < end)

@@ -302,20 +302,37 @@ static void look_back(struct ordeal *f, struct kt_store *store)
 		expect(kt_snapshot_delete(store, name));
 }
 
-static void write_to(struct ordeal *f, struct kt_store *store)
+static int change_some(struct ordeal *f, struct kt_txn *txn)
 {
 	const struct model *model = &f->state.trees[0];
+	int err = 0;
+
+	for (int i = 0; i < 6 && (!err || err == -ENOENT || err == -EFBIG); i++) {
+		const struct model_entry *entry = &model->entries[rng_below(&f->rng, model->count)];
+
+		err = change(f, txn, entry->key, entry->key_size);
+	}
+	return err;
+}
+
+/* Some of what is changed is undone, whether it has failed or not. */
+static void write_to(struct ordeal *f, struct kt_store *store)
+{
 	struct kt_txn *txn;
+	uint64_t savepoint;
 	int err = kt_begin(store, KT_WRITE, &txn);
 
 	expect(err);
 	if (err != 0)
 		return;
-	for (int i = 0; i < 12 && (!err || err == -ENOENT || err == -EFBIG); i++) {
-		const struct model_entry *entry = &model->entries[rng_below(&f->rng, model->count)];
-
-		err = change(f, txn, entry->key, entry->key_size);
+	if (change_some(f, txn) == 0 && kt_savepoint(txn, &savepoint) == 0) {
+		err = change_some(f, txn);
+		if (rng_below(&f->rng, 2) == 0)
+			expect(kt_rollback_to(txn, savepoint));
+		else if (!err)
+			expect(kt_release(txn, savepoint));
 	}
+	change_some(f, txn);
 	if (rng_below(&f->rng, 4) == 0)
 		kt_abort(txn);
 	else

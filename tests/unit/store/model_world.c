@@ -32,6 +32,13 @@ int model_setup(void **state)
 	return 0;
 }
 
+/* Forget savepoints, but for so many of the outermost. */
+static void forget_savepoints(struct model_world *f, size_t keep)
+{
+	while (f->savepoint_count > keep)
+		model_fini(&f->savepoints[--f->savepoint_count].model);
+}
+
 int model_teardown(void **state)
 {
 	struct model_world *f = *state;
@@ -40,6 +47,7 @@ int model_teardown(void **state)
 	kt_close(f->store);
 	model_fini(&f->committed);
 	model_fini(&f->now);
+	forget_savepoints(f, 0);
 	for (size_t i = 0; i < 5; i++)
 		model_fini(&f->snapshots[i].model);
 	temp_remove_dir(f->dir);
@@ -329,6 +337,36 @@ static void do_view(struct model_world *f)
 	model_set_attr(entry, copy, view.size);
 }
 
+static void do_rollback(struct model_world *f, size_t i)
+{
+	assert_int_equal(kt_rollback_to(f->txn, f->savepoints[i].number), 0);
+	forget_savepoints(f, i + 1);
+	model_fini(&f->now);
+	f->now = model_clone(&f->savepoints[i].model);
+	if (rng_below(&f->rng, 4) == 0)
+		model_assert_equal(&f->now, f->txn);
+}
+
+/* Open a savepoint, go back to one, or release one. */
+static void do_savepoint(struct model_world *f)
+{
+	size_t count = f->savepoint_count, i;
+
+	if (count == 0 || (count < 4 && rng_below(&f->rng, 2) == 0)) {
+		assert_int_equal(kt_savepoint(f->txn, &f->savepoints[count].number), 0);
+		f->savepoints[count].model = model_clone(&f->now);
+		f->savepoint_count++;
+		return;
+	}
+	i = rng_below(&f->rng, count);
+	if (rng_below(&f->rng, 3) > 0) {
+		do_rollback(f, i);
+		return;
+	}
+	assert_int_equal(kt_release(f->txn, f->savepoints[i].number), 0);
+	forget_savepoints(f, i);
+}
+
 /* Seldom, and mostly before the transaction changed anything. */
 static void do_clear(struct model_world *f)
 {
@@ -387,7 +425,7 @@ void model_run_transaction(struct model_world *f, bool large)
 {
 	static void (*const operations[])(struct model_world *) = {do_put, do_put, do_put, do_put,
 		model_do_delete, do_write, do_write, do_truncate, do_punch, do_attr, do_move,
-		do_seek, do_view, do_view, do_move_to_view, do_clear};
+		do_seek, do_view, do_view, do_move_to_view, do_clear, do_savepoint, do_savepoint};
 	size_t count = rng_below(&f->rng, large ? 400 : 12);
 
 	assert_int_equal(kt_begin(f->store, KT_WRITE, &f->txn), 0);
@@ -407,4 +445,5 @@ void model_run_transaction(struct model_world *f, bool large)
 		f->committed = model_clone(&f->now);
 	}
 	f->txn = NULL;
+	forget_savepoints(f, 0);
 }

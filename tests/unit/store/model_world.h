@@ -20,6 +20,11 @@ struct model_world {
 	struct model committed; /* what the last commit left */
 	struct model now;	/* and what the open transaction shows */
 	struct kt_txn *txn;
+	size_t savepoint_count;
+	struct {
+		uint64_t number;
+		struct model model;
+	} savepoints[4]; /* open ones, the outermost first */
 	struct {
 		char name[16]; /* "": none */
 		struct model model;
