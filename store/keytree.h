@@ -377,6 +377,44 @@ KT_API int kt_waiter_clear(struct kt_waiter *waiter, uint64_t *ret_txn);
 /** End being told. @param waiter  taken; NULL is allowed */
 KT_API void kt_waiter_close(struct kt_waiter *waiter);
 
+/** Watches the keys that begin with a prefix.
+ *
+ *     kt_watch_open(store, KT_STR("settings/"), &watch);
+ *     while (kt_watch_next(watch, -1, reload, NULL) == 0)
+ *             ;
+ *
+ *  It is used by one thread at a time, and has a read transaction: between two calls, and while the
+ *  callback runs, pages of the commit that was told last stay in the file. */
+struct kt_watch;
+
+/** Begin to watch the keys that begin with a prefix, in KT_ENTRIES. What is committed from now on is
+ *  told.
+ *  @param prefix     size bytes; copied. Of a collection: its name and '/'
+ *  @param ret_watch  end with kt_watch_close(), before the store is closed
+ *  @return 0; -ENAMETOOLONG; as kt_begin() */
+KT_API int kt_watch_open(
+	struct kt_store *store, const void *prefix, size_t size, struct kt_watch **ret_watch);
+
+/** Receives one key that has changed.
+ *  @param arg      what was given to kt_watch_next()
+ *  @param key      the whole key; valid during the call
+ *  @param version  of the entry there was when kt_watch_next() looked; 0: it was deleted
+ *  @return 0 to go on; else kt_watch_next() ends and returns it, and the next call goes on */
+typedef int kt_watch_fn(void *arg, const struct kt_slice *key, uint64_t version);
+
+/** Wait until commits, by anyone, have changed keys, and tell them in the order of the keys. Several
+ *  commits may be told as one: a key that changed twice is told once, and one that is as before, not
+ *  at all.
+ *  @param timeout_ms  milliseconds to wait at most; negative: for ever
+ *  @param each        called for each key, without a lock: it may begin transactions, and change
+ *                     the store. After an error a key may be told again
+ *  @param arg         given to each
+ *  @return 0; -ETIMEDOUT; what each returned; as kt_wait() and kt_diff() */
+KT_API int kt_watch_next(struct kt_watch *watch, int timeout_ms, kt_watch_fn *each, void *arg);
+
+/** End watching. @param watch  taken; NULL is allowed */
+KT_API void kt_watch_close(struct kt_watch *watch);
+
 /* ---- transactions ---------------------------------------------------------------------------- */
 
 /** Begin a transaction. Readers never wait; a writer waits for its turn among all processes.
@@ -523,10 +561,24 @@ struct kt_snapshot {
  *  @return 0; -EEXIST; -EINVAL, -ENAMETOOLONG the name; -EDEADLK; -EROFS */
 KT_API int kt_snapshot_create(struct kt_store *store, const char *name);
 
-/** Forget a snapshot. What only it kept is free afterwards; the cost is that of what it kept.
- * Whoever reads it may go on. A transaction by itself, not flushed.
- *  @return 0; -ENOENT; -EDEADLK; -EROFS */
+/** Delete a snapshot. What only it kept is free afterwards; the cost is that of what it kept.
+ *  Transactions that read it may go on. A transaction by itself, not flushed.
+ *  @return 0; -ENOENT no such snapshot; -EDEADLK; -EROFS */
 KT_API int kt_snapshot_delete(struct kt_store *store, const char *name);
+
+/** Told how far kt_snapshot_delete_steps() has come, now and then, and at the end.
+ *  @param arg    what was given to kt_snapshot_delete_steps()
+ *  @param done   bytes of disk gone through
+ *  @param total  bytes that the snapshot kept
+ *  @return 0 to go on; else the snapshot stays and kt_snapshot_delete_steps() returns it */
+typedef int kt_snapshot_delete_fn(void *arg, uint64_t done, uint64_t total);
+
+/** kt_snapshot_delete() that tells how far it is.
+ *  @param progress  called within the write transaction: it must not change the store. May be NULL
+ *  @param arg       given to progress
+ *  @return as kt_snapshot_delete(); what progress returned */
+KT_API int kt_snapshot_delete_steps(
+	struct kt_store *store, const char *name, kt_snapshot_delete_fn *progress, void *arg);
 
 /** Begin a read transaction that sees what a snapshot kept.
  *  @param ret_txn  end with kt_abort()

@@ -3,6 +3,7 @@
 #include "mount/text/line.h"
 #include "mount/text/output.h"
 #include "mount/text/human.h"
+#include "mount/text/progress.h"
 
 #include "keytree.h"
 
@@ -73,10 +74,24 @@ static int snapshot_create(const struct use *use, struct kt_store *store)
 	return COMMAND_DONE;
 }
 
+static int snapshot_step(void *arg, uint64_t done, uint64_t total)
+{
+	struct progress *progress = arg;
+
+	progress->total = total;
+	return progress_step(progress, done);
+}
+
 static int snapshot_forget(const struct use *use, struct kt_store *store)
 {
-	int err = kt_snapshot_delete(store, use->name);
+	struct progress progress;
+	int err;
 
+	progress_init(&progress, 0, true);
+	err = kt_snapshot_delete_steps(store, use->name, snapshot_step, &progress);
+	progress_fini(&progress);
+	if (err == -EINTR)
+		return command_fail(use->path, "delete", "interrupted; the snapshot stays");
 	if (!err)
 		err = kt_flush(store);
 	return err != 0 ? snapshot_fail(use, "delete", err) : COMMAND_DONE;

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Why a call on a collection returns -ENOENT. */
+#define COLLECTION_MISSING "no such collection"
+
 struct kt_collection {
 	struct kt_store *store;
 	size_t prefix_size;
@@ -155,7 +158,7 @@ static int collection_find_or_make(struct kt_collection *collection, unsigned fl
 	if (err != 0)
 		return err;
 	if (!(flags & KT_CREATE))
-		return exists ? 0 : -ENOENT;
+		return exists ? 0 : error_say(-ENOENT, COLLECTION_MISSING);
 	if (exists && (flags & KT_EXCLUSIVE))
 		return -EEXIST;
 	if (made || (exists && collection->store->readonly))
@@ -197,7 +200,7 @@ int kt_collection_delete(struct kt_txn *txn, const void *name, size_t name_size)
 	records = collection_part(collection, txn, KT_DIRECTORIES);
 	err = collection_find(collection, txn, &made, &exists);
 	if (!err && !exists)
-		err = -ENOENT;
+		err = error_say(-ENOENT, COLLECTION_MISSING);
 	if (!err)
 		err = kt_delete_range(&entries, NULL, 0, NULL, 0, NULL);
 	if (!err)

@@ -9,7 +9,7 @@
 #include "store/error.h"
 #include "store/history/lineage.h"
 #include "store/space/space.h"
-#include "store/history/snapshot.h"
+#include "store/history/snapshot_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,39 +17,30 @@
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-static void put_number(uint8_t *at, uint64_t number)
+static void snapshot_put_number(uint8_t *at, uint64_t number)
 {
 	store64(at, __builtin_bswap64(number));
 }
 
-static uint64_t get_number(const uint8_t *at)
+static uint64_t snapshot_get_number(const uint8_t *at)
 {
 	return __builtin_bswap64(load64(at));
 }
 
-#define RECORD_KEY 9
-#define DEAD_KEY 17
-
-static void snapshot_record_key(uint64_t snapshot, uint8_t key[RECORD_KEY])
+void snapshot_record_key(uint64_t snapshot, uint8_t key[RECORD_KEY])
 {
 	key[0] = SNAPSHOT_RECORD;
-	put_number(key + 1, snapshot);
+	snapshot_put_number(key + 1, snapshot);
 }
 
-static void snapshot_dead_key(uint64_t snapshot, uint64_t freed, uint8_t key[DEAD_KEY])
+void snapshot_dead_key(uint64_t snapshot, uint64_t freed, uint8_t key[DEAD_KEY])
 {
 	key[0] = SNAPSHOT_DEAD;
-	put_number(key + 1, snapshot);
-	put_number(key + 9, freed);
+	snapshot_put_number(key + 1, snapshot);
+	snapshot_put_number(key + 9, freed);
 }
 
-/* A snapshot's record, taken apart. */
-struct record {
-	struct format_snapshot kept;
-	char name[KT_NAME_MAX + 1];
-};
-
-static int snapshot_parse_record(const struct kt_slice *value, struct record *record)
+static int snapshot_parse_record(const struct kt_slice *value, struct snapshot_record *record)
 {
 	size_t name = value->size - sizeof(record->kept);
 
@@ -61,7 +52,7 @@ static int snapshot_parse_record(const struct kt_slice *value, struct record *re
 	return 0;
 }
 
-static struct dead parse_dead(const struct kt_slice *list, size_t index)
+struct dead snapshot_parse_dead(const struct kt_slice *list, size_t index)
 {
 	const uint8_t *at = (const uint8_t *)list->data + index * sizeof(struct format_dead);
 	uint64_t word = load64(at);
@@ -77,7 +68,7 @@ struct kt_txn snapshot_tree(struct kt_txn *handle)
 /* ---- finding --------------------------------------------------------------------------------- */
 
 /* Step through the records with a cursor that is confined to them. @return 0; -ENOENT no more */
-static int next_record(struct kt_cursor *cursor, struct record *record)
+static int snapshot_next_record(struct kt_cursor *cursor, struct snapshot_record *record)
 {
 	struct kt_slice value;
 	int err = kt_cursor_next(cursor);
@@ -87,23 +78,22 @@ static int next_record(struct kt_cursor *cursor, struct record *record)
 	return err != 0 ? err : snapshot_parse_record(&value, record);
 }
 
-static int open_records(struct kt_txn *tree, struct kt_cursor **ret_cursor)
+static int snapshot_open_records(struct kt_txn *tree, struct kt_cursor **ret_cursor)
 {
 	int err = kt_cursor_open(tree, ret_cursor);
 
 	return err != 0 ? err : kt_cursor_set_prefix(*ret_cursor, (uint8_t[]){SNAPSHOT_RECORD}, 1);
 }
 
-/* Find a snapshot by name. ret_before: the one before it, 0: none; may be NULL */
-static int find_record(
-	struct kt_txn *tree, const char *name, struct record *record, uint64_t *ret_before)
+int snapshot_find_name(
+	struct kt_txn *tree, const char *name, struct snapshot_record *record, uint64_t *ret_before)
 {
 	struct kt_cursor *cursor = NULL;
 	uint64_t before = 0;
-	int err = open_records(tree, &cursor);
+	int err = snapshot_open_records(tree, &cursor);
 
 	while (!err) {
-		err = next_record(cursor, record);
+		err = snapshot_next_record(cursor, record);
 		if (err != 0 || strcmp(record->name, name) == 0)
 			break;
 		before = record->kept.txn;
@@ -118,7 +108,7 @@ int snapshot_find(struct kt_txn *txn, uint64_t commit, struct format_snapshot *r
 	char ret_name[KT_NAME_MAX + 1])
 {
 	struct kt_txn tree = snapshot_tree(txn);
-	struct record record;
+	struct snapshot_record record;
 	struct kt_slice value;
 	uint8_t key[RECORD_KEY];
 	int err;
@@ -143,11 +133,11 @@ int snapshot_newest(struct kt_store *store, uint64_t *ret_txn)
 	if (err != 0)
 		return err;
 	tree = snapshot_tree(txn);
-	err = open_records(&tree, &cursor);
+	err = snapshot_open_records(&tree, &cursor);
 	if (!err)
 		err = kt_cursor_last(cursor);
 	if (!err)
-		*ret_txn = get_number((const uint8_t *)kt_cursor_key(cursor).data + 1);
+		*ret_txn = snapshot_get_number((const uint8_t *)kt_cursor_key(cursor).data + 1);
 	else if (err == -ENOENT)
 		*ret_txn = 0;
 	kt_cursor_close(cursor);
@@ -157,9 +147,8 @@ int snapshot_newest(struct kt_store *store, uint64_t *ret_txn)
 
 /* ---- dead lists ------------------------------------------------------------------------------ */
 
-/* Add to a dead list. */
-static int add_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed, const struct dead *dead,
-	size_t count)
+int snapshot_add_dead(struct kt_txn *tree, uint64_t snapshot, uint64_t freed,
+	const struct dead *dead, size_t count)
 {
 	struct format_dead *records;
 	struct kt_entry_info there;
@@ -189,7 +178,7 @@ int snapshot_store_dead(struct txn *txn)
 	int err;
 
 	txn->pager.internal = true;
-	err = add_dead(
+	err = snapshot_add_dead(
 		&tree, txn->pager.snapshot, txn->number, txn->pager.dead, txn->pager.dead_count);
 	txn->pager.internal = false;
 	txn->pager.dead_count = 0;
@@ -214,39 +203,13 @@ int snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot)
 	if (!err)
 		err = kt_cursor_last(cursor);
 	if (!err)
-		*ret_snapshot = get_number((const uint8_t *)kt_cursor_key(cursor).data + 1);
+		*ret_snapshot =
+			snapshot_get_number((const uint8_t *)kt_cursor_key(cursor).data + 1);
 	kt_cursor_close(cursor);
 	return err == -ENOENT ? 0 : err;
 }
 
-/* Divide one dead list of a snapshot that goes: what the snapshot before sees moves to its list. */
-static int divide_dead(
-	struct kt_txn *tree, uint64_t before, uint64_t freed, const struct kt_slice *list)
-{
-	struct pager *pager = &tree->txn->pager;
-	size_t count = list->size / sizeof(struct format_dead), kept = 0;
-	struct dead *dead = malloc((count + 1) * sizeof(*dead));
-	int err = dead == NULL ? -ENOMEM : 0;
-
-	for (size_t i = 0; !err && i < count; i++) {
-		struct dead run = parse_dead(list, i);
-
-		if (run.birth <= before)
-			dead[kept++] = run;
-		else
-			err = pager_release(pager, run.run.start, run.run.count, run.birth);
-	}
-	if (!err)
-		err = add_dead(tree, before, freed, dead, kept);
-	free(dead);
-	return err;
-}
-
-/* Receives a dead list. @return 0 to go on */
-typedef int list_fn(void *arg, struct kt_txn *tree, uint64_t freed, const struct kt_slice *list);
-
-/* Visit the dead lists of a snapshot. each may delete what it gets. */
-static int each_list(struct kt_txn *tree, uint64_t snapshot, list_fn *each, void *arg)
+int snapshot_each_list(struct kt_txn *tree, uint64_t snapshot, snapshot_list_fn *each, void *arg)
 {
 	uint8_t prefix[DEAD_KEY];
 	struct kt_cursor *cursor;
@@ -264,41 +227,28 @@ static int each_list(struct kt_txn *tree, uint64_t snapshot, list_fn *each, void
 		if (!err && (key.size != DEAD_KEY || list.size % sizeof(struct format_dead) != 0))
 			err = error_damaged(0, "malformed dead list");
 		if (!err)
-			err = each(arg, tree, get_number((const uint8_t *)key.data + 9), &list);
+			err = each(arg, tree, snapshot_get_number((const uint8_t *)key.data + 9),
+				&list);
 	}
 	kt_cursor_close(cursor);
 	return err == -ENOENT ? 0 : err;
 }
 
-/* The snapshot that goes, and the one before it. */
-struct going {
-	uint64_t snapshot, before;
-};
-
-static int divide_list(void *arg, struct kt_txn *tree, uint64_t freed, const struct kt_slice *list)
-{
-	const struct going *going = arg;
-	uint8_t key[DEAD_KEY];
-	int err = divide_dead(tree, going->before, freed, list);
-
-	snapshot_dead_key(going->snapshot, freed, key);
-	return err != 0 ? err : kt_delete(tree, key, sizeof(key), 0);
-}
-
-struct visit {
+struct snapshot_visit {
 	snapshot_dead_fn *each;
 	void *arg;
 };
 
-static int visit_list(void *arg, struct kt_txn *tree, uint64_t freed, const struct kt_slice *list)
+static int snapshot_visit_list(
+	void *arg, struct kt_txn *tree, uint64_t freed, const struct kt_slice *list)
 {
-	const struct visit *visit = arg;
+	const struct snapshot_visit *visit = arg;
 	int err = 0;
 
 	(void)tree;
 	(void)freed;
 	for (size_t i = 0; !err && i < list->size / sizeof(struct format_dead); i++) {
-		struct dead dead = parse_dead(list, i);
+		struct dead dead = snapshot_parse_dead(list, i);
 
 		err = visit->each(visit->arg, &dead);
 	}
@@ -308,19 +258,19 @@ static int visit_list(void *arg, struct kt_txn *tree, uint64_t freed, const stru
 int snapshot_each_dead(struct kt_txn *txn, uint64_t snapshot, snapshot_dead_fn *each, void *arg)
 {
 	struct kt_txn tree = snapshot_tree(txn);
-	struct visit visit = {each, arg};
+	struct snapshot_visit visit = {each, arg};
 
-	return each_list(&tree, snapshot, visit_list, &visit);
+	return snapshot_each_list(&tree, snapshot, snapshot_visit_list, &visit);
 }
 
 int snapshot_each(struct kt_txn *txn, snapshot_each_fn *each, void *arg)
 {
 	struct kt_txn tree = snapshot_tree(txn);
 	struct kt_cursor *cursor = NULL;
-	struct record record;
-	int err = open_records(&tree, &cursor);
+	struct snapshot_record record;
+	int err = snapshot_open_records(&tree, &cursor);
 
-	while (!err && (err = next_record(cursor, &record)) == 0)
+	while (!err && (err = snapshot_next_record(cursor, &record)) == 0)
 		err = each(arg, txn, &record.kept);
 	kt_cursor_close(cursor);
 	return err == -ENOENT ? 0 : err;
@@ -336,16 +286,6 @@ int snapshot_check_name(const char *name)
 	return strlen(name) > KT_NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* End a transaction on snapshots. */
-static int snapshot_finish(struct kt_txn *txn, int err, unsigned flags)
-{
-	txn->txn->pager.internal = false;
-	if (!err)
-		return kt_commit(txn, flags);
-	kt_abort(txn);
-	return err;
-}
-
 int snapshot_keep(struct kt_txn *txn, const char *name)
 {
 	const struct root *root = atomic_load(&txn->txn->store->root);
@@ -353,8 +293,8 @@ int snapshot_keep(struct kt_txn *txn, const char *name)
 	struct kt_txn tree = snapshot_tree(txn);
 	uint8_t key[RECORD_KEY], value[sizeof(kept) + KT_NAME_MAX];
 	size_t size = strlen(name);
-	struct record record;
-	int err = find_record(&tree, name, &record, NULL);
+	struct snapshot_record record;
+	int err = snapshot_find_name(&tree, name, &record, NULL);
 
 	if (err != -ENOENT)
 		return !err ? -EEXIST : err;
@@ -378,7 +318,10 @@ int snapshot_create(struct kt_store *store, const char *name, uint64_t commit, u
 	if (err != 0)
 		return err;
 	err = commit != 0 && commit + 1 != kt_txn_id(txn) ? -EAGAIN : snapshot_keep(txn, name);
-	return snapshot_finish(txn, err, flags);
+	if (!err)
+		return kt_commit(txn, flags);
+	kt_abort(txn);
+	return err;
 }
 
 int kt_snapshot_create(struct kt_store *store, const char *name)
@@ -388,42 +331,18 @@ int kt_snapshot_create(struct kt_store *store, const char *name)
 	return err != 0 ? err : snapshot_create(store, name, 0, 0);
 }
 
-int kt_snapshot_delete(struct kt_store *store, const char *name)
-{
-	struct record record;
-	struct kt_txn *txn, tree;
-	uint8_t key[RECORD_KEY];
-	uint64_t before;
-	int err = kt_begin(store, KT_WRITE, &txn);
-
-	if (err != 0)
-		return err;
-	tree = snapshot_tree(txn);
-	txn->txn->pager.internal = true;
-	err = find_record(&tree, name, &record, &before);
-	if (!err)
-		err = each_list(&tree, record.kept.txn, divide_list,
-			&(struct going){record.kept.txn, before});
-	snapshot_record_key(record.kept.txn, key);
-	if (!err)
-		err = kt_delete(&tree, key, sizeof(key), 0);
-	if (!err)
-		err = lineage_forget(txn, record.kept.txn);
-	if (!err && record.kept.txn == txn->txn->snapshot)
-		txn->txn->snapshot = before;
-	return snapshot_finish(txn, err, 0);
-}
-
 int kt_snapshot_open(struct kt_store *store, const char *name, struct kt_txn **ret_txn)
 {
-	struct record record;
+	struct snapshot_record record;
 	struct kt_txn *txn, tree;
 	int err = kt_begin(store, KT_READ, &txn);
 
 	if (err != 0)
 		return err;
 	tree = snapshot_tree(txn);
-	err = find_record(&tree, name, &record, NULL);
+	err = snapshot_find_name(&tree, name, &record, NULL);
+	if (err == -ENOENT)
+		err = error_say(-ENOENT, SNAPSHOT_MISSING);
 	if (!err)
 		err = txn_show(txn->txn, &record.kept);
 	if (err != 0)
@@ -433,7 +352,7 @@ int kt_snapshot_open(struct kt_store *store, const char *name, struct kt_txn **r
 	return err;
 }
 
-static int add_pages(void *arg, const struct dead *dead)
+static int snapshot_add_pages(void *arg, const struct dead *dead)
 {
 	*(uint64_t *)arg += dead->run.count;
 	return 0;
@@ -442,22 +361,22 @@ static int add_pages(void *arg, const struct dead *dead)
 int kt_snapshot_list(struct kt_store *store, kt_snapshot_fn *each, void *arg)
 {
 	struct kt_cursor *cursor = NULL;
-	struct record record;
+	struct snapshot_record record;
 	struct kt_txn *txn, tree;
 	int err = kt_begin(store, KT_READ, &txn);
 
 	if (err != 0)
 		return err;
 	tree = snapshot_tree(txn);
-	err = open_records(&tree, &cursor);
-	while (!err && (err = next_record(cursor, &record)) == 0) {
+	err = snapshot_open_records(&tree, &cursor);
+	while (!err && (err = snapshot_next_record(cursor, &record)) == 0) {
 		struct kt_snapshot snapshot = {.name = record.name,
 			.txn = record.kept.txn,
 			.time_ns = record.kept.time_ns,
 			.entries = record.kept.trees[TREE_ENTRIES].entries};
 		uint64_t pages = 0;
 
-		err = snapshot_each_dead(txn, record.kept.txn, add_pages, &pages);
+		err = snapshot_each_dead(txn, record.kept.txn, snapshot_add_pages, &pages);
 		if (!err) {
 			snapshot.kept_bytes = pages * PAGE_SIZE;
 			err = each(arg, &snapshot);

@@ -7,6 +7,7 @@
 #include "store/share/current.h"
 #include "store/error.h"
 #include "store/io/io.h"
+#include "store/util/deadline.h"
 #include "store/util/fd.h"
 
 #include <errno.h>
@@ -16,36 +17,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
-
-/* ---- time ------------------------------------------------------------------------------------ */
-
-static int64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-/* Time when a wait ends; INT64_MAX: never. */
-static int64_t wait_deadline(int timeout_ms)
-{
-	return timeout_ms < 0 ? INT64_MAX : monotonic_ns() + timeout_ms * INT64_C(1000000);
-}
-
-/* Time left until a deadline. @return false: none */
-static bool wait_time_left(int64_t end_ns, struct timespec *ret_left)
-{
-	int64_t left = end_ns == INT64_MAX ? 3600 * INT64_C(1000000000) : end_ns - monotonic_ns();
-
-	if (left <= 0)
-		return false;
-	ret_left->tv_sec = left / 1000000000;
-	ret_left->tv_nsec = left % 1000000000;
-	return true;
-}
 
 /* ---- the futex ------------------------------------------------------------------------------- */
 
@@ -78,7 +50,7 @@ static int wait_privileged(struct kt_store *store, uint64_t txn, int64_t end_ns,
 		}
 		if (now & PUBLISHED_POISONED)
 			return error_set(-EIO, "an earlier flush failed; open the store again");
-		if (!wait_time_left(end_ns, &left))
+		if (!deadline_left(end_ns, &left))
 			return -ETIMEDOUT;
 		futex_wait(store, false, seen, &left);
 	}
@@ -105,7 +77,7 @@ static int wait_unprivileged(
 		*ret_txn = published_txn(atomic_load(&store->area->published));
 		if (*ret_txn > txn)
 			break;
-		err = wait_time_left(end_ns, &left) ? 0 : -ETIMEDOUT;
+		err = deadline_left(end_ns, &left) ? 0 : -ETIMEDOUT;
 		if (err != 0 || (ppoll(&changed, 1, &left, NULL) < 0 && errno != EINTR))
 			break;
 	}
@@ -115,7 +87,7 @@ static int wait_unprivileged(
 
 int kt_wait(struct kt_store *store, uint64_t txn, int timeout_ms, uint64_t *ret_txn)
 {
-	int64_t end_ns = wait_deadline(timeout_ms);
+	int64_t end_ns = deadline_after_ms(timeout_ms);
 	uint64_t now = 0;
 	int err;
 
