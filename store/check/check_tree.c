@@ -4,6 +4,7 @@
 #include "store/value/extent.h"
 #include "store/tree/node.h"
 #include "store/tree/overflow.h"
+#include "store/util/bytes.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -252,10 +253,7 @@ static void check_value(struct checker *checker, uint64_t page, const struct val
 
 static int check_compare_keys(const struct check_key *a, const struct check_key *b)
 {
-	size_t size = a->size < b->size ? a->size : b->size;
-	int order = memcmp(a->bytes, b->bytes, size);
-
-	return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
+	return bytes_compare(a->bytes, a->size, b->bytes, b->size);
 }
 
 static void check_leaf_cell(
@@ -274,8 +272,8 @@ static void check_leaf_cell(
 		if (key->size != 8 || cell->value.kind != CELL_INLINE)
 			check_report(checker, page, "malformed extent");
 		else
-			check_extent_record(walk, page, __builtin_bswap64(load64(key->bytes)),
-				cell->value.data, cell->value.size);
+			check_extent_record(walk, page, big64_load(key->bytes), cell->value.data,
+				cell->value.size);
 		return;
 	}
 	if (cell->version > checker->newest)

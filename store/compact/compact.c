@@ -93,7 +93,8 @@ static int compact_end_step(
 
 	if (ret_changed != NULL)
 		*ret_changed = changed;
-	txn->pager.internal = false;
+	if (txn->pager.internal > 0)
+		pager_end_internal(&txn->pager);
 	if (err != 0 || !changed) {
 		kt_abort(&txn->handles[0]);
 	} else {
@@ -177,7 +178,8 @@ static int compact_pack_step(struct compaction *compaction, unsigned tree, unsig
 
 	if (err != 0)
 		return err;
-	txn->pager.internal = tree >= SNAPSHOT_TREES;
+	if (tree >= SNAPSHOT_TREES)
+		pager_begin_internal(&txn->pager);
 	for (unsigned i = 0; !err && fit && i < STEP_PAGES && !position->end &&
 			     txn->pager.dirty_live < STEP_PAGES;
 		i++) {
@@ -241,7 +243,8 @@ static int compact_relocate_step(struct compaction *compaction, unsigned tree,
 
 	if (err != 0)
 		return err;
-	txn->pager.internal = tree >= SNAPSHOT_TREES;
+	if (tree >= SNAPSHOT_TREES)
+		pager_begin_internal(&txn->pager);
 	relocation.pager = &txn->pager;
 	relocation.tree = &txn->trees[tree];
 	relocation.room = space_free_below(compaction->store->space, ceiling);

@@ -38,7 +38,7 @@ struct packer {
 
 static bool is_shared(const struct packer *packer, const uint8_t *node)
 {
-	return !packer->pager->internal && node_header(node)->txn <= packer->pager->snapshot;
+	return packer->pager->internal == 0 && node_header(node)->txn <= packer->pager->snapshot;
 }
 
 static int pack_get_child(struct packer *packer, unsigned index, const uint8_t **ret_node)

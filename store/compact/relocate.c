@@ -17,7 +17,7 @@
 bool relocate_owns(const struct relocation *relocation, uint64_t birth)
 {
 	return birth != relocation->pager->txn &&
-	       (relocation->pager->internal || birth > relocation->pager->snapshot);
+	       (relocation->pager->internal > 0 || birth > relocation->pager->snapshot);
 }
 
 bool relocate_is_high(

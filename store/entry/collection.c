@@ -6,6 +6,7 @@
  */
 #include "store/error.h"
 #include "store/commit/txn.h"
+#include "store/util/bytes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -251,13 +252,9 @@ static int names_open(struct kt_txn *txn, enum kt_tree_id tree, struct names *na
 /* Which name comes first; one that is done comes last. */
 static int names_compare(const struct names *a, const struct names *b)
 {
-	size_t size = a->name.size < b->name.size ? a->name.size : b->name.size;
-	int order;
-
 	if (a->done || b->done)
 		return a->done - b->done;
-	order = memcmp(a->name.data, b->name.data, size);
-	return order != 0 ? order : (a->name.size > b->name.size) - (a->name.size < b->name.size);
+	return bytes_compare(a->name.data, a->name.size, b->name.data, b->name.size);
 }
 
 /* Go on behind the collection: its last byte, the separator, is raised by one. */

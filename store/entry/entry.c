@@ -6,6 +6,7 @@
 #include "store/tree/overflow.h"
 #include "store/entry/shared_entry.h"
 #include "store/commit/commit.h"
+#include "store/util/bytes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -267,7 +268,7 @@ int kt_stat_sized(struct kt_txn *txn, const void *key, size_t key_size,
 	if (!err)
 		err = entry_stat(txn->txn, NULL, &entry.cell, &info);
 	if (!err && txn->tree == TREE_SHARED && entry.key_size == sizeof(uint64_t))
-		info.shared = __builtin_bswap64(load64(entry.key));
+		info.shared = big64_load(entry.key);
 	return err != 0 ? err : entry_give_info(&info, ret_info, info_size);
 }
 

@@ -7,23 +7,20 @@
  */
 #include "keytree.h"
 
+#include "store/util/bytes.h"
+
 #include <string.h>
 
 #define SIGN (UINT64_C(1) << 63)
 
 void kt_key_put_u64(unsigned char ret_key[KT_KEY_NUMBER_SIZE], uint64_t number)
 {
-	uint64_t bytes = __builtin_bswap64(number);
-
-	memcpy(ret_key, &bytes, sizeof(bytes));
+	big64_store(ret_key, number);
 }
 
 uint64_t kt_key_get_u64(const unsigned char key[KT_KEY_NUMBER_SIZE])
 {
-	uint64_t bytes;
-
-	memcpy(&bytes, key, sizeof(bytes));
-	return __builtin_bswap64(bytes);
+	return big64_load(key);
 }
 
 void kt_key_put_i64(unsigned char ret_key[KT_KEY_NUMBER_SIZE], int64_t number)

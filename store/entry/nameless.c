@@ -3,6 +3,7 @@
 
 #include "store/error.h"
 #include "store/commit/txn.h"
+#include "store/util/bytes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,14 +12,14 @@ _Static_assert(sizeof(struct format_owned) == 16, "the key of an owned entry");
 
 void kt_id_key(uint64_t id, unsigned char ret_key[KT_ID_KEY_SIZE])
 {
-	uint64_t big_endian = __builtin_bswap64(id);
+	uint64_t big_endian = big64(id);
 
 	memcpy(ret_key, &big_endian, sizeof(big_endian));
 }
 
 static struct format_owned nameless_owned_key(uint64_t owner, uint64_t id)
 {
-	return (struct format_owned){__builtin_bswap64(owner), __builtin_bswap64(id)};
+	return (struct format_owned){big64(owner), big64(id)};
 }
 
 /* ---- owners ---------------------------------------------------------------------------------- */
@@ -37,9 +38,9 @@ static int nameless_own(struct txn *txn, uint64_t id)
 
 	txn->nameless_owner = txn->store->opener_id;
 	key = nameless_owned_key(txn->nameless_owner, id);
-	txn->pager.internal = true;
+	pager_begin_internal(&txn->pager);
 	err = kt_put(&tree, &key, sizeof(key), NULL, 0);
-	txn->pager.internal = false;
+	pager_end_internal(&txn->pager);
 	return err;
 }
 
@@ -50,9 +51,9 @@ static int nameless_disown(struct txn *txn, uint64_t owner, uint64_t id)
 	struct format_owned key = nameless_owned_key(owner, id);
 	int err;
 
-	txn->pager.internal = true;
+	pager_begin_internal(&txn->pager);
 	err = kt_delete(&tree, &key, sizeof(key), KT_MISSING_OK);
-	txn->pager.internal = false;
+	pager_end_internal(&txn->pager);
 	return err;
 }
 
@@ -141,7 +142,7 @@ static int nameless_next_owner(struct kt_txn *txn, uint64_t from, uint64_t *ret_
 	}
 	kt_cursor_close(cursor);
 	if (!err)
-		*ret_owner = __builtin_bswap64(key.owner);
+		*ret_owner = big64(key.owner);
 	return err;
 }
 
@@ -172,13 +173,13 @@ static int nameless_drop_one(struct kt_txn *txn, const struct kt_slice *record)
 	err = kt_delete(kt_tree(txn, KT_NAMELESS), nameless, sizeof(nameless), KT_MISSING_OK);
 	if (err != 0)
 		return err;
-	return nameless_disown(txn->txn, __builtin_bswap64(key.owner), __builtin_bswap64(key.id));
+	return nameless_disown(txn->txn, big64(key.owner), big64(key.id));
 }
 
 static int nameless_drop_all_of(struct kt_txn *txn, uint64_t owner)
 {
 	struct kt_txn tree = nameless_owner_tree(txn->txn);
-	uint64_t prefix = __builtin_bswap64(owner);
+	uint64_t prefix = big64(owner);
 	struct kt_cursor *cursor;
 	int err = kt_cursor_open(&tree, &cursor);
 

@@ -3,6 +3,7 @@
 
 #include "store/error.h"
 #include "store/commit/txn.h"
+#include "store/util/bytes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,8 +17,7 @@ static struct kt_txn shared_entry_tree(struct txn *txn)
 
 static struct format_link link_record_key(const struct cell *link)
 {
-	return (struct format_link){
-		__builtin_bswap64(link->value.root), __builtin_bswap64(link->value.blocks)};
+	return (struct format_link){big64(link->value.root), big64(link->value.blocks)};
 }
 
 static struct cell link_cell(uint64_t id, uint64_t link)
@@ -30,7 +30,7 @@ static struct cell link_cell(uint64_t id, uint64_t link)
 int shared_entry_open(struct txn *txn, uint64_t id, struct entry *entry)
 {
 	struct kt_txn tree = shared_entry_tree(txn);
-	uint64_t key = __builtin_bswap64(id);
+	uint64_t key = big64(id);
 	int err = entry_find(&tree, &key, sizeof(key), entry);
 
 	if (err != 0)
@@ -185,7 +185,7 @@ static int shared_entry_make(struct entry *source, uint64_t *ret_id)
 	struct cell cell = source->cell;
 	struct move_entry_buffer buffer;
 	struct entry shared;
-	uint64_t id = txn->own->next_id++, key = __builtin_bswap64(id);
+	uint64_t id = txn->own->next_id++, key = big64(id);
 	int err = move_entry_pack(&buffer, &cell);
 
 	if (!err)
@@ -210,7 +210,7 @@ static uint64_t shared_entry_id(const struct kt_txn *handle, const struct entry 
 	if (handle->tree != TREE_SHARED)
 		return entry->cell.value.kind == CELL_LINK ? entry->cell.value.root : 0;
 	memcpy(&key, entry->key, sizeof(key));
-	return __builtin_bswap64(key);
+	return big64(key);
 }
 
 static int link_add(
@@ -296,7 +296,7 @@ static void shared_entry_check_begin(struct checking *checking, const uint8_t *k
 	struct entry entry;
 
 	shared_entry_check_end(checking);
-	checking->id = __builtin_bswap64(load64(key));
+	checking->id = big64_load(key);
 	if (shared_entry_open(checking->txn->txn, checking->id, &entry) != 0)
 		checking->found(checking->arg, "a shared entry that counts no keys");
 	else
@@ -310,10 +310,10 @@ static void shared_entry_check_record(
 	struct entry entry;
 	int err = entry_find(kt_tree(checking->txn, KT_ENTRIES), key->data, key->size, &entry);
 	bool leads = !err && entry.exists && entry.cell.value.kind == CELL_LINK &&
-		     entry.cell.value.root == __builtin_bswap64(record->id) &&
-		     entry.cell.value.blocks == __builtin_bswap64(record->link);
+		     entry.cell.value.root == big64(record->id) &&
+		     entry.cell.value.blocks == big64(record->link);
 
-	if (!leads || __builtin_bswap64(record->id) != checking->id)
+	if (!leads || big64(record->id) != checking->id)
 		checking->found(checking->arg, "a shared entry has a key that is another's");
 	checking->keys++;
 	checking->links++;

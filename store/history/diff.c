@@ -16,6 +16,8 @@
 #include "store/tree/node.h"
 #include "store/commit/txn.h"
 #include "store/tree/tree.h"
+#include "store/util/bytes.h"
+#include "store/util/array.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -69,7 +71,7 @@ static int diff_walk_note_key(struct diff_walk *walk)
 		err = node_key(pager, walk->entered, walk->entered_index, keys[0], &sizes[0]);
 		if (!err)
 			err = node_key(pager, node, index, keys[1], &sizes[1]);
-		if (!err && tree_compare_keys(keys[0], sizes[0], keys[1], sizes[1]) >= 0)
+		if (!err && bytes_compare(keys[0], sizes[0], keys[1], sizes[1]) >= 0)
 			err = error_damaged(node_header(node)->page, "keys out of order");
 	}
 	walk->entered = node;
@@ -176,7 +178,7 @@ static int diff_compare_low(
 		err = diff_walk_low(&diff->to, bytes[1], &sizes[1]);
 	if (err != 0)
 		return err;
-	*ret_order = tree_compare_keys(bytes[0], sizes[0], bytes[1], sizes[1]);
+	*ret_order = bytes_compare(bytes[0], sizes[0], bytes[1], sizes[1]);
 	*ret_key = *ret_order <= 0 ? (struct kt_slice){bytes[0], sizes[0]}
 				   : (struct kt_slice){bytes[1], sizes[1]};
 	return 0;
@@ -227,7 +229,7 @@ static int diff_tell_before(struct diff *diff, const struct kt_slice *key)
 	while (!err && diff->pending_next < diff->pending_count) {
 		const struct pending *pending = diff->pending[diff->pending_next];
 		int order = key == NULL ? -1
-					: tree_compare_keys(pending->key, pending->size, key->data,
+					: bytes_compare(pending->key, pending->size, key->data,
 						  key->size);
 
 		if (order > 0)
@@ -358,13 +360,11 @@ static int pending_add(struct diff *diff, const struct kt_slice *key)
 		(prefix > 0 && memcmp(key->data, diff->part->prefix, prefix) != 0))
 		return 0;
 	if (diff->pending_count == diff->pending_room) {
-		size_t room = diff->pending_room > 0 ? 2 * diff->pending_room : 16;
-		struct pending **more = realloc(diff->pending, room * sizeof(*more));
+		void *more = array_grow(diff->pending, sizeof(*diff->pending), &diff->pending_room);
 
 		if (more == NULL)
 			return -ENOMEM;
 		diff->pending = more;
-		diff->pending_room = room;
 	}
 	pending = malloc(sizeof(*pending) + key->size);
 	if (pending == NULL)
@@ -380,7 +380,7 @@ static int pending_compare(const void *a, const void *b)
 {
 	const struct pending *x = *(struct pending *const *)a, *y = *(struct pending *const *)b;
 
-	return tree_compare_keys(x->key, x->size, y->key, y->size);
+	return bytes_compare(x->key, x->size, y->key, y->size);
 }
 
 /* A shared entry differs: its keys are pending. One that has not been its key both times has

@@ -3,6 +3,7 @@
 #include "store/tree/cell.h"
 #include "store/error.h"
 #include "store/history/snapshot.h"
+#include "store/util/bytes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 static void lineage_key(uint64_t commit, uint8_t key[LINEAGE_KEY])
 {
 	key[0] = SNAPSHOT_LINEAGE;
-	store64(key + 1, __builtin_bswap64(commit));
+	big64_store(key + 1, commit);
 }
 
 /* What does not belong to a point in time but to processes is left out. */
@@ -156,7 +157,7 @@ static int lineage_forget_others(struct kt_txn *txn)
 			err = error_damaged(0, "malformed origin of a commit");
 			break;
 		}
-		commit = __builtin_bswap64(load64((const uint8_t *)key.data + 1));
+		commit = big64_load((const uint8_t *)key.data + 1);
 		err = snapshot_find(txn, commit, &kept, name);
 		if (err == -ENOENT)
 			err = lineage_forget(txn, commit);
@@ -172,11 +173,11 @@ int lineage_note(struct kt_txn *txn, const struct lineage_point *point)
 	uint8_t key[LINEAGE_KEY];
 	int err;
 
-	txn->txn->pager.internal = true;
+	pager_begin_internal(&txn->txn->pager);
 	err = lineage_forget_others(txn);
 	lineage_key(txn->txn->number, key);
 	if (!err)
 		err = kt_put(&tree, key, sizeof(key), &origin, sizeof(origin));
-	txn->txn->pager.internal = false;
+	pager_end_internal(&txn->txn->pager);
 	return err;
 }

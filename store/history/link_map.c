@@ -1,4 +1,5 @@
 #include "store/history/link_map.h"
+#include "store/util/array.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -42,15 +43,13 @@ int link_map_add(struct link_map *links, uint64_t shared, const void *key, size_
 	if (first.key == NULL)
 		return -ENOMEM;
 	if (links->count == links->room) {
-		size_t room = links->room > 0 ? 2 * links->room : 16;
-		struct link_map_entry *more = realloc(links->list, room * sizeof(*more));
+		void *more = array_grow(links->list, sizeof(*links->list), &links->room);
 
 		if (more == NULL) {
 			free(first.key);
 			return -ENOMEM;
 		}
 		links->list = more;
-		links->room = room;
 	}
 	if (key_size > 0)
 		memcpy(first.key, key, key_size);

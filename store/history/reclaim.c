@@ -17,6 +17,7 @@
 #include "store/history/snapshot.h"
 #include "store/tree/tree_edit.h"
 #include "store/value/value.h"
+#include "store/util/bytes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -33,12 +34,12 @@ static struct kt_txn reclaim_tree(struct txn *txn)
 static int reclaim_put_record(struct txn *txn, const struct format_reclaim *record)
 {
 	struct kt_txn tree = reclaim_tree(txn);
-	uint64_t key = __builtin_bswap64(txn->own->next_id++);
+	uint64_t key = big64(txn->own->next_id++);
 	int err;
 
-	txn->pager.internal = true;
+	pager_begin_internal(&txn->pager);
 	err = kt_put(&tree, &key, sizeof(key), record, sizeof(*record));
-	txn->pager.internal = false;
+	pager_end_internal(&txn->pager);
 	return err;
 }
 
@@ -165,9 +166,9 @@ static int reclaim_take_record(struct txn *txn, struct format_reclaim *record)
 		memcpy(key, kt_cursor_key(cursor).data, sizeof(key));
 	kt_cursor_close(cursor);
 	if (!err) {
-		txn->pager.internal = true;
+		pager_begin_internal(&txn->pager);
 		err = kt_delete(&tree, key, sizeof(key), 0);
-		txn->pager.internal = false;
+		pager_end_internal(&txn->pager);
 	}
 	return err;
 }
@@ -176,17 +177,19 @@ static int reclaim_take_record(struct txn *txn, struct format_reclaim *record)
 static int reclaim_free_record(struct txn *txn, const struct format_reclaim *record)
 {
 	struct pager *pager = &txn->pager;
+	uint64_t newest = pager->snapshot, then = newest;
 	int err = snapshot_store_dead(txn); /* of the snapshot up to now */
 
 	if (!err)
-		err = snapshot_at_most(txn, record->snapshot, &pager->snapshot);
+		err = snapshot_at_most(txn, record->snapshot, &then);
+	pager_set_snapshot(pager, then);
 	if (!err && record->depth > 1)
 		err = reclaim_divide(txn, record);
 	else if (!err)
 		err = tree_free(pager, record->root, 1, reclaim_free_cell, pager);
 	if (!err)
 		err = snapshot_store_dead(txn);
-	pager->snapshot = txn->store->snapshot;
+	pager_set_snapshot(pager, newest);
 	return err;
 }
 

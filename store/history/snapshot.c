@@ -10,6 +10,7 @@
 #include "store/history/lineage.h"
 #include "store/space/space.h"
 #include "store/history/snapshot_internal.h"
+#include "store/util/bytes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,12 +20,12 @@
 
 static void snapshot_put_number(uint8_t *at, uint64_t number)
 {
-	store64(at, __builtin_bswap64(number));
+	big64_store(at, number);
 }
 
 static uint64_t snapshot_get_number(const uint8_t *at)
 {
-	return __builtin_bswap64(load64(at));
+	return big64_load(at);
 }
 
 void snapshot_record_key(uint64_t snapshot, uint8_t key[RECORD_KEY])
@@ -177,10 +178,10 @@ int snapshot_store_dead(struct txn *txn)
 	struct kt_txn tree = {.txn = txn, .tree = TREE_SNAPSHOTS};
 	int err;
 
-	txn->pager.internal = true;
+	pager_begin_internal(&txn->pager);
 	err = snapshot_add_dead(
 		&tree, txn->pager.snapshot, txn->number, txn->pager.dead, txn->pager.dead_count);
-	txn->pager.internal = false;
+	pager_end_internal(&txn->pager);
 	txn->pager.dead_count = 0;
 	return err;
 }
@@ -303,10 +304,10 @@ int snapshot_keep(struct kt_txn *txn, const char *name)
 	memcpy(value + sizeof(kept), name, size);
 	snapshot_record_key(kept.txn, key);
 	tree.txn->snapshot = kept.txn;
-	tree.txn->pager.internal = true;
+	pager_begin_internal(&tree.txn->pager);
 	err = kt_put(&tree, key, sizeof(key), value, sizeof(kept) + size);
-	tree.txn->pager.internal = false;
-	tree.txn->pager.snapshot = kept.txn;
+	pager_end_internal(&tree.txn->pager);
+	(void)pager_set_snapshot(&tree.txn->pager, kept.txn);
 	return err;
 }
 

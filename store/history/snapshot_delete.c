@@ -31,8 +31,8 @@ static int deletion_tell(struct deletion *deletion, uint64_t step)
 }
 
 /* Divide one dead list: what the snapshot before sees moves to its list. */
-static int deletion_divide(struct deletion *deletion, struct kt_txn *tree, uint64_t freed,
-	const struct kt_slice *list)
+static int deletion_divide(
+	struct deletion *deletion, struct kt_txn *tree, uint64_t freed, const struct kt_slice *list)
 {
 	struct pager *pager = &tree->txn->pager;
 	size_t count = list->size / sizeof(struct format_dead), kept = 0;
@@ -109,9 +109,9 @@ int kt_snapshot_delete_steps(
 
 	if (err != 0)
 		return err;
-	txn->txn->pager.internal = true;
+	pager_begin_internal(&txn->txn->pager);
 	err = deletion_run(&deletion, txn, name);
-	txn->txn->pager.internal = false;
+	pager_end_internal(&txn->txn->pager);
 	if (!err)
 		return kt_commit(txn, 0);
 	kt_abort(txn);

@@ -8,6 +8,7 @@
 #define STORE_TREE_CELL_H
 
 #include "store/format.h"
+#include "store/util/bytes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,55 +72,6 @@ struct image_buffer {
 static inline size_t rest_size(size_t suffix)
 {
 	return suffix > 4 ? suffix - 4 : 0;
-}
-
-static inline uint16_t load16(const uint8_t *at)
-{
-	uint16_t value;
-
-	__builtin_memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static inline uint32_t load32(const uint8_t *at)
-{
-	uint32_t value;
-
-	__builtin_memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static inline uint64_t load48(const uint8_t *at)
-{
-	return load32(at) | (uint64_t)load16(at + 4) << 32;
-}
-
-static inline uint64_t load64(const uint8_t *at)
-{
-	uint64_t value;
-
-	__builtin_memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static inline void store16(uint8_t *at, uint16_t value)
-{
-	__builtin_memcpy(at, &value, sizeof(value));
-}
-
-static inline void store32(uint8_t *at, uint32_t value)
-{
-	__builtin_memcpy(at, &value, sizeof(value));
-}
-
-static inline void store48(uint8_t *at, uint64_t value)
-{
-	__builtin_memcpy(at, &value, 6);
-}
-
-static inline void store64(uint8_t *at, uint64_t value)
-{
-	__builtin_memcpy(at, &value, sizeof(value));
 }
 
 /** Parse a leaf cell.

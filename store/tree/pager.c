@@ -6,6 +6,7 @@
 #include "store/tree/overflow.h"
 #include "store/tree/pager_savepoint.h"
 #include "store/tree/unsynced.h"
+#include "store/util/array.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -333,13 +334,11 @@ static int pager_keep(struct pager *pager, const struct run *run, uint64_t birth
 		return 0;
 	}
 	if (pager->dead_count == pager->dead_capacity) {
-		size_t capacity = pager->dead_capacity * 2 + 16;
-		struct dead *dead = realloc(pager->dead, capacity * sizeof(*dead));
+		void *dead = array_grow(pager->dead, sizeof(*pager->dead), &pager->dead_capacity);
 
 		if (dead == NULL)
 			return -ENOMEM;
 		pager->dead = dead;
-		pager->dead_capacity = capacity;
 	}
 	pager->dead[pager->dead_count++] = (struct dead){*run, birth};
 	return 0;
@@ -359,7 +358,7 @@ int pager_release(struct pager *pager, uint64_t page, uint64_t count, uint64_t b
 	struct run run = {page, count};
 
 	pager->changed = true;
-	if (birth <= pager->snapshot && !pager->internal)
+	if (birth <= pager->snapshot && pager->internal == 0)
 		return pager_keep(pager, &run, birth);
 	if (pager->savepoint != 0 && birth == pager->txn)
 		return pager_savepoint_release(pager, run);

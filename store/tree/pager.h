@@ -75,7 +75,7 @@ struct pager {
 	uint32_t dirty_count;
 	uint32_t dirty_capacity;
 	uint64_t snapshot; /* the newest one: pages born up to it are kept when they are freed */
-	bool internal;	   /* working on a tree that snapshots do not keep */
+	unsigned internal; /* calls of pager_begin_internal() that have not ended */
 	struct dead *dead; /* pages that are kept, in the order they were freed */
 	size_t dead_count, dead_capacity;
 	uint32_t dirty_live; /* of dirty_count, not free */
@@ -180,6 +180,28 @@ int pager_alloc_place(struct pager *pager, uint64_t want, struct run *ret_run);
 
 /** Note that pages were written to the file: from now on they may be read. */
 void pager_wrote(struct pager *pager, const struct run *run);
+
+/** From here to pager_end_internal() work is on trees that snapshots do not keep: their pages are given
+ *  back when they are freed. Pairs may be nested. */
+static inline void pager_begin_internal(struct pager *pager)
+{
+	pager->internal++;
+}
+
+static inline void pager_end_internal(struct pager *pager)
+{
+	pager->internal--;
+}
+
+/** Free pages as if a snapshot were the newest.
+ *  @return the newest one until now, to be set again */
+static inline uint64_t pager_set_snapshot(struct pager *pager, uint64_t snapshot)
+{
+	uint64_t before = pager->snapshot;
+
+	pager->snapshot = snapshot;
+	return before;
+}
 
 /** Give back pages of the file, or keep them for a snapshot.
  *  @param birth  the transaction that wrote them */

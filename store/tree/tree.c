@@ -4,6 +4,7 @@
 #include "keytree.h"
 #include "store/tree/node.h"
 #include "store/tree/pager.h"
+#include "store/util/bytes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -118,13 +119,6 @@ int tree_edge(struct pager *pager, const struct format_tree *tree, bool last, st
 	return tree_descend(pager, tree->root, tree->depth - 1, last, path);
 }
 
-int tree_compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
-{
-	int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
-
-	return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
-}
-
 static int tree_out_of_order(const uint8_t *node)
 {
 	return error_damaged(node_header(node)->page, "keys out of order");
@@ -139,7 +133,7 @@ static int tree_check_first_keys(struct pager *pager, const uint8_t *left, const
 
 	if (!err)
 		err = node_key(pager, right, 0, keys[1], &sizes[1]);
-	if (!err && tree_compare_keys(keys[0], sizes[0], keys[1], sizes[1]) >= 0)
+	if (!err && bytes_compare(keys[0], sizes[0], keys[1], sizes[1]) >= 0)
 		err = tree_out_of_order(right);
 	return err;
 }

@@ -35,9 +35,6 @@ int tree_bound(struct pager *pager, const struct path *path, unsigned level, uin
 /** Can a tree have such a root and depth? A path has room for DEPTH_MAX levels. @return 0; -EUCLEAN */
 int tree_check_depth(const struct format_tree *tree);
 
-/** Order of two keys: < 0 the first comes before the second. */
-int tree_compare_keys(const void *a, size_t a_size, const void *b, size_t b_size);
-
 /** Does a leaf come before the next one of a walk from left to right? In a damaged file the same leaf
  *  might come again and again. It cannot if all pairs of neighbours are checked: the first key of the
  *  leaf then grows with each step.

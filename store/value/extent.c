@@ -4,6 +4,7 @@
 #include "store/tree/node.h"
 #include "store/tree/pager.h"
 #include "store/tree/tree_edit.h"
+#include "store/util/bytes.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -67,9 +68,7 @@ static void put_tree(struct value *value, const struct format_tree *tree)
 
 static void block_key(uint64_t block, uint8_t key[8])
 {
-	uint64_t big = __builtin_bswap64(block);
-
-	memcpy(key, &big, 8);
+	big64_store(key, block);
 }
 
 /* Decode the extent that a path leads to. */
@@ -86,8 +85,7 @@ static int extent_at(struct pager *pager, const struct path *path, struct extent
 		cell.value.kind != CELL_INLINE)
 		return error_damaged(ref_page(path->level[0].ref), "malformed extent");
 	node_key_held(node, path->level[0].index, &cell, key);
-	return extent_parse(
-		pager, __builtin_bswap64(load64(key)), cell.value.data, cell.value.size, extent);
+	return extent_parse(pager, big64_load(key), cell.value.data, cell.value.size, extent);
 }
 
 int extent_path(struct pager *pager, const struct format_tree *tree, uint64_t block,

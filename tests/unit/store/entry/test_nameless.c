@@ -227,9 +227,9 @@ static void others_stay(void **state)
 	owners = (struct kt_txn){.txn = txn->txn, .tree = TREE_OWNERS};
 	for (uint64_t owner = 1; owner < 20; owner++) { /* of nobody, before and behind it */
 		key.owner = __builtin_bswap64(owner == 19 ? UINT64_MAX : owner * 100000);
-		txn->txn->pager.internal = true;
+		pager_begin_internal(&txn->txn->pager);
 		assert_int_equal(kt_put(&owners, &key, sizeof(key), NULL, 0), 0);
-		txn->txn->pager.internal = false;
+		pager_end_internal(&txn->txn->pager);
 	}
 	assert_int_equal(kt_commit(txn, 0), 0);
 	assert_int_equal(nameless_drop_dead(f->store), 0);
@@ -269,9 +269,9 @@ static void damaged(void **state)
 	struct kt_txn owners = {.txn = txn->txn, .tree = TREE_OWNERS};
 
 	assert_int_equal(kt_put(txn, "named", 5, "stays", 5), 0);
-	txn->txn->pager.internal = true;
+	pager_begin_internal(&txn->txn->pager);
 	assert_int_equal(kt_put(&owners, "short", 5, NULL, 0), 0);
-	txn->txn->pager.internal = false;
+	pager_end_internal(&txn->txn->pager);
 	assert_int_equal(kt_commit(txn, 0), 0);
 	assert_int_equal(kt_close(f->store), 0);
 	assert_int_equal(kt_open(f->temp.path, NULL, &f->store), 0);
