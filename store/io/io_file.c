@@ -1,9 +1,9 @@
 /* The I/O table of a file, and how a store's file comes to be.
  *
- * A new file gets its name only when its content is on the disk, so that under that name there is
- * either nothing or a whole store, after a crash too (I7). Before, it has none, and the kernel
- * drops it if the process dies; or, on a file system that has no such files, a hidden one. Giving
- * it the name replaces another file only where that is wished: else, of two creators one fails.
+ * A new file gets its name only when its content is on the disk, so the name stands for a complete
+ * store or for nothing, after a crash too (I7). Until then the file has no name, and the kernel
+ * frees it if the process dies; on a file system without nameless files it has a hidden name.
+ * io_file_replace() replaces a file of that name; with io_file_create() one of two creators fails.
  */
 #include "store/error.h"
 #include "store/io/io_fd.h"
@@ -22,11 +22,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Bytes written in a row that are worth a start of their own. */
+/* Bytes in a row from which on starting early is worth its call. */
 #define START_BYTES (128 << 10)
 
-/* What was written in a row begins its way to the disk, while more is made and written: the sync
- * that follows has less to wait for. A hint: if it fails, the sync does it, and tells. */
+/* Start writing a long row of bytes to the disk while more is produced, so that the following sync
+ * waits less (benchmark: "sequential write and fsync"). A hint: if it fails, the sync writes the
+ * bytes and reports the error. */
 static void file_start_early(struct io_fd *file, uint64_t offset, uint64_t size)
 {
 	if (offset != file->row_end)
@@ -79,8 +80,8 @@ static void file_prefetch(struct io *io, uint64_t offset, uint64_t size)
 	posix_fadvise(file->fd, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
 }
 
-/* To read a byte without waiting costs half of mincore(2), and is for those who do not own the file
- * too. */
+/* Reading a byte without waiting costs half of mincore(2), and works for users who do not own the
+ * file. */
 static bool file_cached(struct io *io, uint64_t offset)
 {
 	const struct io_fd *file = (const struct io_fd *)io;
@@ -160,14 +161,14 @@ int io_file_open(const char *path, bool readonly, struct io **ret_io)
 
 /* ---- creation -------------------------------------------------------------------------------- */
 
-/* A file on its way. Names are relative to the directory. */
+/* A file that is being created. Names are relative to the directory. */
 struct creation {
 	mode_t mode;
 	int dir;
 	const char *name;
 	char temp[32]; /* its hidden name, or "" */
-	char open[32]; /* what refers to it while it has no name */
-	bool replace;  /* whatever has the name */
+	char open[32]; /* path of its descriptor while it has no name */
+	bool replace;  /* a file that has the name */
 };
 
 /* Open the directory that path lies in. */
@@ -198,7 +199,7 @@ static int creation_draw_name(struct creation *new)
 	return 0;
 }
 
-/* Open a new file under a hidden name that nobody has. */
+/* Open a new file under a hidden name that is not taken. */
 static int creation_open_temp(struct creation *new, int *ret_fd)
 {
 	for (;;) {
@@ -217,7 +218,7 @@ static int creation_open_temp(struct creation *new, int *ret_fd)
 	}
 }
 
-/* Open a new file without a name, where that is possible and one can be given to it. */
+/* Open a new file without a name, where the file system can do that and linkat(2) can name it. */
 static int creation_open_nameless(struct creation *new, int *ret_fd)
 {
 	int fd = fd_above_stdio(openat(new->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, new->mode));
@@ -239,8 +240,8 @@ static int creation_open_new(struct creation *new, int *ret_fd)
 	return creation_open_nameless(new, ret_fd) == 0 ? 0 : creation_open_temp(new, ret_fd);
 }
 
-/* The new file gets owner and mode of the one that it replaces. Where a user may not give the owner,
- * no group gets rights that the mode meant for another one. */
+/* Give the new file the owner and mode of the file that it replaces. Where the user may not set the
+ * group, the group gets no rights that the mode meant for another group. */
 static int creation_take_rights(const struct creation *new, int fd)
 {
 	struct stat old;
@@ -254,8 +255,8 @@ static int creation_take_rights(const struct creation *new, int fd)
 	return fchmod(fd, mode) < 0 ? -errno : 0;
 }
 
-/* Give the file its name, whoever has it. What has no name needs a hidden one first: only a rename
- * replaces. */
+/* Give the file its name, replacing a file that has it. A nameless file gets a hidden name first,
+ * because only a rename replaces. */
 static int creation_take_name(struct creation *new)
 {
 	int err = new->temp[0] == '\0' ? creation_draw_name(new) : 0;
@@ -271,7 +272,7 @@ static int creation_take_name(struct creation *new)
 	return renameat(new->dir, new->temp, new->dir, new->name) < 0 ? -errno : 0;
 }
 
-/* Give the file its name, unless somebody else has it. */
+/* Give the file its name, unless another file has it. */
 static int creation_give_name(const struct creation *new)
 {
 	if (new->temp[0] == '\0')
@@ -289,7 +290,7 @@ static int creation_give_name(const struct creation *new)
 	return 0;
 }
 
-/* Bring the new name to the disk. Some file systems cannot be asked to, and need not be. */
+/* Flush the new name to the disk. Some file systems cannot sync a directory, and need not. */
 static int creation_sync_dir(const struct creation *new)
 {
 	if (fsync(new->dir) < 0 && errno != EINVAL && errno != EROFS)

@@ -117,7 +117,7 @@ static int node_compare_spilled(struct pager *pager, const struct cell *cell, co
 	return 0;
 }
 
-/* As node_compare_tie(), of a spilled cell that holds the same bytes as far as both go. */
+/* As node_compare_tie(), for a spilled cell whose bytes in the node equal those of the key. */
 static int node_compare_tie_spilled(struct pager *pager, const uint8_t *node, unsigned index,
 	const uint8_t *suffix, size_t size, int *ret_order)
 {
@@ -281,7 +281,7 @@ int node_search_child(
 	return err;
 }
 
-/* Do all pages that a leaf cell refers to lie where the file can have them? */
+/* Do all references of a leaf cell lead to page numbers that a file can have? */
 static bool cell_refers_to_file(const struct cell *cell)
 {
 	if (cell->spilled && !ref_is_placed(cell->key_overflow))

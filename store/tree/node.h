@@ -1,6 +1,7 @@
 /* Tree nodes: reading. The layout is in format.h; node_edit.h changes nodes.
  *
- * A search compares 4-byte heads, which lie side by side, and touches a cell only to settle a tie.
+ * A search compares 4-byte heads, which lie side by side, and reads a cell only when heads are
+ * equal.
  */
 #ifndef STORE_TREE_NODE_H
 #define STORE_TREE_NODE_H
@@ -83,17 +84,18 @@ int node_key(
  *  @return bytes */
 size_t node_key_held(const uint8_t *node, unsigned index, const struct cell *cell, uint8_t *buf);
 
-/** Put together what of the key of a leaf's cell stands behind the node's prefix.
+/** Put together the suffix of the key of a leaf's cell, which is what follows the node's prefix.
  *  @param suffix    SUFFIX_MAX bytes, all of which may be written
  *  @param ret_size  bytes of it
  *  @return true; false: the node does not hold all of it, or is damaged; node_key() tells */
 bool node_suffix(const uint8_t *node, unsigned index, uint8_t *suffix, size_t *ret_size);
 
-/** Does a leaf hold only a part of a cell's key? Then node_key() has to read, and can fail. */
+/** Does a leaf hold only a part of a cell's key? Then node_key() reads overflow pages, and can
+ *  fail. */
 bool node_is_spilled(const uint8_t *node, unsigned index);
 
-/** Is the structure of a page such that the functions here and in node_edit.h are safe on it? Order
- * of the cells beyond their heads is not looked at: a wrong order finds no key, but does no harm.
+/** Are the functions here and in node_edit.h safe on a page? The order of the cells is checked by
+ * their heads only: with a wrong order a search misses keys, but reads nothing outside the page.
  *  @return NULL: yes; else what is wrong */
 const char *node_validate(const uint8_t *node);
 

@@ -234,7 +234,7 @@ unsigned list_fill(const struct list *list)
 	return low;
 }
 
-/* Keys move down, so that there is room for more. */
+/* Move the keys of the list to the front, which makes room for more. */
 void list_drop(struct list *list, unsigned count)
 {
 	list->used = 0;
@@ -289,8 +289,8 @@ static int list_cut_group(struct pager *pager, struct list *list, unsigned from,
 	return list_cut_group(pager, list, cut, to, cuts, max, count);
 }
 
-/* Do the keys ascend? In a damaged file they may not, and then the first and the last do not tell
- * what prefix all have. */
+/* Do the keys ascend? In a damaged file they may not; then the first and the last key do not tell
+ * the common prefix of all. */
 static bool list_ascends(const struct list *list)
 {
 	for (unsigned i = list->level > 0 ? 2 : 1; i < list->count; i++) {

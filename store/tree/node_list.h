@@ -10,7 +10,7 @@
 
 struct pager;
 
-/** Most cells a list can hold: two nodes and what is spliced in. */
+/** Most cells a list can hold: those of two nodes and the new ones. */
 #define LIST_MAX 768
 
 /** Bytes for the keys of a list: each at most prefix and suffix, or few that are spilled. */

@@ -31,8 +31,8 @@ static inline uint64_t ref_make(uint64_t page, uint64_t checksum)
 	return page | checksum << PAGE_BITS;
 }
 
-/** Can a reference be one in the file? Not that of a page in memory (pager.h), nor one to the first
- *  pages. Whether the file reaches so far is another question. */
+/** Can a reference be one in the file? One to a page in memory (pager.h) or to the first pages
+ *  cannot. The size of the file is not considered. */
 static inline bool ref_is_placed(uint64_t ref)
 {
 	return ref_page(ref) >= PAGE_FIRST && ref_page(ref) <= PAGE_MAX;
@@ -54,7 +54,7 @@ uint64_t block_checksum(const void *block, uint64_t seed);
  *  @return the reference to it */
 uint64_t page_seal(void *page, uint64_t number, uint64_t txn, uint64_t seed);
 
-/** Is this the page that the reference means, and whole?
+/** Is this the page that the reference means, and is its checksum right?
  *  @param page  PAGE_SIZE bytes
  *  @return 0; -EUCLEAN with its note */
 int page_verify(const void *page, uint64_t ref, uint64_t seed);

@@ -10,7 +10,7 @@
 #define WINDOW_FIRST 8
 #define WINDOW_MAX 64
 
-/* Asking for so many, a cursor looks whether what was met before is in memory still. */
+/* From this many leaves on, a cursor checks whether leaves met before are still in memory. */
 #define WINDOW_LONG 16
 
 void readahead_reset(struct readahead *ahead)
@@ -39,16 +39,16 @@ static void readahead_fetch(struct io *io, uint64_t *pages, unsigned count)
 	}
 }
 
-/* Is a leaf in memory? One that was met before is, most times.
- * sure: that is not enough */
+/* Is a leaf in memory? A leaf that was met before mostly is.
+ * sure: ask the kernel all the same */
 static bool readahead_is_there(struct pager *pager, uint64_t ref, bool sure)
 {
 	return ref_page(ref) >= pager->page_count || (!sure && pager_has_seen(pager, ref)) ||
 	       io_cached(pager->io, ref_page(ref) * PAGE_SIZE);
 }
 
-/* Ask for children of a branch, some in one direction, unless the first, the last and one between
- * are in memory: to ask in vain for all costs as much as to walk them. */
+/* Prefetch children of a branch in one direction, unless the first, the middle and the last are in
+ * memory: prefetching all in vain costs as much as walking them. */
 static void readahead_fetch_children(
 	struct pager *pager, const uint8_t *branch, unsigned index, bool forward, unsigned count)
 {

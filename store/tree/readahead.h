@@ -1,9 +1,9 @@
 /* Bringing leaves to memory before a cursor comes to them.
  *
  * Leaves that follow each other in their tree may lie anywhere in the file. A page fault for each
- * would wait for the disk once per leaf, while the disk could bring many at a time. So a cursor
- * that goes from leaf to leaf asks for some of those to come, and for more the longer it goes on,
- * as the kernel does for files that are read in order.
+ * would wait for the disk once per leaf, while the disk can read many at a time. So a cursor that
+ * goes from leaf to leaf prefetches the following ones, and more of them the longer it goes on, as
+ * the kernel does for files that are read in order (benchmark: "first list of 100 files, cold").
  */
 #ifndef STORE_TREE_READAHEAD_H
 #define STORE_TREE_READAHEAD_H

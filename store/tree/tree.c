@@ -36,7 +36,8 @@ static bool tree_leads_to_end(const struct path *edge, const struct format_tree 
 	return edge->level[0].ref == ref && node_header(edge->level[0].node)->count > 0;
 }
 
-/* Keys that come in order belong where the one before went: one comparison instead of a search. */
+/* A key that follows the one before belongs at the end of the same leaf: one comparison finds that,
+ * instead of a search (benchmark: "load 1 million in order at once"). */
 static int tree_find_behind(struct pager *pager, const struct format_tree *tree, const void *key,
 	size_t size, struct path *path, bool *ret_found)
 {
@@ -138,8 +139,8 @@ static int tree_check_first_keys(struct pager *pager, const uint8_t *left, const
 	return err;
 }
 
-/* Are the first and the last key of a leaf in order, for certain? Only heads are always in order, and
- * what a node holds of a spilled key may contradict the rest of it. */
+/* Are the first and the last key of a leaf certainly in order? node_validate() checks only the
+ * order of the heads, and the part of a spilled key in the node may contradict the rest. */
 static bool tree_is_plain(const uint8_t *leaf)
 {
 	unsigned last = node_header(leaf)->count - 1U;

@@ -42,14 +42,14 @@ int tree_touch(struct pager *pager, struct format_tree *tree, struct path *path,
 	return 0;
 }
 
-/* The node of a touched path is in memory and ours to write. */
+/* The node of a touched path, which is in memory and may be written. */
 static uint8_t *tree_writable(const struct path *path, unsigned level)
 {
 	assert(path->level[level].ref & REF_DIRTY);
 	return (uint8_t *)path->level[level].node;
 }
 
-/* Nodes that came out of a cut: for each the cell that its parent gets. */
+/* The new nodes of a cut: for each the cell that is put into its parent. */
 struct siblings {
 	unsigned count;
 	struct {
@@ -86,7 +86,7 @@ static void tree_make_sibling(
 	}
 }
 
-/* Build a list into the node it came from and as many new ones as it takes. */
+/* Build a list into its node and as many new nodes as are needed. */
 static int tree_build_nodes(
 	struct pager *pager, struct list *list, uint8_t *node, struct siblings *siblings)
 {
@@ -113,8 +113,8 @@ static int tree_build_nodes(
 	return 0;
 }
 
-/* Begin a new node with a cell that came in order and found its node full. That one is left as it
- * is: nothing has to be taken apart. */
+/* Begin a new node with a cell that came in order and found its node full. The full node stays as
+ * it is, so nothing is rebuilt. */
 static int tree_begin_node(struct pager *pager, uint8_t *node, unsigned level,
 	const struct image *image, struct siblings *ret_siblings)
 {
@@ -261,8 +261,8 @@ static int tree_take_out(struct pager *pager, struct path *path)
 	return err;
 }
 
-/* Does a cell go to the end of a leaf where the cell before it went too? Then cells seem to come in
- * order, and a full leaf is better left full. */
+/* Is a cell added to the end of a leaf to whose end the cell before was added? Then keys seem to
+ * come in order, and a full leaf stays full. */
 static bool tree_notice_order(struct pager *pager, const struct path *path)
 {
 	uint64_t leaf = path->level[0].ref;
@@ -307,7 +307,7 @@ int tree_put(struct pager *pager, struct format_tree *tree, struct path *path, b
 
 /* ---- removing -------------------------------------------------------------------------------- */
 
-/* A node that is empty and has no neighbour goes, and its parent is empty then. */
+/* Free an empty node that has no neighbour; its parent is then empty too. */
 static int tree_drop_empty(
 	struct pager *pager, struct path *path, unsigned level, bool *ret_dropped)
 {
@@ -318,8 +318,8 @@ static int tree_drop_empty(
 	return pager_free(pager, path->level[level].ref);
 }
 
-/* One of two neighbours goes, and the right one's cell in their parent; the left one's cell leads
- * to the other. */
+/* Free one of two neighbours and remove the right one's cell from their parent; the left one's cell
+ * then leads to the node that is kept. */
 static int tree_join(
 	struct pager *pager, struct path *path, unsigned level, uint64_t kept, uint64_t gone)
 {
@@ -342,9 +342,9 @@ static int tree_join(
 	return 0;
 }
 
-/* Merge the node at a level of a path with a neighbour, if there is one and both fit one node. One
- * that is empty always goes: its neighbour need not even be taken apart.
- * ret_merged: one of the two is gone, and a cell in the parent. */
+/* Merge the node at a level of a path with a neighbour, if there is one and both fit one node. An
+ * empty node is freed without rebuilding its neighbour.
+ * ret_merged: one of the two was freed, and its cell removed from the parent. */
 static int tree_merge(struct pager *pager, struct path *path, unsigned level, bool *ret_merged)
 {
 	uint8_t *parent = tree_writable(path, level + 1);
@@ -398,7 +398,7 @@ static int tree_merge(struct pager *pager, struct path *path, unsigned level, bo
 	return tree_join(pager, path, level, refs[0], refs[1]);
 }
 
-/* The root has one child, or nothing: the tree becomes lower. */
+/* While the root has one child, or no cell, free it: the tree becomes lower. */
 static int tree_shrink(struct pager *pager, struct format_tree *tree)
 {
 	while (tree->depth > 0) {

@@ -16,8 +16,8 @@ struct list;
 int tree_touch(struct pager *pager, struct format_tree *tree, struct path *path, unsigned to);
 
 /** Write a cell where tree_find() led for its key. The path is used up.
- *  @param exact  there is a cell with the key: replace it. What it referred to is the caller's
- *                to keep or free
+ *  @param exact  there is a cell with the key: replace it. The caller keeps or frees what the
+ *                old cell referred to
  *  @param image  of a leaf cell with its whole key; not spilled
  *  @return 0 or an error, after which the transaction can only be aborted */
 int tree_put(struct pager *pager, struct format_tree *tree, struct path *path, bool exact,
@@ -29,11 +29,11 @@ int tree_put(struct pager *pager, struct format_tree *tree, struct path *path, b
 int tree_rebuild(struct pager *pager, struct format_tree *tree, struct path *path, unsigned level,
 	struct list *list);
 
-/** Remove the cell a path leads to, and its key overflow. What else it refers to is the caller's to
- *  free. The path is used up. */
+/** Remove the cell a path leads to, and its key overflow. The caller frees what else the cell
+ *  refers to. The path cannot be used afterwards. */
 int tree_remove(struct pager *pager, struct format_tree *tree, struct path *path);
 
-/** Receives a page of a tree; see tree_free(). */
+/** Receives a cell of a leaf; see tree_free(). */
 typedef int tree_leaf_fn(void *arg, const struct cell *cell);
 
 /** Free all nodes of a tree, and the overflow pages of their keys.

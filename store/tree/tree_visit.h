@@ -1,8 +1,8 @@
 /* Visiting every page that a tree leads to: its nodes and its chains of overflow pages.
  *
- * The visitor decides what a visit means. Its enter() says where the bytes of a page are, or that
- * the page and all below it are to be skipped, for example because another tree shares them and
- * they were visited there. value_visit.h goes on into the values.
+ * The visitor decides what a visit means. Its enter() returns the bytes of a page, or skips the
+ * page and all below it, for example because another tree shares them and they were visited there.
+ * value_visit.h goes on into the values.
  */
 #ifndef STORE_TREE_TREE_VISIT_H
 #define STORE_TREE_TREE_VISIT_H
@@ -16,7 +16,8 @@ struct tree_visitor {
 	/** Enter a page. @param ret_page  its verified bytes; NULL: skip what it leads to */
 	int (*enter)(struct tree_visitor *visitor, uint64_t ref, const uint8_t **ret_page);
 
-	/** A cell of a leaf, in its node; NULL: none is looked at. value_visit_cell() visits its value. */
+	/** A cell of a leaf, in its node; NULL: none is looked at. value_visit_cell() visits its
+	 *  value. */
 	int (*cell)(struct tree_visitor *visitor, const uint8_t *node, const struct cell *cell);
 
 	/** Only for value_visit_cell(): the pages of an extent. */

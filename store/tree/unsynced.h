@@ -1,8 +1,8 @@
 /* Pages written to the file since the last durable slot, each with its checksum (I3).
  *
  * The next durable slot lists them, so that recovery can tell whether all of them reached the disk
- * together with the slot (slot/digest.h). A page that is not in use any more must not be listed:
- * it may be written again while the slot still counts. When there are too many pages the list
+ * together with the slot (slot/digest.h). A page that is no longer in use must not be listed: it
+ * may be overwritten while the slot is still valid. When there are too many pages the list
  * overflows, and the next flush syncs the pages before it writes the slot.
  */
 #ifndef STORE_TREE_UNSYNCED_H
