@@ -4,7 +4,7 @@
  * its files:
  *
  *     io/        files, locks and memory that hold a store         io.h
- *     tree/      pages, and B+trees of them                        page.h
+ *     tree/      pages, and B+trees of them                        tree.h
  *     slot/      header and slots: the newest valid commit         slot.h
  *     space/     which pages are free                              space.h
  *     share/     many processes: lock area, pins, writer lock      lockarea.h
@@ -12,7 +12,7 @@
  *     value/     the bytes of values, in cells or blocks           value.h
  *     entry/     entries, collections, shared and nameless ones    entry.h
  *     history/   snapshots, differences, restoring, reclaiming     snapshot.h
- *     copy/      backups and increments
+ *     copy/      backups and increments                           increment.h
  *     compact/   moving pages to the front of the file             compact.h
  *     check/     verifying a whole store                           check_tree.h
  */

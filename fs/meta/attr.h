@@ -19,6 +19,9 @@
  *
  * A blob has the mtime that the entry had when the blob was written. If the entry has another
  * mtime now, an application has written it since, and its ctime is that mtime.
+ *
+ * The folder, in reading order: attr (the blob), varint, xattr_list (extended attributes in it),
+ * stat (attributes as a kernel sees them), acl (access control lists), inode_numbers.
  */
 #ifndef FS_META_ATTR_H
 #define FS_META_ATTR_H

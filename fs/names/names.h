@@ -23,6 +23,9 @@
  * are -EINVAL: %value in the root and in a piece; .snapshots in the root, where the snapshots are
  * shown (snapdir.h), and in its pieces; a name with the separator, if that is not '/'; and in a
  * piece a name whose component would be cut otherwise. For each other path p path(key(p)) == p.
+ *
+ * The folder, in reading order: key.h (a key in memory), names (keys and paths), escape (the
+ * escapes of a name).
  */
 #ifndef FS_NAMES_NAMES_H
 #define FS_NAMES_NAMES_H

@@ -3,6 +3,9 @@
  * A command is one entry of the table in main.c. Its run function parses its own options with
  * command_option(), does its work through the library, and returns the exit status. Whatever goes
  * wrong is one line on standard error: keytree: STORE: what: why.
+ *
+ * The folder: command.c, then cmd_NAME.c for each command; convert_run (import and export),
+ * print_changes (diff and watch), stat_mounts (stat), mount_helper (mount.keytree).
  */
 #ifndef MOUNT_CLI_COMMAND_H
 #define MOUNT_CLI_COMMAND_H

@@ -7,6 +7,14 @@
  * A record is an entry (key, value, attributes, time) or a made directory. A format writes the
  * records it is given one by one, and reads a file by putting what it finds into the store; both in
  * pieces, so that no value has to fit into memory.
+ *
+ * The folder, in reading order:
+ *
+ *     convert        records, and putting them into a store
+ *     formats        the table of formats
+ *     format_jsonl, format_sqlite, format_tar   one file each
+ *     tar            tar_write and tar_read; tar_input, tar_header, tar_pax and tar_sparse read
+ *     archives
  */
 #ifndef MOUNT_CONVERT_CONVERT_H
 #define MOUNT_CONVERT_CONVERT_H

@@ -11,6 +11,14 @@
  * A request so is served on the CPU of the client that waits for it. All threads wake up for it,
  * but one that comes too late mostly finds out within the kernel, and sleeps on. The thread that
  * calls session_wait() serves none: it waits for a signal or for the end of the mount.
+ *
+ * The folder, in reading order:
+ *
+ *     session        receiving requests
+ *     ops            an answer to each: ops_dir, ops_file, ops_xattr; ops_reply what they share
+ *     wire           what libfuse does not pass on
+ *     kernel_notify  invalidating what the kernel caches after foreign changes
+ *     counts         requests that came, and that were avoided
  */
 #ifndef MOUNT_FUSE_SESSION_H
 #define MOUNT_FUSE_SESSION_H

@@ -3,6 +3,14 @@
  * A mounting process locks the directory below its mount (flock, shared). The kernel drops that
  * lock when the process ends, however it ends. So who has unmounted a directory can wait, on that
  * lock, until the store is flushed and free.
+ *
+ * The main header of the folder, which in reading order has:
+ *
+ *     mount_options  the words behind mount -o
+ *     mountpoint     the directory of a mount; mountinfo what the kernel says of it
+ *     attach         mount(2), umount(2) and fusermount3
+ *     daemonize      going to the background; sd_notify tells the service manager
+ *     stdio, target  standard descriptors; files that commands write
  */
 #ifndef MOUNT_SYSTEM_MOUNTPOINT_H
 #define MOUNT_SYSTEM_MOUNTPOINT_H

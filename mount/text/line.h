@@ -4,6 +4,9 @@
  * that reads like that gets one 25 more after its %. A name of the mount has no NUL, and spells
  * those of its key as %00 already; in it only newline is escaped. A terminal shows each other
  * control byte as a question mark.
+ *
+ * The main header of the folder. Beside it: utf8, base64, json_line (encodings); human, columns,
+ * progress (for terminals); prometheus (for monitoring); output.h (was standard output written?).
  */
 #ifndef MOUNT_TEXT_LINE_H
 #define MOUNT_TEXT_LINE_H

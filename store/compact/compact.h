@@ -1,5 +1,11 @@
-/* Compaction: pages move to the lowest free ones, and the file is cut off behind them. See
- * compact.c. */
+/* Compaction: pages are moved to the lowest free ones, and the file is cut off behind them.
+ *
+ * The folder, in reading order:
+ *
+ *     compact          the steps, and when to end
+ *     relocate         moving nodes and overflow pages; relocate_blocks moves blocks of values
+ *     pack             filling half-full nodes
+ */
 #ifndef STORE_COMPACT_COMPACT_H
 #define STORE_COMPACT_COMPACT_H
 

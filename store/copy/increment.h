@@ -14,6 +14,13 @@
  *     LINK                         it shares the entry of a key before
  *
  * Integers are little-endian.
+ *
+ * The main header of the folder, which in reading order has:
+ *
+ *     reachable        every page that a commit reaches
+ *     backup           a copy of the store
+ *     frame_stream     frames with checksums
+ *     increment        writing an increment; increment_apply applies one
  */
 #ifndef STORE_COPY_INCREMENT_H
 #define STORE_COPY_INCREMENT_H

@@ -1,4 +1,15 @@
-/* Entries on their way out of or into a tree: what the public calls on keys are made of. */
+/* Entries: finding, reading and changing them. The public calls on keys are made of these
+ * functions.
+ *
+ * The folder, in reading order:
+ *
+ *     entry         finding, changing and storing one entry; entry_view what callers get of it,
+ *                   entry_bytes what callers give
+ *     shared_entry  entries of several keys; nameless entries without a key; move_entry another key
+ *     cursor        walking; cursor_calls what else cursors can do; range all entries of a range
+ *     collection    a part of the store below a name
+ *     typed, text, key_number, versioned   convenient calls, made of the others
+ */
 #ifndef STORE_ENTRY_ENTRY_H
 #define STORE_ENTRY_ENTRY_H
 
@@ -22,8 +33,8 @@ struct entry {
 	uint8_t whole[KT_KEY_MAX];     /* the key, if it had to be put together */
 };
 
-/** Bytes of a caller that a change uses. They may be a view of the same transaction: the change then
- *  moves, frees or writes over the page that they are in. */
+/** Bytes of a caller that a change uses. They may be a view of the same transaction: the change
+ *  then moves, frees or writes over the page that they are in. */
 struct entry_bytes {
 	const void *data; /* the caller's bytes, or the copy */
 	void *copy;	  /* of a value in the file; NULL: none was made */
@@ -91,8 +102,8 @@ int entry_mark_copied(struct kt_txn *handle, const void *key, size_t key_size);
 /** Move a value out that was inline and has no room any more. */
 int entry_fit(struct entry *entry);
 
-/** Memory for what is put together of an entry that lies in pieces. It is used again: what is put there
- *  next takes the place of what was there. Zeroed, it is empty. */
+/** Memory for what is put together of an entry that lies in pieces. It is used again: what is put
+ *  there next takes the place of what was there. Zeroed, it is empty. */
 struct entry_memory {
 	void *bytes;
 	size_t room;

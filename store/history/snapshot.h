@@ -1,4 +1,15 @@
-/* Snapshots: commits that are kept under a name. See snapshot.c. */
+/* Snapshots: commits that are kept under a name. See snapshot.c.
+ *
+ * The folder, in reading order:
+ *
+ *     snapshot      making and opening; snapshot_delete deletes, step by step
+ *     diff          what differs between two points in time; diff_prefix below a prefix
+ *     restore       going back to one
+ *     watch         which keys of a prefix change
+ *     reclaim       freeing trees that were dropped
+ *     lineage       which commit of the original a backup is like
+ *     link_map      shared entries that were met, by their id
+ */
 #ifndef STORE_HISTORY_SNAPSHOT_H
 #define STORE_HISTORY_SNAPSHOT_H
 

@@ -6,6 +6,15 @@
  *
  * The file is read through one map and written with write(): a stray pointer of the application
  * cannot damage the store, and a full disk is an error instead of a signal.
+ *
+ * The folder, in reading order:
+ *
+ *     io         the table and its calls
+ *     io_fd      what tables with a descriptor share: reading, writing, mapping
+ *     io_file    the table of a file, and how a new file gets its name
+ *     io_lock    locks, and the shared memory of all processes
+ *     io_memory  the table of a store in memory
+ *     io_stream  the table of a pipe
  */
 #ifndef STORE_IO_IO_H
 #define STORE_IO_IO_H

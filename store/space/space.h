@@ -20,6 +20,16 @@
  * at a window, never at everything. The state lives in memory; space_log.h keeps it in the file.
  *
  * Not thread-safe: all of it belongs to the one writer.
+ *
+ * The folder, in reading order:
+ *
+ *     space             taking and releasing pages; space_mark goes back within a transaction
+ *     space_map         the state of every page; run_list holds runs
+ *     space_queue       pending pages, in the order they were freed
+ *     space_log         the log in the file: writing it
+ *     space_log_record  what a commit appends to it; space_log_code encodes
+ *     space_log_load    reading it; space_log_replay applies its records
+ *     space_shrink      cutting off the free end of the file
  */
 #ifndef STORE_SPACE_SPACE_H
 #define STORE_SPACE_SPACE_H

@@ -1,4 +1,17 @@
-/* A B+tree: finding cells, and walking from one to the next. tree_edit.h changes it. */
+/* A B+tree: finding cells, and walking from one to the next. tree_edit.h changes it.
+ *
+ * The main header of the folder, which in reading order has:
+ *
+ *     page        page numbers, references, checksums
+ *     pager       pages of one transaction, from the file or changed in memory
+ *     unsynced    pages that were written since the last flush
+ *     cell, node  reading a node; node_edit changes one in place, node_list builds some anew
+ *     overflow    keys and attributes that are too long for a node
+ *     path, tree  finding a key, and going on from there; readahead prefetches leaves
+ *     tree_edit   inserting and removing, copy-on-write
+ *     tree_visit  visiting all pages of a tree
+ *     pager_savepoint  going back within a transaction
+ */
 #ifndef STORE_TREE_TREE_H
 #define STORE_TREE_TREE_H
 
@@ -32,12 +45,13 @@ int tree_prev(struct pager *pager, struct path *path);
 int tree_bound(struct pager *pager, const struct path *path, unsigned level, uint8_t *key,
 	size_t *ret_size, bool *ret_end);
 
-/** Can a tree have such a root and depth? A path has room for DEPTH_MAX levels. @return 0; -EUCLEAN */
+/** Can a tree have such a root and depth? A path has room for DEPTH_MAX levels. @return 0; -EUCLEAN
+ *   */
 int tree_check_depth(const struct format_tree *tree);
 
-/** Does a leaf come before the next one of a walk from left to right? In a damaged file the same leaf
- *  might come again and again. It cannot if all pairs of neighbours are checked: the first key of the
- *  leaf then grows with each step.
+/** Does a leaf come before the next one of a walk from left to right? In a damaged file the same
+ *  leaf might come again and again. It cannot if all pairs of neighbours are checked: the first key
+ *  of the leaf then grows with each step.
  *  @return 0; -EUCLEAN */
 int tree_check_order(struct pager *pager, const uint8_t *left, const uint8_t *right);
 
