@@ -248,9 +248,14 @@ int fs_open_file(struct fs *fs, uint64_t node, int flags, struct fs_file **ret_f
  *  to be answered. */
 typedef void fs_prefetch_value_fn(void *arg, const void *value, size_t size);
 
+/** Do others replace the value that is read through this handle? Then a client cache, which drops
+ *  pages one by one, could mix two values in one read. So it should not keep what is read through the
+ *  handle, but pass each read on: fs_read() gives bytes of one value. */
+bool fs_is_contested(struct fs *fs, const struct fs_file *file);
+
 /** Open a regular file, and send its value to be cached before it is read. A value is sent if it is
- *  small, was not sent since it changed, if the file is not open otherwise, and if all foreign
- *  commits were invalidated (fs_invalidate()). The file is not opened or changed meanwhile.
+ *  small, was not sent since it changed, if the file is not contested nor open otherwise, and if all
+ *  foreign commits were invalidated (fs_invalidate()). The file is not opened or changed meanwhile.
  *  @param send  may not be called at all; NULL: as fs_open_file()
  *  @return as fs_open_file() */
 int fs_open_prefetch(struct fs *fs, uint64_t node, int flags, fs_prefetch_value_fn *send, void *arg,

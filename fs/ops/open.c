@@ -7,6 +7,9 @@
 
 #include <errno.h>
 
+/* A file that others have changed is read without the client cache for so long. */
+#define OPEN_CONTESTED_MS 60000
+
 /* Truncate a file. Its next value is published as a whole. */
 static int truncate_whole(struct fs *fs, struct inode *node, const struct found *found)
 {
@@ -86,6 +89,26 @@ int file_open_node(
 	return open_node(fs, txn, node, flags, &found, ret_file);
 }
 
+/* Has another process changed the file, so that it may do so again while it is read? Who writes to it
+ * needs the client cache: a shared map may be made. */
+static bool open_is_contested(const struct fs_file *file)
+{
+	int64_t changed_ms = file->node->contested_ms;
+
+	return !file_can_write(file) && changed_ms != 0 &&
+	       flusher_clock_ms() - changed_ms < OPEN_CONTESTED_MS;
+}
+
+bool fs_is_contested(struct fs *fs, const struct fs_file *file)
+{
+	bool contested;
+
+	pthread_mutex_lock(&fs->lock);
+	contested = open_is_contested(file);
+	pthread_mutex_unlock(&fs->lock);
+	return contested;
+}
+
 /* Send the value of a file that was just opened, as fs_open_prefetch() says. The client cache
  * may keep it: it has been told of all changes that this transaction sees, and a later change
  * waits for the lock, so the cache is told of that afterwards. */
@@ -95,7 +118,7 @@ static void open_send_value(struct fs *fs, struct kt_txn *txn, const struct fs_f
 	struct inode *node = file->node;
 	struct kt_slice value;
 
-	if (send == NULL || !file_can_read(file) || node->opens > 1)
+	if (send == NULL || !file_can_read(file) || node->opens > 1 || open_is_contested(file))
 		return;
 	if (found->known.version == node->sent || !prefetch_is_small(node, &found->known) ||
 		!foreign_is_told(fs, txn))

@@ -22,10 +22,12 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 {
 	const struct ops_context *context = userdata;
 
-	/* Cached pages stay until we say so; not until an mtime changes, as after each own write.
-	 */
+	/* Cached pages do not go when an mtime changes, as after each own write: they stay until we
+	 * say so. But they go with each new size that the kernel did not give the file itself. It
+	 * first cuts them to that size, perhaps after a notice has dropped them and they were read
+	 * again: if they stayed, they would have zeros where the value has data. */
 	set_feature(conn, FUSE_CAP_AUTO_INVAL_DATA, false);
-	set_feature(conn, FUSE_CAP_EXPLICIT_INVAL_DATA, true);
+	set_feature(conn, FUSE_CAP_EXPLICIT_INVAL_DATA, false);
 	/* It would hide sizes from other writers. */
 	set_feature(conn, FUSE_CAP_WRITEBACK_CACHE, false);
 	set_feature(conn, FUSE_CAP_READDIRPLUS, true);

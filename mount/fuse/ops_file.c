@@ -13,10 +13,12 @@ static struct fs_file *file_of(const struct fuse_file_info *fi)
 	return (struct fs_file *)(uintptr_t)fi->fh;
 }
 
-static void set_file(struct fuse_file_info *fi, struct fs_file *file)
+/* Without the kernel's cache each read(2) is one request, up to OPS_MAX_WRITE. */
+static void set_file(fuse_req_t req, struct fs *fs, struct fuse_file_info *fi, struct fs_file *file)
 {
 	fi->fh = (uintptr_t)file;
 	fi->keep_cache = 1;
+	fi->direct_io = ops_context(req)->wire.maps_direct && fs_is_contested(fs, file);
 	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
 }
 
@@ -37,7 +39,7 @@ void ops_create(
 		ops_reply(req, err);
 		return;
 	}
-	set_file(fi, file);
+	set_file(req, at.fs, fi, file);
 	param = ops_made(&at, &entry);
 	if (fuse_reply_create(req, &param, fi) != 0) { /* nobody waits for it any more */
 		fs_release(at.fs, file);
@@ -75,7 +77,7 @@ void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 		ops_reply(req, err);
 		return;
 	}
-	set_file(fi, file);
+	set_file(req, at.fs, fi, file);
 	if (fuse_reply_open(req, fi) != 0)
 		fs_release(at.fs, file);
 }

@@ -5,6 +5,9 @@
 #include <linux/fuse.h>
 #include <string.h>
 
+/* FUSE_DIRECT_IO_ALLOW_MMAP of Linux 6.6, in the second word of flags; older headers lack it. */
+#define WIRE_DIRECT_IO_ALLOW_MMAP (1u << 4)
+
 static _Thread_local struct wire_request now;
 
 const struct wire_request *wire_now(void)
@@ -72,6 +75,9 @@ void *wire_receive(struct wire *wire, void *mem, size_t size, size_t *ret_size)
 		init = body_of(mem, size, 4 * sizeof(uint32_t));
 		wire->init = header->unique;
 		wire->offered = init != NULL ? init->flags : 0;
+		init = body_of(mem, size, sizeof(*init));
+		wire->maps_direct = init != NULL && (init->flags & FUSE_INIT_EXT) &&
+				    (init->flags2 & WIRE_DIRECT_IO_ALLOW_MMAP);
 		return mem;
 	}
 	if (header->opcode == FUSE_SETXATTR && (wire->agreed & FUSE_SETXATTR_EXT))
@@ -96,6 +102,10 @@ static void agree(struct wire *wire, const struct iovec *iov, int count)
 	init = iov[1].iov_base;
 	wire->agreed = wire->offered & (FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT);
 	init->flags |= wire->agreed;
+	if (wire->maps_direct) {
+		init->flags |= FUSE_INIT_EXT;
+		init->flags2 |= WIRE_DIRECT_IO_ALLOW_MMAP;
+	}
 }
 
 int wire_expire(int fd, uint64_t directory, const char *name)

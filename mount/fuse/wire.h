@@ -3,10 +3,12 @@
  *     kernel ──> wire_receive() ──> fuse_session_process_buf() ──> handler ──> wire_now()
  *     kernel <── wire_writev() <── libfuse
  *
- * Two features are agreed on behind libfuse's back, in the reply to the first request. With the
+ * Three features are agreed on behind libfuse's back, in the reply to the first request. With the
  * first, FUSE_HANDLE_KILLPRIV_V2, the kernel no longer asks for security.capability before each
  * write: a write, truncation or change of owner says itself that set-user-id bits are to be
  * cleared. With the second, FUSE_SETXATTR_EXT, the setting of an access control list says so.
+ * With the third, FUSE_DIRECT_IO_ALLOW_MMAP, a file that is read without the kernel's cache can be
+ * mapped all the same.
  *
  * A request for a file without a name has the form of one that creates a file, and is handed to
  * libfuse as such.
@@ -25,7 +27,8 @@ struct wire {
 	int fd;	       /* of the session */
 	uint64_t init; /* the request whose reply agrees on features; 0: it was answered */
 	uint32_t offered;
-	uint32_t agreed; /* of the two, as the protocol numbers them */
+	uint32_t agreed;  /* of the first two, as the protocol numbers them */
+	bool maps_direct; /* the third was offered, and is agreed on */
 };
 
 /** What the request says that the calling thread is serving. */
