@@ -160,6 +160,11 @@ static int open_and_mount(struct mount *mount, const char *dir)
 	return status;
 }
 
+static void mount_tell(const char *dir, const char *what)
+{
+	fprintf(stderr, "keytree: %s: mount: %s\n", dir, what);
+}
+
 static int run_mount(struct mount *mount)
 {
 	struct attach_why why;
@@ -172,7 +177,7 @@ static int run_mount(struct mount *mount)
 			return command_fail(mount->dir, "mount", strerror(-err));
 	}
 	session_block_signals();
-	if (mountpoint_take(mount->dir, &path, &why) != 0)
+	if (mountpoint_take(mount->dir, mount_tell, &path, &why) != 0)
 		return command_fail(mount->dir, "mount", why.text);
 	status = open_and_mount(mount, path);
 	free(path);

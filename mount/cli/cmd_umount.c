@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-static void umount_slow(const char *dir, const char *why)
+static void umount_tell(const char *dir, const char *what)
 {
-	fprintf(stderr, "keytree: %s: umount: %s\n", dir, why);
+	fprintf(stderr, "keytree: %s: umount: %s\n", dir, what);
 }
 
 static int umount_run(const struct command *command, int argc, char **argv)
@@ -19,7 +19,7 @@ static int umount_run(const struct command *command, int argc, char **argv)
 		return COMMAND_USAGE;
 	if (command_operands(command, argc, argv, 1, 1, &operands) < 0)
 		return COMMAND_USAGE;
-	if (mountpoint_unmount(operands[0], umount_slow, &why) != 0)
+	if (mountpoint_unmount(operands[0], umount_tell, &why) != 0)
 		return command_fail(operands[0], "umount", why.text);
 	return COMMAND_DONE;
 }

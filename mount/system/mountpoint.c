@@ -1,5 +1,6 @@
 /* Mount points: finding, checking, locking and clearing them. */
 #include "mount/system/mountpoint.h"
+#include "mount/system/dying.h"
 #include "mount/system/mountinfo.h"
 
 #include <errno.h>
@@ -48,6 +49,30 @@ static char *mountpoint_resolve(const char *dir)
 static bool is_ours(const struct mountinfo *info)
 {
 	return strcmp(info->type, ATTACH_TYPE) == 0;
+}
+
+/* End the connection of a mount of ours whose process was killed and cannot end. It may be unmounted
+ * by that. Until then nothing in it may be asked for.
+ *  @param path  that was resolved without asking the mount
+ *  @return 1 it was so; 0 it is no such mount; or why the connection cannot be ended */
+static int end_dying(const char *path, mountpoint_tell_fn *tell, struct attach_why *ret_why)
+{
+	struct mountinfo info = {0};
+	int err = mountinfo_find(path, &info), found = 0;
+
+	if (!err && is_ours(&info) && dying_is(&info)) {
+		err = dying_abort(&info);
+		if (err)
+			mountpoint_fail(ret_why, err,
+				"its process was killed and cannot end; only root can abort the "
+				"connection");
+		else
+			tell(info.dir, "its process was killed and could not end: the connection "
+				       "was aborted");
+		found = 1;
+	}
+	mountinfo_fini(&info);
+	return found && err ? err : found;
 }
 
 /* Take off a mount whose process has died, if it is one of ours. */
@@ -109,11 +134,15 @@ static int check_unused(const char *path, struct attach_why *ret_why)
 	return -EBUSY;
 }
 
-int mountpoint_take(const char *dir, char **ret_path, struct attach_why *ret_why)
+int mountpoint_take(
+	const char *dir, mountpoint_tell_fn *tell, char **ret_path, struct attach_why *ret_why)
 {
-	int err = check_directory(dir, ret_why), fd;
-	char *path;
+	char *path = resolve_by_parent(dir);
+	int err = path != NULL ? end_dying(path, tell, ret_why) : 0, fd;
 
+	free(path);
+	if (err >= 0)
+		err = check_directory(dir, ret_why);
 	if (err != 0)
 		return err;
 	path = realpath(dir, NULL);
@@ -227,7 +256,7 @@ static int mountpoint_wait_begin(const char *path, struct mountpoint_wait **ret_
  * directory cannot be opened, nothing can be waited for.
  * @return 0; -EBUSY another mount namespace keeps the mount */
 static int mountpoint_wait_for_end(
-	const struct mountinfo *gone, mountpoint_slow_fn *slow, struct attach_why *ret_why)
+	const struct mountinfo *gone, mountpoint_tell_fn *tell, struct attach_why *ret_why)
 {
 	struct mountpoint_wait *wait;
 	bool told = false;
@@ -245,7 +274,7 @@ static int mountpoint_wait_for_end(
 				(long)pid);
 			err = -EBUSY;
 		} else if (!told) {
-			slow(gone->dir, "waiting until the store is flushed and the process of the "
+			tell(gone->dir, "waiting until the store is flushed and the process of the "
 					"mount ends");
 			told = true;
 		}
@@ -254,26 +283,31 @@ static int mountpoint_wait_for_end(
 	return err;
 }
 
-static int unmount_path(const char *path, mountpoint_slow_fn *slow, struct attach_why *ret_why)
+static int unmount_path(const char *path, mountpoint_tell_fn *tell, struct attach_why *ret_why)
 {
 	struct mountinfo info;
-	int err = mountinfo_find(path, &info);
+	int err = mountinfo_find(path, &info), dying;
 
 	if (err == -ENOENT)
 		return mountpoint_fail(ret_why, -EINVAL, "nothing is mounted there");
 	if (err)
 		return mountpoint_fail(ret_why, err, strerror(-err));
-	if (is_ours(&info))
+	dying = end_dying(path, tell, ret_why);
+	if (dying < 0)
+		err = dying;
+	else if (dying)
+		attach_unmount(path, true, ret_why); /* unless that was done already */
+	else if (is_ours(&info))
 		err = attach_unmount(path, false, ret_why);
 	else
 		err = mountpoint_fail(ret_why, -EINVAL, "not a keytree mount");
 	if (!err)
-		err = mountpoint_wait_for_end(&info, slow, ret_why);
+		err = mountpoint_wait_for_end(&info, tell, ret_why);
 	mountinfo_fini(&info);
 	return err;
 }
 
-int mountpoint_unmount(const char *dir, mountpoint_slow_fn *slow, struct attach_why *ret_why)
+int mountpoint_unmount(const char *dir, mountpoint_tell_fn *tell, struct attach_why *ret_why)
 {
 	char *path = mountpoint_resolve(dir);
 	int err;
@@ -281,7 +315,7 @@ int mountpoint_unmount(const char *dir, mountpoint_slow_fn *slow, struct attach_
 	if (path == NULL)
 		return mountpoint_fail(
 			ret_why, -errno, errno == ENOENT ? "no such directory" : strerror(errno));
-	err = unmount_path(path, slow, ret_why);
+	err = unmount_path(path, tell, ret_why);
 	free(path);
 	return err;
 }

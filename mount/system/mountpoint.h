@@ -17,22 +17,24 @@
 
 #include "mount/system/attach.h"
 
+/** Told what the user should know meanwhile. */
+typedef void mountpoint_tell_fn(const char *dir, const char *what);
+
 /** Get a directory ready to be mounted on: take a dead mount of ours off, and lock it to the end of
  *  the process.
  *  @param dir       as the user named it
+ *  @param tell      called if the process of the mount was killed and could not end (dying.h)
  *  @param ret_path  absolute, without symbolic links; returned, free with free()
  *  @param ret_why   on failure the reason
  *  @return 0; -ENOENT; -ENOTDIR; -EBUSY something is mounted there; or another -errno */
-int mountpoint_take(const char *dir, char **ret_path, struct attach_why *ret_why);
-
-/** Told when unmounting takes long. @param why  what is waited for */
-typedef void mountpoint_slow_fn(const char *dir, const char *why);
+int mountpoint_take(
+	const char *dir, mountpoint_tell_fn *tell, char **ret_path, struct attach_why *ret_why);
 
 /** Unmount the store mounted on a directory and wait until its process has flushed and closed it.
- *  @param slow     called once, after a second of waiting
+ *  @param tell     called once after a second of waiting, and as by mountpoint_take()
  *  @param ret_why  on failure the reason
  *  @return 0; -EINVAL no store is mounted there; -EBUSY files in it are open, or it is unmounted
  *          here, but a process of another mount namespace keeps it; or another -errno */
-int mountpoint_unmount(const char *dir, mountpoint_slow_fn *slow, struct attach_why *ret_why);
+int mountpoint_unmount(const char *dir, mountpoint_tell_fn *tell, struct attach_why *ret_why);
 
 #endif
