@@ -2,6 +2,7 @@
 #ifndef FS_CLOCK_H
 #define FS_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -21,6 +22,12 @@ static inline int64_t clock_ns(int64_t seconds, int64_t nanoseconds)
 static inline int64_t clock_timespec_ns(const struct timespec *time)
 {
 	return clock_ns(time->tv_sec, time->tv_nsec);
+}
+
+/** Is a number of clock_ns() the time itself, and not the nearest one? */
+static inline bool clock_is_exact(int64_t ns)
+{
+	return ns != INT64_MIN && ns != INT64_MAX;
 }
 
 /** One number as seconds, rounded down, and 0 to 999999999 nanoseconds. */

@@ -147,7 +147,8 @@ int fs_getattr(struct fs *fs, uint64_t node, struct stat *ret_stat);
 
 /** Change attributes; truncation included.
  *  @param file  the open handle the caller named, or NULL
- *  @return as fs_getattr(); of a size also -ESTALE as fs_write() */
+ *  @return as fs_getattr(); -EINVAL a time is before 1678 or after 2261; of a size also -ESTALE as
+ *          fs_write() */
 int fs_setattr(struct fs *fs, uint64_t node, struct fs_file *file, const struct fs_setattr *set,
 	struct stat *ret_stat);
 

@@ -219,12 +219,20 @@ static int decide_set(void *arg, mode_t mode, struct known *known)
 	return err;
 }
 
+static bool is_storable(const struct timespec *time)
+{
+	return time->tv_nsec == UTIME_NOW || clock_is_exact(clock_timespec_ns(time));
+}
+
 int fs_setattr(struct fs *fs, uint64_t number, struct fs_file *file, const struct fs_setattr *set,
 	struct stat *ret_stat)
 {
 	struct setattr_op op = {.set = set, .file = file};
 	int err;
 
+	if ((set->what & FS_SET_ATIME && !is_storable(&set->atime)) ||
+		(set->what & FS_SET_MTIME && !is_storable(&set->mtime)))
+		return -EINVAL;
 	if (file != NULL && (set->what & FS_SET_SIZE) && set->size == 0 && !fs->options.read_only)
 		file_empty(fs, file);
 	err = change_attr(fs, number, decide_set, &op, ret_stat);

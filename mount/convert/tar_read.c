@@ -197,6 +197,9 @@ static int read_entry(struct reader *reader)
 	if (err == -EINVAL || err == -EISDIR)
 		return tar_malformed(reader, "this path stands for no key");
 	attr_set_xattrs(&entry->attr, entry->attr.xattrs);
+	if (!err && (!clock_is_exact(entry->mtime_ns) ||
+			    ((entry->attr.fields & ATTR_ATIME) && !clock_is_exact(entry->attr.atime_ns))))
+		return tar_malformed(reader, "a time before 1678 or after 2261");
 	reader->record = (struct record){.is_directory = is_directory};
 	reader->record.stat.mtime_ns = entry->mtime_ns;
 	return err != 0 ? err : read_by_type(reader);

@@ -28,6 +28,9 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 	 * again: if they stayed, they would have zeros where the value has data. */
 	set_feature(conn, FUSE_CAP_AUTO_INVAL_DATA, false);
 	set_feature(conn, FUSE_CAP_EXPLICIT_INVAL_DATA, false);
+	/* Pages that were read during an asynchronous direct write would stay as they were before:
+	 * the kernel drops pages before such a write, but not after it. */
+	set_feature(conn, FUSE_CAP_ASYNC_DIO, false);
 	/* It would hide sizes from other writers. */
 	set_feature(conn, FUSE_CAP_WRITEBACK_CACHE, false);
 	set_feature(conn, FUSE_CAP_READDIRPLUS, true);

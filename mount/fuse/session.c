@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -318,6 +319,17 @@ static void session_unmount(struct session *session)
 	attach_unmount(dir, true, &why);
 }
 
+/* Have the kernel ask for the root's attributes before anybody else can make it forget them: as long
+ * as it has none, nobody may search the root, and an answer that a notice overtakes does not count.
+ */
+static void session_ask_root(const struct session *session)
+{
+	struct statx stat;
+
+	/* a failure is what the first client gets, too */
+	(void)statx(AT_FDCWD, session->attach->dir, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &stat);
+}
+
 static ssize_t write_reply(int fd, struct iovec *iov, int count, void *userdata)
 {
 	struct ops_context *context = userdata;
@@ -352,6 +364,8 @@ static int session_begin(struct session *session, struct attach_why *ret_why)
 		raise_readahead(session);
 	if (!err)
 		err = session_start_threads(session);
+	if (!err)
+		session_ask_root(session);
 	if (err != 0) {
 		snprintf(ret_why->text, sizeof(ret_why->text), "cannot serve the mount: %s",
 			strerror(-err));
