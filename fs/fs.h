@@ -316,6 +316,14 @@ int fs_copy(struct fs *fs, struct fs_file *from, off_t from_offset, struct fs_fi
  *          conflict_fail, others have changed the entry, and what was written is dropped */
 int fs_flush(struct fs *fs, struct fs_file *file);
 
+/** Is it a new file that was never written? fs_flush() leaves it to fs_release(), since a copy of the
+ *  descriptor may be there to write it. */
+bool fs_is_unwritten(struct fs *fs, const struct fs_file *file);
+
+/** The last descriptor of a file that was never written was closed: publish it. @return as fs_flush()
+ */
+int fs_flush_unwritten(struct fs *fs, struct fs_file *file);
+
 /** Publish and bring to the disk. @param file  NULL: everything (a directory was synced) */
 int fs_fsync(struct fs *fs, struct fs_file *file);
 

@@ -54,6 +54,27 @@ KT_API uint64_t kt_opener_id(const struct kt_store *store);
  * process? One that died, or that only reads and may not write the lock file, is not. */
 KT_API bool kt_opener_is_alive(struct kt_store *store, uint64_t id);
 
+/* ---- claims on keys -------------------------------------------------------------------------- */
+
+/* A claim keeps others from claiming the same key. It is no entry, and keeps nobody from putting
+ * one: it is for those who ask. It ends with kt_unclaim(), when the store is closed, or when the
+ * process dies. */
+
+/** The number of a key, by which it is claimed; not 0. Two keys have the same about as often as two
+ *  of 2^60 random numbers are equal. */
+KT_API uint64_t kt_claim_of(const void *key, size_t size);
+
+/** Claim a key. Once more by the same handle is the same claim.
+ *  @param claim  kt_claim_of() the key
+ *  @return 0; -EBUSY another handle has claimed it; -ENOTSUP there are no locks */
+KT_API int kt_claim(struct kt_store *store, uint64_t claim);
+
+/** Has another handle claimed a key? */
+KT_API bool kt_is_claimed(struct kt_store *store, uint64_t claim);
+
+/** End a claim. */
+KT_API void kt_unclaim(struct kt_store *store, uint64_t claim);
+
 /* ---- keys that share an entry ---------------------------------------------------------------- */
 
 /* Several keys can lead to one entry, as several names do to one file: all calls show its value,

@@ -73,6 +73,14 @@ int dirty_make_whole(struct dirty_file *dirty, const struct known *known)
 	return 0;
 }
 
+void dirty_unclaim(struct inode *node)
+{
+	if (node == NULL || node->dirty == NULL || node->dirty->claim == 0)
+		return;
+	kt_unclaim(node->dirty->fs->store, node->dirty->claim);
+	node->dirty->claim = 0;
+}
+
 void dirty_lose_key(struct dirty_file *dirty, const struct known *known, uint64_t nameless)
 {
 	struct kt_slice xattrs;
@@ -91,6 +99,7 @@ static void dirty_unlink(struct dirty_file *dirty)
 	struct inode *node = dirty->node;
 
 	assert(*dirty->link == dirty && node->dirty == dirty);
+	dirty_unclaim(node);
 	*dirty->link = dirty->next;
 	if (dirty->next != NULL)
 		dirty->next->link = dirty->link;

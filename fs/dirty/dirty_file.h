@@ -57,6 +57,7 @@ struct dirty_file {
 	bool cut;	     /* it has more */
 	uint64_t size;	     /* of the file */
 	struct attr attr;    /* all of them; its xattrs are malloc'd */
+	uint64_t claim;	     /* on the key of a new file, as kt_claim_of() has it; 0: none */
 	bool replaces;	     /* the value of an entry that was there, with its attributes */
 };
 
@@ -67,6 +68,10 @@ int dirty_begin(struct fs *fs, struct inode *node, struct dirty_file **ret_dirty
  *  @param known  of the file; its attributes are copied
  *  @return 0; -ENOMEM */
 int dirty_make_whole(struct dirty_file *dirty, const struct known *known);
+
+/** The file is in the store, or has lost its name: the key is claimed no longer. A node without
+ *  content, and NULL, are allowed. */
+void dirty_unclaim(struct inode *node);
 
 /** The value below content that is not whole has moved to a nameless entry: it is whole now.
  *  @param known  of the file; its attributes are copied, but extended ones are lost if memory is */

@@ -96,6 +96,34 @@ static int create_in_memory(struct fs *fs, struct kt_txn *txn, const struct crea
 	return err;
 }
 
+/* Claim a free name, so that a new file is the only one of that name in all mounts. Another mount may
+ * have stored such a file since the transaction began, as its claim ended then.
+ * @param ret_claim  to be ended if the file cannot be made
+ * @return 0; -EEXIST */
+static int create_claim(struct fs *fs, struct target *target, uint64_t *ret_claim)
+{
+	struct found found;
+	struct kt_txn *txn;
+	struct key key;
+	int err = place_key(fs->separator, &target->place, &key);
+
+	if (!err) {
+		*ret_claim = kt_claim_of(key.bytes, key.size);
+		err = kt_claim(fs->store, *ret_claim);
+	}
+	if (err)
+		return err == -EBUSY ? -EEXIST : err;
+	err = kt_begin(fs->store, KT_READ, &txn);
+	if (!err) {
+		err = lookup_at_target(fs, txn, target, &found);
+		err = err == -ENOENT ? 0 : err ? err : -EEXIST;
+		kt_abort(txn);
+	}
+	if (err)
+		kt_unclaim(fs->store, *ret_claim);
+	return err;
+}
+
 /* @param name  NULL: a file without a name */
 static int create_at(struct fs *fs, struct kt_txn *txn, const struct create_op *op, uint64_t parent,
 	const char *name, struct fs_entry *ret_entry, struct fs_file **ret_file)
@@ -103,6 +131,8 @@ static int create_at(struct fs *fs, struct kt_txn *txn, const struct create_op *
 	struct inode *directory;
 	struct target target;
 	struct found found;
+	uint64_t claim = 0;
+	unsigned plan;
 	int err;
 
 	if (name == NULL) {
@@ -120,10 +150,17 @@ static int create_at(struct fs *fs, struct kt_txn *txn, const struct create_op *
 		return open_existing(fs, txn, &target, &found, op->flags, ret_entry, ret_file);
 	if (err != -ENOENT)
 		return err;
+	plan = editors_plan(fs, name);
+	err = (op->flags & O_EXCL) && plan == DIRTY_PUBLISH ? create_claim(fs, &target, &claim) : 0;
+	if (err)
+		return err;
 	err = create_in_memory(fs, txn, op, target.directory, &target.place, ret_entry, ret_file);
 	if (!err) {
-		(*ret_file)->node->dirty->plan = editors_plan(fs, name);
+		(*ret_file)->node->dirty->plan = plan;
+		(*ret_file)->node->dirty->claim = claim;
 		flusher_touch(fs, target.directory);
+	} else if (claim != 0) {
+		kt_unclaim(fs->store, claim);
 	}
 	return err;
 }

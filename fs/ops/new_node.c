@@ -2,6 +2,7 @@
 #include "fs/ops/new_node.h"
 
 #include "fs/core.h"
+#include "fs/dirty/dirty_file.h"
 #include "fs/meta/acl.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@ static void leave_if_other(struct fs *fs, struct inode *node, const struct found
 		return;
 	if (node->shared != 0)
 		inodes_unshare(&fs->nodes, node);
+	dirty_unclaim(node);
 	inodes_detach(&fs->nodes, node);
 	inodes_tidy(&fs->nodes, node);
 }

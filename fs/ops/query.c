@@ -45,6 +45,19 @@ int query_name(struct fs *fs, struct kt_txn *txn, uint64_t parent, const char *n
 	return lookup_at_target(fs, txn, ret_target, ret_found);
 }
 
+int query_unclaimed(struct fs *fs, const struct target *target)
+{
+	struct place file = target->place;
+	struct key key;
+	int err;
+
+	file.kind = INODE_FILE;
+	err = place_key(fs->separator, &file, &key);
+	if (!err && kt_is_claimed(fs->store, kt_claim_of(key.bytes, key.size)))
+		err = -EEXIST;
+	return err;
+}
+
 int query_free_name(struct fs *fs, struct kt_txn *txn, uint64_t parent, const char *name,
 	struct target *ret_target)
 {
@@ -54,5 +67,5 @@ int query_free_name(struct fs *fs, struct kt_txn *txn, uint64_t parent, const ch
 	if (err)
 		return err;
 	err = lookup_at_target(fs, txn, ret_target, &found);
-	return err == -ENOENT ? 0 : err ? err : -EEXIST;
+	return err == -ENOENT ? query_unclaimed(fs, ret_target) : err ? err : -EEXIST;
 }

@@ -37,6 +37,12 @@ int query_node(struct fs *fs, uint64_t number, struct query *ret_query);
 int query_name(struct fs *fs, struct kt_txn *txn, uint64_t parent, const char *name,
 	struct target *ret_target, struct found *ret_found);
 
+/** Is a free name claimed by another mount, where a file of that name was created with O_EXCL and is
+ *  not stored yet?
+ *  @param target  a file of the name would have its place
+ *  @return 0 it is not; -EEXIST; as place_key() */
+int query_unclaimed(struct fs *fs, const struct target *target);
+
 /** Find the place for a new name. The lock is held.
  *  @return 0; -EEXIST; and as lookup_target() */
 int query_free_name(struct fs *fs, struct kt_txn *txn, uint64_t parent, const char *name,

@@ -109,6 +109,7 @@ void remove_end(struct fs *fs, struct removal *removal, int err)
 		dirty_touch(node->dirty);
 	if (node->shared != 0)
 		inodes_unshare(&fs->nodes, node);
+	dirty_unclaim(node);
 	inodes_detach(&fs->nodes, node);
 	inodes_tidy(&fs->nodes, node);
 }

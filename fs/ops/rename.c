@@ -255,6 +255,9 @@ static int rename_found(struct rename_op *r, unsigned flags)
 	r->replaces = !err;
 	if (r->replaces && (flags & RENAME_NOREPLACE))
 		return -EEXIST;
+	err = flags & RENAME_NOREPLACE ? query_unclaimed(r->fs, &r->to) : 0;
+	if (err)
+		return err;
 	r->same =
 		r->replaces && (same_place(&r->from.place, &r->to.place) ||
 				       (r->found.known.shared != 0 &&

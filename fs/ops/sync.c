@@ -18,6 +18,24 @@ int fs_flush(struct fs *fs, struct fs_file *file)
 	return wrote ? file_publish(fs, file) : 0;
 }
 
+bool fs_is_unwritten(struct fs *fs, const struct fs_file *file)
+{
+	const struct dirty_file *dirty;
+	bool unwritten;
+
+	pthread_mutex_lock(&fs->lock);
+	dirty = file->node->dirty;
+	unwritten = file->unpublished && !file->wrote && !file->stale && dirty != NULL &&
+		    dirty->whole && !dirty->replaces && dirty->plan == DIRTY_PUBLISH;
+	pthread_mutex_unlock(&fs->lock);
+	return unwritten;
+}
+
+int fs_flush_unwritten(struct fs *fs, struct fs_file *file)
+{
+	return file_publish(fs, file);
+}
+
 int fs_fsync(struct fs *fs, struct fs_file *file)
 {
 	int err = 0;

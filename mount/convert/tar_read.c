@@ -4,6 +4,7 @@
 #include "mount/convert/tar.h"
 #include "mount/convert/tar_input.h"
 
+#include "fs/clock.h"
 #include "fs/names/names.h"
 
 #include <sys/stat.h>
@@ -198,7 +199,8 @@ static int read_entry(struct reader *reader)
 		return tar_malformed(reader, "this path stands for no key");
 	attr_set_xattrs(&entry->attr, entry->attr.xattrs);
 	if (!err && (!clock_is_exact(entry->mtime_ns) ||
-			    ((entry->attr.fields & ATTR_ATIME) && !clock_is_exact(entry->attr.atime_ns))))
+			    ((entry->attr.fields & ATTR_ATIME) &&
+				    !clock_is_exact(entry->attr.atime_ns))))
 		return tar_malformed(reader, "a time before 1678 or after 2261");
 	reader->record = (struct record){.is_directory = is_directory};
 	reader->record.stat.mtime_ns = entry->mtime_ns;

@@ -29,6 +29,7 @@ struct snapdir;
 /** What the handlers work on: the user data of the session. */
 struct ops_context {
 	struct snapdir *snapdir;
+	dev_t dev;	/* of the mount */
 	bool read_only; /* the kernel then opens files and directories without asking */
 	struct kernel_notify *kernel_notify;
 	struct wire wire;

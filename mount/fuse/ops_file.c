@@ -3,6 +3,7 @@
  * kernel stop asking for OPEN and FLUSH, and a read names no handle. */
 #include "mount/fuse/kernel_notify.h"
 #include "mount/fuse/ops_reply.h"
+#include "mount/system/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,12 +137,27 @@ void ops_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, o
 		fuse_reply_write(req, size);
 }
 
+/* Has the process that closes a descriptor another one of the file? It has copied the one that is
+ * closed, as a shell does for `command > file`. */
+static bool has_copy(fuse_req_t req, const struct snapdir_node *at)
+{
+	struct stat stat;
+
+	return fs_getattr(at->fs, at->node, &stat) == 0 &&
+	       proc_has_open(fuse_req_ctx(req)->pid, ops_context(req)->dev, stat.st_ino);
+}
+
 void ops_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
+	struct snapdir_node at = ops_at(req, node);
+	struct fs_file *file = file_of(fi);
+
 	if (ops_context(req)->read_only)
 		ops_reply(req, -ENOSYS);
+	else if (fs_is_unwritten(at.fs, file) && !has_copy(req, &at))
+		ops_reply(req, fs_flush_unwritten(at.fs, file));
 	else
-		ops_reply(req, fs_flush(ops_at(req, node).fs, file_of(fi)));
+		ops_reply(req, fs_flush(at.fs, file));
 }
 
 void ops_fsync(fuse_req_t req, fuse_ino_t node, int data_only, struct fuse_file_info *fi)

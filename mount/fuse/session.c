@@ -39,6 +39,7 @@
 struct session {
 	const struct attach_options *attach;
 	struct fuse_session *fuse;
+	struct ops_context *context;
 	struct wire *wire;
 	struct counts *counts;
 	int fuse_fd;	 /* owned by fuse */
@@ -281,7 +282,7 @@ static int find_device(struct session *session)
 
 	if (err != 0)
 		return err;
-	session->dev = info.dev;
+	session->dev = session->context->dev = info.dev;
 	mountinfo_fini(&info);
 	return 0;
 }
@@ -386,6 +387,7 @@ int session_open(const struct attach_options *attach, struct ops_context *contex
 	if (session == NULL)
 		return err;
 	session->attach = attach;
+	session->context = context;
 	session->wire = &context->wire;
 	session->counts = &context->counts;
 	session->stop_fd = eventfd(0, EFD_CLOEXEC);

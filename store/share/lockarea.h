@@ -74,6 +74,8 @@
 #define LOCK_AREA (LOCK_BASE + (UINT64_C(1) << 40))
 #define LOCK_AREAS (UINT64_C(1) << 32)
 #define LOCK_PIN (LOCK_BASE + (UINT64_C(1) << 50))
+#define LOCK_CLAIM (LOCK_BASE + (UINT64_C(1) << 60))
+#define LOCK_CLAIMS (UINT64_C(1) << 60)
 
 #define LOCKAREA_OPENERS 1024
 #define LOCKAREA_BLOCKS 1024
