@@ -114,30 +114,42 @@ bool fs_is_idle(struct fs *fs)
 	return idle;
 }
 
-/* Bring the content of open files to their keys; of removed ones there is none. */
-static int fs_publish_all(struct fs *fs)
+/* Bring the content of a file to its key; of a removed one there is none. */
+static int fs_publish_last(struct fs *fs, struct dirty_file *dirty)
 {
-	struct kt_txn *txn;
+	struct kt_txn *txn, *tree;
+	struct key key;
 	int err = update_begin(fs, &txn);
 
 	if (err)
 		return err;
-	for (struct dirty_file *c = fs->dirty_files; c != NULL && !err; c = c->next) {
-		struct kt_txn *tree;
-		struct key key;
-
-		if (inode_has_name(c->node) && c->plan != DIRTY_SCRATCH)
-			err = inode_entry(fs->separator, c->node, txn, &tree, &key);
-		else
-			err = -ENOENT;
-		if (!err)
-			err = publish_file(c, tree, &key);
-		/* no key to store it under, or no value any more to write into */
-		if (err == -ENOENT || err == -ESTALE)
-			err = dirty_delete_nameless(c, txn);
-	}
+	if (inode_has_name(dirty->node) && dirty->plan != DIRTY_SCRATCH)
+		err = inode_entry(fs->separator, dirty->node, txn, &tree, &key);
+	else
+		err = -ENOENT;
+	if (!err)
+		err = publish_file(dirty, tree, &key);
+	/* no key to store it under, or no value any more to write into */
+	if (err == -ENOENT || err == -ESTALE)
+		err = dirty_delete_nameless(dirty, txn);
 	err = update_commit(fs, txn, err);
+	if (err)
+		flusher_tell_unsaved(fs, dirty, err);
 	return update_end(fs, err);
+}
+
+/* Publish all that is in memory, each file by itself. @return the first error */
+static int fs_publish_all(struct fs *fs)
+{
+	int first = 0;
+
+	while (fs->dirty_files != NULL) {
+		int err = fs_publish_last(fs, fs->dirty_files);
+
+		first = first ? first : err;
+		dirty_drop(fs->dirty_files->node);
+	}
+	return first;
 }
 
 int fs_close(struct fs *fs)
@@ -149,8 +161,8 @@ int fs_close(struct fs *fs)
 	flusher_stop(fs);
 	if (!fs->options.read_only) {
 		err = fs_publish_all(fs);
-		if (!err)
-			err = flusher_publish_dirty(fs, true);
+		flushed = flusher_publish_dirty(fs, true);
+		err = err ? err : flushed;
 		flushed = kt_flush(fs->store);
 	}
 	file_free_all(fs);

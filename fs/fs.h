@@ -27,6 +27,12 @@ struct fs_dir;	/* an open directory */
 /** Nodes are below 1 << FS_NODE_BITS. */
 #define FS_NODE_BITS 52
 
+/** Told of a file that cannot be saved, while nobody waits for that: it is tried again, or the file
+ *  system ends. Called with the lock held: it must not call functions of this header.
+ *  @param key  of the file; valid during the call
+ *  @param err  why, as a negative errno */
+typedef void fs_unsaved_fn(const void *key, size_t size, int err);
+
 /** How the store is shown. */
 struct fs_options {
 	uid_t uid;		 /* owner of entries that have no owner of their own */
@@ -42,7 +48,8 @@ struct fs_options {
 				    during fs_open() */
 	bool conflict_fail; /* a writer gets ESTALE when another process has changed the entry of
 			       its file; else the last writer wins. Needs fs_invalidate() */
-	uint64_t ino_flip;  /* bits to flip in inode numbers, so that those of file systems that
+	fs_unsaved_fn *unsaved; /* or NULL */
+	uint64_t ino_flip;	/* bits to flip in inode numbers, so that those of file systems that
 			      are shown as one differ */
 };
 
@@ -91,7 +98,8 @@ int fs_open(struct kt_store *store, const struct fs_options *options, struct fs 
 /** Are no nodes referred to, and no files and directories open? */
 bool fs_is_idle(struct fs *fs);
 
-/** Publish what open files still hold, flush, and end. Every open handle is released by that.
+/** Publish what open files still hold, flush, and end. Every open handle is released by that. A file
+ *  that cannot be published does not keep others from that.
  *  @param fs  taken; NULL is allowed
  *  @return 0 or the first error of publishing or flushing */
 int fs_close(struct fs *fs);

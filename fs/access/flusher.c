@@ -37,15 +37,34 @@ static int flusher_publish(
 	return dirty->lost ? 0 : err;
 }
 
+static int flusher_record_times(struct fs *fs, struct kt_txn *txn)
+{
+	int err = 0;
+
+	for (struct inode *node = fs->touched; node != NULL && !err; node = node->touched_next)
+		err = dir_record_times(fs, txn, node);
+	return err;
+}
+
 static int flusher_publish_all(struct fs *fs, struct kt_txn *txn, int64_t now_ms)
 {
 	int err = 0;
 
 	for (struct dirty_file *c = fs->dirty_files; c != NULL && !err; c = c->next)
 		err = flusher_publish(fs, txn, c, now_ms);
-	for (struct inode *node = fs->touched; node != NULL && !err; node = node->touched_next)
-		err = dir_record_times(fs, txn, node);
-	return err;
+	return err ? err : flusher_record_times(fs, txn);
+}
+
+/* The times of directories are recorded. */
+static void flusher_drop_times(struct fs *fs)
+{
+	while (fs->touched != NULL) {
+		struct inode *node = fs->touched;
+
+		fs->touched = node->touched_next;
+		node->touched = false;
+		inodes_tidy(&fs->nodes, node);
+	}
 }
 
 /* What store_all() stored is not in memory only any more. */
@@ -60,28 +79,95 @@ static void flusher_drop_published(struct fs *fs, int64_t now_ms)
 		else if (c->plan == DIRTY_DELAYED && c->due_ms > now_ms)
 			flusher_expect_publish(fs);
 	}
-	while (fs->touched != NULL) {
-		struct inode *node = fs->touched;
+	flusher_drop_times(fs);
+}
 
-		fs->touched = node->touched_next;
-		node->touched = false;
-		inodes_tidy(&fs->nodes, node);
+void flusher_tell_unsaved(struct fs *fs, struct dirty_file *dirty, int err)
+{
+	const struct inode *node = dirty->node;
+	struct place place = inode_place(node);
+	struct key key;
+
+	if (dirty->failed || fs->options.unsaved == NULL)
+		return;
+	dirty->failed = true;
+	if (node->parent == NULL) /* it has several names */
+		fs->options.unsaved("", 0, err);
+	else if (inode_key(fs->separator, node, &key) == 0)
+		fs->options.unsaved(key.bytes, key.size, err);
+	else /* the key is too long: its last part */
+		fs->options.unsaved(place.bytes, place.size, err);
+}
+
+/* The next file that is to be published and was not tried in this round; or NULL. */
+static struct dirty_file *flusher_next(struct fs *fs, int64_t now_ms)
+{
+	for (struct dirty_file *c = fs->dirty_files; c != NULL; c = c->next) {
+		if (c->tried != fs->flusher.round && (!c->whole || flusher_is_due(c, now_ms)))
+			return c;
 	}
+	return NULL;
+}
+
+/* Publish one file by itself. @return 1 there is none left; 0; or why it failed */
+static int flusher_publish_one(struct fs *fs, int64_t now_ms)
+{
+	struct dirty_file *dirty;
+	struct kt_txn *txn;
+	int err = update_begin(fs, &txn), failed;
+
+	if (err)
+		return err;
+	dirty = flusher_next(fs, now_ms);
+	if (dirty == NULL) {
+		err = update_commit(fs, txn, flusher_record_times(fs, txn));
+		if (!err)
+			flusher_drop_times(fs);
+		err = update_end(fs, err);
+		return err ? err : 1;
+	}
+	dirty->tried = fs->flusher.round;
+	err = flusher_publish(fs, txn, dirty, now_ms);
+	failed = err = update_commit(fs, txn, err);
+	if (!err && !dirty->lost)
+		dirty_drop(dirty->node);
+	if (err)
+		flusher_tell_unsaved(fs, dirty, err);
+	err = update_end(fs, err);
+	return failed ? 0 : err;
+}
+
+/* Publish what could not be published together. @return why the first file failed */
+static int flusher_publish_each(struct fs *fs, int64_t now_ms, int first)
+{
+	int err;
+
+	pthread_mutex_lock(&fs->lock);
+	fs->flusher.round++;
+	pthread_mutex_unlock(&fs->lock);
+	do {
+		err = flusher_publish_one(fs, now_ms);
+	} while (!err);
+	pthread_mutex_lock(&fs->lock);
+	flusher_expect_publish(fs);
+	pthread_mutex_unlock(&fs->lock);
+	return err < 0 ? err : first;
 }
 
 int flusher_publish_dirty(struct fs *fs, bool all)
 {
 	int64_t now_ms = all ? INT64_MAX : flusher_clock_ms();
 	struct kt_txn *txn;
-	int err = update_begin(fs, &txn);
+	int err = update_begin(fs, &txn), failed;
 
 	if (err)
 		return err;
 	err = flusher_publish_all(fs, txn, now_ms);
-	err = update_commit(fs, txn, err);
+	failed = err = update_commit(fs, txn, err);
 	if (!err)
 		flusher_drop_published(fs, now_ms);
-	return update_end(fs, err);
+	err = update_end(fs, err);
+	return failed ? flusher_publish_each(fs, now_ms, failed) : err;
 }
 
 /* Wait for what is due first, or for something to become due. */
@@ -125,7 +211,8 @@ static void *flusher_run(void *arg)
 			flusher_wait(fs);
 			continue;
 		}
-		/* a failure is heard of by the next fsync, or close, of those concerned */
+		/* a failure is told of, and heard of by the next fsync, or close, of those concerned
+		 */
 		pthread_mutex_unlock(&fs->lock);
 		if (publish)
 			flusher_publish_dirty(fs, false);

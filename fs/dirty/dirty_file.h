@@ -45,6 +45,8 @@ struct dirty_file {
 	struct inode *node;
 	bool whole;
 	enum dirty_plan plan; /* if whole */
+	bool failed;	      /* it could not be published in the background, which was told */
+	uint64_t tried;	      /* the round in which it was tried to publish it alone (flusher.c) */
 	bool lost;	      /* not whole, and the value it was written into is gone */
 	struct write_buffer buffer;
 	int64_t mtime_ns; /* of the file */

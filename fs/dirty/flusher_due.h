@@ -22,6 +22,7 @@ struct flusher {
 	pthread_t thread;
 	pthread_cond_t wake;
 	bool running, stop;
+	uint64_t round;			      /* of files that are published each by itself */
 	int64_t publish_due_ms, flush_due_ms; /* on the monotonic clock; 0: nothing to do */
 };
 

@@ -101,6 +101,14 @@ static const char *why_not(const struct mount_options *options, int err)
 	return kt_strerror(NULL, err);
 }
 
+static void mount_unsaved(const void *key, size_t size, int err)
+{
+	const char *why = kt_strerror(NULL, err);
+
+	syslog(LOG_ERR, "not saved: %.*s: %s", (int)size, (const char *)key, why);
+	fprintf(stderr, "keytree: %.*s: not saved: %s\n", (int)size, (const char *)key, why);
+}
+
 static int mount_store(struct mount *mount, struct kt_store *store, const char *dir)
 {
 	const struct mount_options *options = &mount->options;
@@ -116,6 +124,7 @@ static int mount_store(struct mount *mount, struct kt_store *store, const char *
 		.subtree = options->subtree,
 		.scratch = options->scratch,
 		.conflict_fail = options->conflict_fail,
+		.unsaved = mount_unsaved,
 	};
 	char *source = realpath(mount->store_path, NULL);
 	struct attach_options attach = {

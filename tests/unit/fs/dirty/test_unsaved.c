@@ -1,0 +1,141 @@
+/* A file that cannot be saved: others are saved all the same, it is told of once, stays in memory
+ * and is tried again. */
+#include "tests/unit/world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define BIG (300 * 1024) /* is gathered in memory, and finds no room in the store */
+#define ROOM (128 * 1024)
+
+static char unsaved_key[64];
+static int unsaved_count, unsaved_err;
+
+static void note_unsaved(const void *key, size_t size, int err)
+{
+	snprintf(unsaved_key, sizeof(unsaved_key), "%.*s", (int)size, (const char *)key);
+	unsaved_err = err;
+	unsaved_count++;
+}
+
+static void open_noting(struct world *w)
+{
+	w->options.unsaved = note_unsaved;
+	unsaved_count = 0;
+	world_remount(w);
+}
+
+static void leave_room(struct world *w, uint64_t room)
+{
+	struct kt_store_info info;
+
+	assert_int_equal(kt_info(w->store, &info), 0);
+	assert_int_equal(kt_set_max_size(w->store, info.pages * info.page_size + room), 0);
+}
+
+static struct fs_file *append_to(struct world *w, const char *path, const void *data, size_t size)
+{
+	struct fs_file *file;
+
+	assert_int_equal(world_open_file(w, path, O_WRONLY, &file), 0);
+	assert_int_equal(fs_append(w->fs, file, data, size), 0);
+	return file;
+}
+
+static char *big_value(void)
+{
+	char *value = malloc(BIG);
+
+	memset(value, 'x', BIG);
+	return value;
+}
+
+/* At the end, the files that have room are saved. */
+static void test_at_the_end(void **state)
+{
+	struct world *w = *state;
+	char *value = big_value(), key[2] = "a";
+	struct fs_file *file;
+
+	open_noting(w);
+	for (; key[0] <= 'e'; key[0]++)
+		world_put(w, key, "1");
+	leave_room(w, ROOM);
+	append_to(w, "a", "2", 1);
+	append_to(w, "b", "2", 1);
+	assert_int_equal(world_create(w, "big", &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 0, value, BIG), 0);
+	append_to(w, "c", "2", 1);
+	append_to(w, "d", "2", 1);
+	assert_int_equal(world_create(w, "new", &file), 0);
+	assert_int_equal(fs_write(w->fs, file, 0, "n", 1), 0);
+	assert_int_equal(fs_close(w->fs), -ENOSPC);
+	assert_int_equal(unsaved_count, 1);
+	assert_string_equal(unsaved_key, "big");
+	assert_int_equal(unsaved_err, -ENOSPC);
+	assert_int_equal(fs_open(w->store, &w->options, &w->fs), 0);
+	assert_string_equal(world_keys(w), "a=12 b=12 c=12 d=12 e=1 new=n");
+	free(value);
+}
+
+/* Meanwhile, too; and when there is room, the thread in the background saves the rest. */
+static void test_meanwhile(void **state)
+{
+	struct world *w = *state;
+	struct kt_waiter *waiter;
+	struct fs_file *big, *small;
+	char *value = big_value();
+	struct stat stat;
+
+	open_noting(w);
+	world_put(w, "big", "1");
+	world_put(w, "small", "1");
+	leave_room(w, ROOM);
+	small = append_to(w, "small", "2", 1);
+	big = append_to(w, "big", value, BIG);
+	assert_int_equal(fs_fsync(w->fs, NULL), -ENOSPC);
+	assert_string_equal(world_keys(w), "big=1 small=12");
+	assert_int_equal(fs_fsync(w->fs, NULL), -ENOSPC);
+	assert_int_equal(unsaved_count, 1);
+	assert_string_equal(unsaved_key, "big");
+	assert_int_equal(world_stat(w, "big", &stat), 0);
+	assert_int_equal(stat.st_size, BIG + 1);
+
+	assert_int_equal(kt_waiter_open(w->store, 0, &waiter), 0);
+	assert_int_equal(kt_set_max_size(w->store, 0), 0);
+	for (size_t size = 0; size != BIG + 1;) {
+		struct pollfd fd = {.fd = kt_waiter_fd(waiter), .events = POLLIN};
+		struct kt_entry_info info;
+		struct kt_txn *txn;
+
+		assert_int_equal(kt_waiter_clear(waiter, NULL), 0);
+		assert_int_equal(kt_begin(w->store, KT_READ, &txn), 0);
+		assert_int_equal(kt_stat(txn, "big", 3, &info), 0);
+		size = info.size;
+		kt_abort(txn);
+		if (size != BIG + 1)
+			assert_true(poll(&fd, 1, 60000) > 0);
+	}
+	kt_waiter_close(waiter);
+	assert_int_equal(world_close_file(w, big), 0);
+	assert_int_equal(world_close_file(w, small), 0);
+	free(value);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_at_the_end, world_setup_file, world_teardown),
+		cmocka_unit_test_setup_teardown(test_meanwhile, world_setup_file, world_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
