@@ -114,6 +114,16 @@ bool fs_is_idle(struct fs *fs)
 	return idle;
 }
 
+/* What an application has put under the name of a scratch file stays.
+ * @return 0; -EEXIST there is such a key */
+static int fs_check_free(struct kt_txn *tree, const struct key *key)
+{
+	bool exists;
+	int err = kt_contains(tree, key->bytes, key->size, &exists);
+
+	return !err && exists ? -EEXIST : err;
+}
+
 /* Bring the content of a file to its key; of a removed one there is none. */
 static int fs_publish_last(struct fs *fs, struct dirty_file *dirty)
 {
@@ -123,10 +133,12 @@ static int fs_publish_last(struct fs *fs, struct dirty_file *dirty)
 
 	if (err)
 		return err;
-	if (inode_has_name(dirty->node) && dirty->plan != DIRTY_SCRATCH)
+	if (inode_has_name(dirty->node))
 		err = inode_entry(fs->separator, dirty->node, txn, &tree, &key);
 	else
 		err = -ENOENT;
+	if (!err && dirty->plan == DIRTY_SCRATCH && dirty->aside == NULL)
+		err = fs_check_free(tree, &key);
 	if (!err)
 		err = publish_file(dirty, tree, &key);
 	/* no key to store it under, or no value any more to write into */

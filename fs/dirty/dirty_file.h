@@ -35,7 +35,7 @@ struct fs;
 /** What happens to whole content when its file is closed. */
 enum dirty_plan {
 	DIRTY_PUBLISH, /* it is published under the key */
-	DIRTY_SCRATCH, /* it stays in memory, and goes with the mount (scratch.h) */
+	DIRTY_SCRATCH, /* it stays in memory until the file system ends (scratch.h) */
 	DIRTY_DELAYED, /* it is saved a moment later, unless it has gone by then */
 };
 

@@ -1,7 +1,7 @@
 /* Scratch files: the swap, backup and lock files of editors, known by their names. They stay in
  * memory, as the content of a file that is being written does (dirty_file.h), also while they are
- * not open. They never become keys, and go when the file system ends. A scratch file that is
- * renamed to another kind of name is published. A key that exists already stays one, whatever its
+ * not open. A scratch file is published when it is renamed to another kind of name, and when the file
+ * system ends while it is there: a swap file may be needed then. A key that exists already stays one, whatever its
  * name.
  *
  * The probe of vim is an empty file named 4913. An application could want a key of that name: the

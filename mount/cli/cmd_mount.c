@@ -241,7 +241,7 @@ const struct command cmd_mount = {
 		"         snapshot=NAME    show a snapshot, read only\n"
 		"         subtree=PATH     show one directory of the store\n"
 		"         separator=C      split keys at the character C, not % (default: /)\n"
-		"         scratch=P:P      patterns of names of files that are never saved\n"
+		"         scratch=P:P      patterns of names of files that are saved at the end\n"
 		"         conflict=fail    saving fails if another process changed the key "
 		"(default: last)\n"
 		"Snapshots are in DIR/.snapshots/NAME.\n",

@@ -448,8 +448,17 @@ static void test_lock(void **state)
 	assert_int_equal(world_unlink(w, ".#f"), 0);
 	assert_string_equal(world_list(w, ""), "link");
 	assert_int_equal(world_symlink(w, "x", ".#f"), 0);
-	world_remount(w);
-	assert_string_equal(world_list(w, ""), "link");
+	assert_int_equal(world_write(w, "s~", "scratch"), 0);
+	assert_int_equal(world_write(w, "t~", "scratch"), 0);
+	world_put(w, "t~", "an application's");
+	/* at the end they are saved, but not over what an application has put */
+	assert_int_equal(fs_close(w->fs), -EEXIST);
+	assert_string_equal(
+		world_keys(w), ".#f=x link=ada@host.1:2 s~=scratch t~=an application's");
+	assert_int_equal(fs_open(w->store, &w->options, &w->fs), 0);
+	assert_int_equal(world_lookup(w, ".#f", &entry), 0);
+	assert_true(S_ISLNK(entry.stat.st_mode));
+	world_forget(w, &entry);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
