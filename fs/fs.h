@@ -41,6 +41,8 @@ struct fs_options {
 	mode_t dir_mode;	 /* and of directories, for instance 0755 */
 	bool read_only;		 /* changes give EROFS */
 	unsigned commit_seconds; /* changes reach the disk within so many seconds; 0: at once */
+	unsigned age_seconds;	 /* what a program writes slowly to a file that it keeps open is
+				    published after so many seconds; 0: 30 */
 	char separator;		 /* between the components of a key; 0: '/' */
 	const char *snapshot;	 /* to show instead of the present, read-only; or NULL; copied */
 	const char *scratch;	 /* patterns (scratch.h); NULL: the usual ones; borrowed */

@@ -11,9 +11,26 @@
 #include <assert.h>
 #include <errno.h>
 
+/* A file that grows slower than that is a log, or the like; a faster one is being copied, and is not
+ * to be seen before it is complete. */
+#define FLUSHER_SLOW_BYTES_PER_SECOND (1024 * 1024)
+
+/* Is content so old that it is not to be lost any more, though a program may go on writing it? */
+static bool flusher_is_aged(const struct dirty_file *dirty, int64_t now_ms)
+{
+	int64_t age_ms = now_ms - dirty->since_ms;
+
+	return dirty->plan == DIRTY_PUBLISH && now_ms != INT64_MAX && dirty->since_ms != 0 &&
+	       age_ms >= flusher_age_ms(dirty->fs) && dirty->aside == NULL &&
+	       dirty->size / FLUSHER_SLOW_BYTES_PER_SECOND <= (uint64_t)age_ms / 1000 &&
+	       inode_has_name(dirty->node);
+}
+
 /* Is it time for content that is stored late? */
 static bool flusher_is_due(const struct dirty_file *dirty, int64_t now_ms)
 {
+	if (flusher_is_aged(dirty, now_ms))
+		return true;
 	return dirty->plan == DIRTY_DELAYED && dirty->due_ms <= now_ms &&
 	       (dirty->aside != NULL ? !editors_wait(dirty) : dirty->node->opens == 0) &&
 	       inode_has_place(dirty->node);
@@ -76,6 +93,8 @@ static void flusher_drop_published(struct fs *fs, int64_t now_ms)
 		next = c->next;
 		if ((!c->whole || flusher_is_due(c, now_ms)) && !c->lost)
 			dirty_drop(c->node);
+		else if (c->since_ms != 0 && c->plan == DIRTY_PUBLISH)
+			flusher_expect_age(fs, c);
 		else if (c->plan == DIRTY_DELAYED && c->due_ms > now_ms)
 			flusher_expect_publish(fs);
 	}
@@ -179,6 +198,8 @@ static void flusher_wait(struct fs *fs)
 
 	if (due == 0 || (flusher->flush_due_ms != 0 && flusher->flush_due_ms < due))
 		due = flusher->flush_due_ms;
+	if (due == 0 || (flusher->age_due_ms != 0 && flusher->age_due_ms < due))
+		due = flusher->age_due_ms;
 	if (due == 0) {
 		pthread_cond_wait(&flusher->wake, &fs->lock);
 		return;
@@ -204,7 +225,8 @@ static void *flusher_run(void *arg)
 
 	pthread_mutex_lock(&fs->lock);
 	while (!flusher->stop) {
-		bool publish = flusher_take_due(&flusher->publish_due_ms);
+		bool aged = flusher_take_due(&flusher->age_due_ms);
+		bool publish = flusher_take_due(&flusher->publish_due_ms) || aged;
 		bool flush = flusher_take_due(&flusher->flush_due_ms);
 
 		if (!publish && !flush) {

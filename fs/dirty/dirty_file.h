@@ -7,7 +7,9 @@
  *
  * A dirty file is *whole* if its content is that of a new file, of a file that was truncated when
  * it was opened, or of a file that was removed while open. Whole content replaces the value under
- * the key in one transaction, or is dropped if the file was removed. It lies in memory; past some
+ * the key in one transaction, or is dropped if the file was removed. That is when its handle is
+ * flushed; but a log that a program keeps open is published by its age, when what was written to it
+ * is old and not more than a program writes that has something to tell. It lies in memory; past some
  * size it lies in a nameless entry, with the write buffer on top:
  *
  *     buffer        [written]      [written]
@@ -52,6 +54,7 @@ struct dirty_file {
 	int64_t mtime_ns; /* of the file */
 
 	/* if whole */
+	int64_t since_ms;    /* when it was first written; 0: it was not */
 	int64_t due_ms;	     /* of fate DIRTY_DELAYED: when it is to be saved (flusher.h) */
 	struct aside *aside; /* NULL: it was not put aside */
 	uint64_t nameless;   /* id of the nameless entry below; 0: none */

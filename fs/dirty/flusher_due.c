@@ -42,6 +42,28 @@ void flusher_expect_delayed(struct fs *fs, struct dirty_file *dirty)
 	flusher_expect_publish(fs);
 }
 
+int64_t flusher_age_ms(const struct fs *fs)
+{
+	return (int64_t)(fs->options.age_seconds != 0 ? fs->options.age_seconds
+						      : FLUSHER_AGE_SECONDS) *
+	       1000;
+}
+
+void flusher_expect_age(struct fs *fs, struct dirty_file *dirty)
+{
+	int64_t now_ms, left_ms;
+
+	if (dirty->since_ms != 0 && fs->flusher.age_due_ms != 0)
+		return;
+	now_ms = flusher_clock_ms();
+	if (dirty->since_ms == 0)
+		dirty->since_ms = now_ms;
+	left_ms = dirty->since_ms + flusher_age_ms(fs) - now_ms;
+	if (left_ms < FLUSHER_PUBLISH_MS)
+		left_ms = FLUSHER_PUBLISH_MS;
+	flusher_set_due(&fs->flusher, &fs->flusher.age_due_ms, left_ms);
+}
+
 void flusher_touch(struct fs *fs, struct inode *directory)
 {
 	assert(directory->kind != INODE_FILE);

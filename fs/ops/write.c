@@ -60,6 +60,8 @@ static int write_gathered(
 	file->wrote = true;
 	if (!node->dirty->whole)
 		flusher_expect_publish(fs);
+	else
+		flusher_expect_age(fs, node->dirty);
 	return 0;
 }
 
@@ -92,6 +94,8 @@ static int write_through(
 		 (!err || node->dirty->buffer.count == 0))
 		dirty_drop(node);
 	if (!err) {
+		if (node->dirty != NULL)
+			flusher_expect_age(fs, node->dirty);
 		file->unpublished = node->dirty != NULL;
 		file->wrote = true;
 	}

@@ -58,6 +58,28 @@ static char *big_value(void)
 	return value;
 }
 
+/* Wait until the store has a key with a value of a size. */
+static void wait_for_size(struct world *w, const char *key, size_t size)
+{
+	struct kt_waiter *waiter;
+	bool there = false;
+
+	assert_int_equal(kt_waiter_open(w->store, 0, &waiter), 0);
+	while (!there) {
+		struct pollfd fd = {.fd = kt_waiter_fd(waiter), .events = POLLIN};
+		struct kt_entry_info info;
+		struct kt_txn *txn;
+
+		assert_int_equal(kt_waiter_clear(waiter, NULL), 0);
+		assert_int_equal(kt_begin(w->store, KT_READ, &txn), 0);
+		there = kt_stat(txn, key, strlen(key), &info) == 0 && info.size == size;
+		kt_abort(txn);
+		if (!there)
+			assert_true(poll(&fd, 1, 60000) > 0);
+	}
+	kt_waiter_close(waiter);
+}
+
 /* At the end, the files that have room are saved. */
 static void test_at_the_end(void **state)
 {
@@ -90,7 +112,6 @@ static void test_at_the_end(void **state)
 static void test_meanwhile(void **state)
 {
 	struct world *w = *state;
-	struct kt_waiter *waiter;
 	struct fs_file *big, *small;
 	char *value = big_value();
 	struct stat stat;
@@ -109,25 +130,40 @@ static void test_meanwhile(void **state)
 	assert_int_equal(world_stat(w, "big", &stat), 0);
 	assert_int_equal(stat.st_size, BIG + 1);
 
-	assert_int_equal(kt_waiter_open(w->store, 0, &waiter), 0);
 	assert_int_equal(kt_set_max_size(w->store, 0), 0);
-	for (size_t size = 0; size != BIG + 1;) {
-		struct pollfd fd = {.fd = kt_waiter_fd(waiter), .events = POLLIN};
-		struct kt_entry_info info;
-		struct kt_txn *txn;
-
-		assert_int_equal(kt_waiter_clear(waiter, NULL), 0);
-		assert_int_equal(kt_begin(w->store, KT_READ, &txn), 0);
-		assert_int_equal(kt_stat(txn, "big", 3, &info), 0);
-		size = info.size;
-		kt_abort(txn);
-		if (size != BIG + 1)
-			assert_true(poll(&fd, 1, 60000) > 0);
-	}
-	kt_waiter_close(waiter);
+	wait_for_size(w, "big", BIG + 1);
 	assert_int_equal(world_close_file(w, big), 0);
 	assert_int_equal(world_close_file(w, small), 0);
 	free(value);
+}
+
+/* A log that a program keeps open is in the store after a while, and each line soon after. A file that
+ * grows fast is not, before it is complete. */
+static void test_kept_open(void **state)
+{
+	struct world *w = *state;
+	struct fs_file *log, *old, *copy;
+
+	world_put(w, "old", "before");
+	w->options.age_seconds = 1;
+	world_remount(w);
+	assert_int_equal(world_create(w, "copy", &copy), 0);
+	assert_int_equal(fs_write(w->fs, copy, (off_t)1 << 40, "x", 1), 0);
+	assert_int_equal(world_create(w, "log", &log), 0);
+	assert_int_equal(fs_append(w->fs, log, "1\n", 2), 0);
+	assert_int_equal(world_open_file(w, "old", O_WRONLY | O_TRUNC, &old), 0);
+	assert_int_equal(fs_append(w->fs, old, "1\n", 2), 0);
+	assert_string_equal(world_keys(w), "old=before");
+	wait_for_size(w, "log", 2);
+	wait_for_size(w, "old", 2);
+	assert_int_equal(fs_append(w->fs, log, "2\n", 2), 0);
+	wait_for_size(w, "log", 4);
+	assert_string_equal(world_keys(w), "log=1\n2\n old=1\n");
+	assert_int_equal(world_close_file(w, log), 0);
+	assert_int_equal(world_close_file(w, old), 0);
+	assert_int_equal(world_unlink(w, "copy"), 0);
+	assert_int_equal(world_close_file(w, copy), 0);
+	w->options.age_seconds = 0;
 }
 
 int main(void)
@@ -135,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_at_the_end, world_setup_file, world_teardown),
 		cmocka_unit_test_setup_teardown(test_meanwhile, world_setup_file, world_teardown),
+		cmocka_unit_test_setup_teardown(test_kept_open, world_setup_file, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
