@@ -8,6 +8,7 @@
  *
  *     mount_options  the words behind mount -o
  *     mountpoint     the directory of a mount; mountinfo what the kernel says of it
+ *     dying          a mount whose process was killed and cannot end; proc asks /proc
  *     attach         mount(2), umount(2) and fusermount3
  *     daemonize      going to the background; sd_notify tells the service manager
  *     stdio, target  standard descriptors; files that commands write

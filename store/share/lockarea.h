@@ -6,6 +6,7 @@
  *     pins.h         readers keep the pages they see
  *     writer_lock.h  one writer at a time
  *     waiter.c       waiting for commits
+ *     key_claim.c    a key that one handle has claimed: a file that is being created
  *     step.h         named points of the protocol, for tests
  *
  *     STORE                                     STORE-lock, mapped by all processes
@@ -32,6 +33,7 @@
  *     WRITE     exclusive, by the writer: the writer lock
  *     QUEUE     exclusive, by the first process that waits for WRITE: see writer_lock.c
  *     PIN+txn   shared, by unprivileged readers: see pins.c
+ *     CLAIM+n   exclusive, by the handle that has claimed keys of hash n: see key_claim.c
  *
  * Invariants, on top of those of the design (I1 to I9):
  *  P1  A slot is in the file before its commit is published. So a commit that a reader can have
