@@ -325,18 +325,24 @@ int kt_put(
 	return err;
 }
 
+/* The attributes that a caller gives. */
+static int entry_attr_init(
+	struct kt_txn *txn, const void *attr, size_t size, struct entry_bytes *bytes)
+{
+	bytes->copy = NULL;
+	return size > KT_ATTR_MAX ? -E2BIG : entry_bytes_init(txn, attr, size, bytes);
+}
+
 int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
 	size_t value_size, const void *attr, size_t attr_size, int64_t mtime_ns)
 {
-	struct entry_bytes value_bytes, attr_bytes = {.copy = NULL};
+	struct entry_bytes value_bytes, attr_bytes;
 	struct entry entry;
-	int err;
+	int err = entry_attr_init(txn, attr, attr_size, &attr_bytes);
 
-	if (attr_size > KT_ATTR_MAX)
-		return -E2BIG;
-	err = entry_bytes_init(txn, value, value_size, &value_bytes);
+	value_bytes.copy = NULL;
 	if (!err)
-		err = entry_bytes_init(txn, attr, attr_size, &attr_bytes);
+		err = entry_bytes_init(txn, value, value_size, &value_bytes);
 	if (!err)
 		err = entry_edit_whole(txn, key, key_size, false, &entry);
 	if (!err) {
@@ -356,11 +362,8 @@ int kt_set_attr(
 {
 	struct entry_bytes bytes;
 	struct entry entry;
-	int err;
+	int err = entry_attr_init(txn, attr, attr_size, &bytes);
 
-	if (attr_size > KT_ATTR_MAX)
-		return -E2BIG;
-	err = entry_bytes_init(txn, attr, attr_size, &bytes);
 	if (!err)
 		err = entry_edit_part(txn, key, key_size, &entry);
 	if (!err && !entry.exists)

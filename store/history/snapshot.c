@@ -332,15 +332,25 @@ int kt_snapshot_create(struct kt_store *store, const char *name)
 	return err != 0 ? err : snapshot_create(store, name, 0, 0);
 }
 
+/* Begin to read the tree of snapshots. */
+static int snapshot_begin_read(
+	struct kt_store *store, struct kt_txn **ret_txn, struct kt_txn *ret_tree)
+{
+	int err = kt_begin(store, KT_READ, ret_txn);
+
+	if (!err)
+		*ret_tree = snapshot_tree(*ret_txn);
+	return err;
+}
+
 int kt_snapshot_open(struct kt_store *store, const char *name, struct kt_txn **ret_txn)
 {
 	struct snapshot_record record;
 	struct kt_txn *txn, tree;
-	int err = kt_begin(store, KT_READ, &txn);
+	int err = snapshot_begin_read(store, &txn, &tree);
 
 	if (err != 0)
 		return err;
-	tree = snapshot_tree(txn);
 	err = snapshot_find_name(&tree, name, &record, NULL);
 	if (err == -ENOENT)
 		err = error_say(-ENOENT, SNAPSHOT_MISSING);
@@ -364,11 +374,10 @@ int kt_snapshot_list(struct kt_store *store, kt_snapshot_fn *each, void *arg)
 	struct kt_cursor *cursor = NULL;
 	struct snapshot_record record;
 	struct kt_txn *txn, tree;
-	int err = kt_begin(store, KT_READ, &txn);
+	int err = snapshot_begin_read(store, &txn, &tree);
 
 	if (err != 0)
 		return err;
-	tree = snapshot_tree(txn);
 	err = snapshot_open_records(&tree, &cursor);
 	while (!err && (err = snapshot_next_record(cursor, &record)) == 0) {
 		struct kt_snapshot snapshot = {.name = record.name,
