@@ -41,6 +41,11 @@ int error_key_too_long(size_t size)
 	return -ENAMETOOLONG;
 }
 
+bool error_is_full(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
+}
+
 void error_clear(void)
 {
 	note.err = 0;

@@ -6,6 +6,7 @@
 #ifndef STORE_ERROR_H
 #define STORE_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,9 @@ int error_say(int err, const char *words);
 
 /** Note that a key is too long. @return -ENAMETOOLONG */
 int error_key_too_long(size_t size);
+
+/** Does the error mean that the disk, a quota or a limit leaves no room? */
+bool error_is_full(int err);
 
 /** Forget the note: a call that can fail without a note begins. */
 void error_clear(void);

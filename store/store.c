@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include "store/commit/commit.h"
+#include "store/commit/full_disk.h"
 #include "store/compact/compact.h"
 #include "store/entry/nameless.h"
 #include "store/error.h"

@@ -8,6 +8,7 @@
  */
 #include "store/commit/commit.h"
 
+#include "store/commit/full_disk.h"
 #include "store/commit/placement.h"
 #include "store/commit/savepoint.h"
 #include "store/error.h"
@@ -70,12 +71,6 @@ static int commit_sync(struct kt_store *store)
 	return err;
 }
 
-/* A store in memory has no disk that may be full, unless it has a size limit. */
-static bool commit_has_reserve(const struct kt_store *store)
-{
-	return store->io->durable || atomic_load(&store->max_pages) != PAGE_MAX;
-}
-
 /* The limits may change at any time. Nothing is written behind the mapped address range. */
 static void commit_set_limits(struct kt_store *store)
 {
@@ -84,7 +79,7 @@ static void commit_set_limits(struct kt_store *store)
 
 	space_set_limit(store->space, pages < store->map_pages ? pages : store->map_pages,
 		max_with_reserve < store->map_pages ? max_with_reserve : store->map_pages);
-	space_set_reserve(store->space, commit_has_reserve(store) ? RESERVE_PAGES : 0);
+	space_set_reserve(store->space, full_disk_has_reserve(store) ? RESERVE_PAGES : 0);
 }
 
 /* Bring the free space up to the current commit: from the log of other writers, or from scratch. */
@@ -372,51 +367,6 @@ int commit_trim(struct kt_store *store, bool *ret_early)
 	return size <= end || *ret_early ? 0 : io_truncate(store->io, end);
 }
 
-/* ---- a full disk ---------------------------------------------------------------------------- */
-
-bool commit_is_full(int err)
-{
-	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
-}
-
-static uint64_t commit_content_bytes(const struct root *root)
-{
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < TREE_COUNT; i++)
-		bytes += root->trees[i].key_bytes + root->trees[i].value_bytes;
-	return bytes;
-}
-
-/* When the disk is full, a transaction that makes the content smaller may use the reserve. It is
- * flushed, so that the next transaction can use the pages it frees. */
-static bool commit_makes_room(const struct txn *txn)
-{
-	return txn->store->full && commit_content_bytes(txn->own) <
-					   commit_content_bytes(atomic_load(&txn->store->root));
-}
-
-/* Let the file grow by the reserve, and give its pages back: they are free and on the disk. */
-static int commit_fill_reserve(struct txn *txn)
-{
-	static const uint8_t zeros[PAGE_SIZE];
-	struct iovec parts[RESERVE_PAGES];
-	struct pager *pager = &txn->pager;
-	struct space_counts counts;
-	struct run run;
-	int err;
-
-	space_count(pager->space, &counts);
-	if (!commit_has_reserve(txn->store) || counts.free + counts.pending >= RESERVE_PAGES)
-		return 0;
-	for (unsigned i = 0; i < RESERVE_PAGES; i++)
-		parts[i] = (struct iovec){(void *)zeros, PAGE_SIZE};
-	err = pager_alloc(pager, RESERVE_PAGES, &run);
-	if (!err)
-		err = io_write(pager->io, run.start * PAGE_SIZE, parts, run.count);
-	return err != 0 ? err : pager_release(pager, run.start, run.count, pager->txn);
-}
-
 /* ---- the commit ------------------------------------------------------------------------------ */
 
 /* All pages are in the file: write the slot. */
@@ -446,19 +396,14 @@ int commit_txn(struct txn *txn, bool flush)
 	struct space_log_delta delta;
 	struct format_slot slot;
 	size_t count = 0;
-	bool uses_reserve = txn->packing || commit_makes_room(txn);
-	int err = 0;
+	int err = full_disk_prepare(txn);
 
-	if (uses_reserve) {
-		space_use_reserve(store->space);
-		flush = true;
-	} else {
-		err = commit_fill_reserve(txn);
-	}
-	if (!err && (uses_reserve || !txn->cleared))
+	if (!err && (space_uses_reserve(store->space) || !txn->cleared))
 		err = store->hooks->free_dropped(txn);
 	if (!err)
 		err = store->hooks->record_dead(txn);
+	if (!err)
+		err = full_disk_make_sure(txn);
 	if (!err)
 		err = placement_assign(&txn->pager, &trees, &placed, &count);
 	STEP("commit-placed");
@@ -472,6 +417,8 @@ int commit_txn(struct txn *txn, bool flush)
 	if (!err) {
 		txn->own->page_count = delta.page_count;
 		commit_fill_slot(store, txn->own, &delta, &slot);
+		/* What a transaction with the reserve frees is for the next one. */
+		flush = flush || space_uses_reserve(store->space);
 		err = commit_write_slot(store, &slot, flush);
 	}
 	if (err != 0) {
@@ -482,9 +429,8 @@ int commit_txn(struct txn *txn, bool flush)
 	}
 	store->slot = slot;
 	store->snapshot = txn->snapshot;
-	if (delta.page_count > atomic_load(&store->root)->page_count)
-		store->full = false;
-	else if (delta.page_count < atomic_load(&store->root)->page_count)
+	full_disk_committed(txn);
+	if (delta.page_count < atomic_load(&store->root)->page_count)
 		atomic_store(&store->area->shrink_txn, txn->number);
 	commit_pages_seen(txn, placed, count, &delta);
 	space_commit(store->space);

@@ -3,6 +3,7 @@
  *     txn.h        beginning and ending a transaction
  *     savepoint.h  going back within a transaction
  *     placement.h  page numbers for the pages that a transaction made in memory
+ *     full_disk.h  a delete succeeds where nothing else does
  *     commit.c     writing pages and slot, publishing the root, flushing
  *
  * slot/slot.h tells how a slot makes a commit count.
@@ -23,13 +24,6 @@ struct commit_hooks {
 	/** Record the pages that the transaction freed and that a snapshot still sees. */
 	int (*record_dead)(struct txn *txn);
 };
-
-/** Pages that are kept free for the day the disk is full. A delete writes new pages before it frees
- * old ones: where the file cannot grow, it may use these. */
-#define RESERVE_PAGES 16
-
-/** Does an error say that the file cannot grow? */
-bool commit_is_full(int err);
 
 /** Describe where to load the free space of a slot from.
  *  @param slot   borrowed as long as the source is used

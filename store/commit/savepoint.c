@@ -160,7 +160,7 @@ int kt_rollback_to(struct kt_txn *handle, uint64_t number)
 		txn->pager.savepoint = number; /* those within it have ended */
 		return 0;
 	}
-	txn->store->full = txn->store->full || commit_is_full(txn->failed);
+	txn->store->full = txn->store->full || error_is_full(txn->failed);
 	txn->failed = savepoint_go_back(txn);
 	return txn->failed;
 }

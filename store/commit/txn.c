@@ -3,6 +3,7 @@
 #include "store/share/pins.h"
 #include "store/share/writer_lock.h"
 #include "store/commit/commit.h"
+#include "store/commit/full_disk.h"
 #include "store/commit/savepoint.h"
 
 #include "store/share/current.h"
@@ -111,6 +112,9 @@ static int txn_start_write(struct kt_store *store, struct txn *txn)
 		return err;
 	if (root->txn == TXN_MAX)
 		return error_set(-EOVERFLOW, "no transaction numbers left");
+	err = full_disk_begin(store);
+	if (err != 0)
+		return err;
 	txn_init(txn, store);
 	txn->now_ns = txn_now_ns();
 	*txn->own = *root;
@@ -128,6 +132,8 @@ static int txn_start_write(struct kt_store *store, struct txn *txn)
 	txn->snapshot = store->snapshot;
 	txn_find_bounds(store, root->txn, &bounds);
 	space_begin(store->space, txn->number, &bounds);
+	if (store->full)
+		(void)space_avoid_growth(store->space);
 	return 0;
 }
 
@@ -215,7 +221,7 @@ static void txn_end_read(struct txn *txn)
 
 static void txn_end_write(struct txn *txn)
 {
-	if (commit_is_full(txn->failed))
+	if (error_is_full(txn->failed))
 		txn->store->full = true;
 	txn_free_blocks(txn);
 	txn->store->scratch = txn->pager.scratch;

@@ -18,6 +18,7 @@
 #include "store/compact/compact.h"
 #include "store/share/writer_lock.h"
 #include "store/commit/commit.h"
+#include "store/error.h"
 #include "store/history/reclaim.h"
 
 #include <errno.h>
@@ -153,11 +154,6 @@ static int pack_branch(struct txn *txn, unsigned tree, unsigned level, uint64_t 
 	return 0;
 }
 
-static bool is_full_disk(int err)
-{
-	return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
-}
-
 /* Free pages, and a few MiB by which the file may grow: it could hardly be repacked without. */
 static uint64_t room_to_pack(const struct compaction *compaction, const struct txn *txn)
 {
@@ -187,8 +183,8 @@ static int compact_pack_step(struct compaction *compaction, unsigned tree, unsig
 		compaction->seen++;
 	}
 	err = compact_end_step(compaction, txn, err, &changed);
-	*ret_stuck = (!fit && !changed) || is_full_disk(err);
-	return is_full_disk(err) ? 0 : err;
+	*ret_stuck = (!fit && !changed) || error_is_full(err);
+	return error_is_full(err) ? 0 : err;
 }
 
 /* Pack all trees, from the leaves up. */

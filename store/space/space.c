@@ -10,10 +10,6 @@
 /* Chunks that become free in one step. */
 #define DRAIN_STEP 128
 
-/* A run so long is good enough, whatever is wanted. */
-#define RUN_DECENT 16
-#define RUN_SMALL 16
-
 int space_new(struct space **ret_space)
 {
 	struct space *space = calloc(1, sizeof(*space));
@@ -49,8 +45,24 @@ void space_set_reserve(struct space *space, uint64_t pages)
 
 void space_use_reserve(struct space *space)
 {
-	assert(space->open.open);
+	(void)space_avoid_growth(space);
 	space->open.uses_reserve = true;
+}
+
+void space_offer_reserve(struct space *space)
+{
+	assert(space->open.open);
+	space->open.may_reserve = true;
+}
+
+bool space_offers_reserve(const struct space *space)
+{
+	return space->open.may_reserve && !space->open.uses_reserve;
+}
+
+bool space_uses_reserve(const struct space *space)
+{
+	return space->open.uses_reserve;
 }
 
 void space_set_limit(struct space *space, uint64_t pages, uint64_t max_with_reserve)
@@ -70,8 +82,7 @@ void space_drain(struct space *space, struct space_queue *queue)
 	chunk_free(chunk);
 }
 
-/* Take over some of the pending pages that the bounds allow. */
-static bool drain_some(struct space *space)
+bool space_drain_some(struct space *space)
 {
 	const uint64_t bounds[QUEUES] = {
 		[QUEUE_OLD] = space->open.bounds.old,
@@ -96,6 +107,8 @@ void space_begin(struct space *space, uint64_t txn, const struct space_bounds *b
 	assert(!open->open && txn == space->txn + 1);
 	assert(bounds->old <= space->txn && bounds->young <= space->txn);
 	open->open = true;
+	open->frugal = false;
+	open->may_reserve = false;
 	open->uses_reserve = false;
 	open->low = false;
 	open->cut = false;
@@ -105,174 +118,15 @@ void space_begin(struct space *space, uint64_t txn, const struct space_bounds *b
 	open->bounds = *bounds;
 	open->page_count = space->map.page_count;
 	open->cursor = space->cursor;
-	drain_some(space);
+	space_drain_some(space);
 }
 
 void space_use_lowest(struct space *space)
 {
-	assert(space->open.open);
-	space->open.uses_reserve = true;
+	space_use_reserve(space);
 	space->open.low = true;
-	while (drain_some(space))
+	while (space_drain_some(space))
 		;
-}
-
-/* ---- take ------------------------------------------------------------------------------------ */
-
-/* Have room to note the regions of a run as touched. */
-static int reserve_touched(struct space_txn *open, struct run run)
-{
-	size_t need = open->touched_count + (size_t)(run.count / REGION_PAGES) + 2;
-	size_t capacity = open->touched_capacity * 2 > need ? open->touched_capacity * 2 : need;
-	size_t *touched;
-
-	if (need <= open->touched_capacity)
-		return 0;
-	touched = realloc(open->touched, capacity * sizeof(*touched));
-	if (touched == NULL)
-		return -ENOMEM;
-	open->touched = touched;
-	open->touched_capacity = capacity;
-	return 0;
-}
-
-static void take(struct space *space, struct run run, enum space_state from)
-{
-	struct space_txn *open = &space->open;
-	size_t last = (size_t)((run.start + run.count - 1) / REGION_PAGES);
-
-	for (size_t i = (size_t)(run.start / REGION_PAGES); i <= last; i++) {
-		if (space->map.regions[i].touched)
-			continue;
-		space->map.regions[i].touched = true;
-		open->touched[open->touched_count++] = i;
-	}
-	space_map_set(&space->map, run, from, SPACE_TAKEN);
-}
-
-/* Take pages behind the end of the file. */
-static int extend(struct space *space, uint64_t want, struct run *ret_run)
-{
-	uint64_t end = space->map.page_count;
-	uint64_t limit = space->open.uses_reserve ? space->limit_with_reserve : space->limit;
-	struct run run = {end, want};
-	int r;
-
-	if (end >= limit)
-		return -ENOSPC;
-	if (run.count > limit - end)
-		run.count = limit - end;
-	r = reserve_touched(&space->open, run);
-	if (r < 0)
-		return r;
-	r = space_map_grow(&space->map, end + run.count);
-	if (r < 0)
-		return r;
-	r = space_map_reserve(&space->map, run);
-	if (r < 0) {
-		space_map_shrink(&space->map, end);
-		return r;
-	}
-	take(space, run, SPACE_USED);
-	*ret_run = run;
-	return 0;
-}
-
-/* Is a run worth taking, rather than to let the file grow? With an eighth of the file free, it is;
- * with less, a store may grow to that for the sake of long runs. A small commit wants one run: its
- * pages come free together, and serve the next ones again and again. */
-static bool is_decent(const struct space *space, uint64_t count, uint64_t want)
-{
-	uint64_t free_pages = space->map.counts[SPACE_FREE];
-
-	return count >= want || count >= RUN_DECENT || (want > RUN_SMALL && count * 4 >= want) ||
-	       (free_pages >= want && free_pages >= space->map.page_count / 8);
-}
-
-/* Free pages that the open transaction may have. */
-static uint64_t usable(const struct space *space)
-{
-	uint64_t reserve = space->open.uses_reserve ? 0 : space->reserve;
-	uint64_t free_pages = space->map.counts[SPACE_FREE];
-
-	return free_pages > reserve ? free_pages - reserve : 0;
-}
-
-/* The lowest run of free pages, however short. */
-static bool find_lowest(struct space *space, uint64_t want, struct run *ret_run)
-{
-	const struct space_map *map = &space->map;
-	size_t *at = &space->open.low_region;
-
-	while (*at < space_map_regions(map) && map->regions[*at].free == 0)
-		(*at)++;
-	if (*at == space_map_regions(map) ||
-		!space_map_next(&map->regions[*at], SPACE_FREE, 0, ret_run))
-		return false;
-	ret_run->start += (uint64_t)*at * REGION_PAGES;
-	if (ret_run->count > want)
-		ret_run->count = want;
-	return true;
-}
-
-/* Look for free pages, taking over pending ones only as far as they are needed. */
-static bool find(struct space *space, uint64_t want, struct run *ret_run)
-{
-	bool drained = false;
-
-	for (;;) {
-		uint64_t most = usable(space);
-		bool found = most > 0 && space_map_find(&space->map, space->cursor, want, ret_run);
-
-		if (found && ret_run->count > most)
-			ret_run->count = most;
-
-		if (found && (drained || is_decent(space, ret_run->count, want)))
-			return true;
-		if (!drain_some(space))
-			return found;
-		drained = true;
-	}
-}
-
-int space_alloc(struct space *space, uint64_t want, struct run *ret_run)
-{
-	struct run run = {0};
-	bool found;
-	int r;
-
-	assert(space->open.open && !space->log.pending.ready && want > 0);
-	found = space->open.low ? find_lowest(space, want, &run) : find(space, want, &run);
-	if (!found || (!space->open.uses_reserve && !is_decent(space, run.count, want))) {
-		r = extend(space, want, ret_run);
-		if (r == 0 && space->map.counts[SPACE_FREE] > 0)
-			space->cursor = (space->cursor + SPACE_MAP_WINDOW) % space->map.page_count;
-		if (r != -ENOSPC || !found)
-			return r;
-	}
-	r = reserve_touched(&space->open, run);
-	if (r < 0)
-		return r;
-	take(space, run, SPACE_FREE);
-	space->cursor = run.start + run.count;
-	*ret_run = run;
-	return 0;
-}
-
-int space_alloc_low(struct space *space, uint64_t count, uint64_t below, struct run *ret_run)
-{
-	struct run run;
-	int r;
-
-	assert(space->open.low && !space->log.pending.ready && count > 0);
-	if (!space_map_find_lowest(&space->map, count, &run) || run.start + count > below)
-		return -ENOSPC;
-	r = reserve_touched(&space->open, run);
-	if (r < 0)
-		return r;
-	take(space, run, SPACE_FREE);
-	*ret_run = run;
-	return 0;
 }
 
 /* ---- give back ------------------------------------------------------------------------------- */
@@ -391,6 +245,22 @@ void space_cut_off(struct space *space, uint64_t page_count)
 	space_map_shrink(&space->map, page_count);
 }
 
+bool space_avoid_growth(struct space *space)
+{
+	struct space_txn *open = &space->open;
+	uint64_t end = space->map.page_count;
+
+	assert(open->open && !space->log.pending.ready);
+	if (open->frugal)
+		return false;
+	open->frugal = true;
+	while (end > open->page_count &&
+		space_map_is(&space->map, (struct run){end - 1, 1}, SPACE_FREE))
+		end--;
+	space_cut_off(space, end);
+	return true;
+}
+
 void space_abort(struct space *space)
 {
 	struct space_txn *open = &space->open;
@@ -460,4 +330,5 @@ int space_each(const struct space *space, space_each_fn *each, void *arg)
 	return 0;
 }
 
-const struct pager_source space_source = {.alloc = space_alloc, .release = space_release};
+const struct pager_source space_source = {
+	.alloc = space_alloc, .release = space_release, .avoid_growth = space_avoid_growth};

@@ -17,7 +17,8 @@
  *
  * Allocation goes forward through the file with a cursor and looks for long runs, because one write
  * of 110 pages is many times faster than 110 writes of one. The work of a call is bounded: it looks
- * at a window, never at everything. The state lives in memory; space_log.h keeps it in the file.
+ * at a window. Only where the file cannot grow does it look at the summaries of the whole file. The
+ * state lives in memory; space_log.h keeps it in the file.
  *
  * Not thread-safe: all of it belongs to the one writer.
  *
@@ -72,8 +73,22 @@ void space_set_limit(struct space *space, uint64_t pages, uint64_t max_with_rese
  * when there is none to grow. 0 to begin with. */
 void space_set_reserve(struct space *space, uint64_t pages);
 
-/** Let the open transaction have the reserve too, and the file grow only when nothing is free. */
+/** Let the open transaction take any free page of the file before the file grows. Free pages at
+ *  the end, by which it grew for this transaction, are given up.
+ *  @return false: it did so already */
+bool space_avoid_growth(struct space *space);
+
+/** Let the open transaction have the reserve too, and avoid growth. */
 void space_use_reserve(struct space *space);
+
+/** Let the open transaction have the reserve once nothing else is free and the limit is reached. */
+void space_offer_reserve(struct space *space);
+
+/** May the open transaction still get the reserve? */
+bool space_offers_reserve(const struct space *space);
+
+/** Has the open transaction got the reserve? */
+bool space_uses_reserve(const struct space *space);
 
 /** Let the open transaction take the lowest free pages, in runs of any length, and the reserve too;
  *  the file grows only when nothing is free. All pending pages within its bounds become free. */
@@ -118,7 +133,7 @@ int space_alloc(struct space *space, uint64_t want, struct run *ret_run);
  *  @return 0; -EUCLEAN they are not in use, outside the file, or born later; -ENOMEM */
 int space_release(struct space *space, struct run run, uint64_t birth);
 
-/** These two as a pager takes them. */
+/** What a pager takes. */
 extern const struct pager_source space_source;
 
 /** Was the page taken by the transaction that is open, and not given back? */
@@ -149,6 +164,9 @@ void space_mark(const struct space *space, struct space_mark *ret_mark);
  *  behind its end then is taken. The pages taken since must have been given back before.
  *  @param mark  of the open transaction; no older mark was gone back to since */
 void space_go_back(struct space *space, const struct space_mark *mark);
+
+/** Pages by which the open transaction may let the file grow. */
+uint64_t space_growth(const struct space *space);
 
 /** Pages of the file now, up to the last one in use or taken. */
 uint64_t space_page_count(const struct space *space);

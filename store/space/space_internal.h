@@ -23,6 +23,8 @@ enum {
 /* The open transaction. */
 struct space_txn {
 	bool open;
+	bool frugal;	   /* it takes any free page before the file grows */
+	bool may_reserve;  /* it gets the reserve once nothing else is free */
 	bool uses_reserve; /* it may have the reserve */
 	bool low;	   /* it takes the lowest pages */
 	bool cut;	   /* it gives up the free pages at the end of the file */
@@ -99,6 +101,9 @@ void space_take_back(struct space *space, const struct run_list *freed, size_t f
 
 /** Make the file as long as before. Nothing behind its end may be taken. */
 void space_cut_off(struct space *space, uint64_t page_count);
+/** Take over some of the pending pages that the open transaction's bounds allow.
+ *  @return were there any? */
+bool space_drain_some(struct space *space);
 
 /** A pending chunk becomes free. */
 void space_drain(struct space *space, struct space_queue *queue);

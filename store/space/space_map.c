@@ -1,23 +1,10 @@
-#include "store/space/space_map.h"
+#include "store/space/space_map_internal.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
-/* Bounds of a search: summaries looked at, and regions whose bits are looked at. */
-#define WINDOW (SPACE_MAP_WINDOW / REGION_PAGES)
-#define SCANS 6
-
 /* ---- words ----------------------------------------------------------------------------------- */
-
-/* The pages of one word that are in a state. */
-static uint64_t word_in(const struct region_bits *bits, size_t word, enum space_state state)
-{
-	uint64_t low = bits->plane[0][word];
-	uint64_t high = bits->plane[1][word];
-
-	return ((state & 1) != 0 ? low : ~low) & ((state & 2) != 0 ? high : ~high);
-}
 
 /* First page at or behind offset that is in the state (or, with not, that is not); REGION_PAGES if
  * there is none. */
@@ -29,7 +16,7 @@ static size_t next_in(
 	uint64_t mask = UINT64_MAX << offset % 64;
 
 	for (; word < REGION_WORDS; word++, mask = UINT64_MAX) {
-		uint64_t found = (word_in(bits, word, state) ^ flip) & mask;
+		uint64_t found = (space_map_word(bits, word, state) ^ flip) & mask;
 
 		if (found != 0)
 			return word * 64 + (size_t)__builtin_ctzll(found);
@@ -37,8 +24,7 @@ static size_t next_in(
 	return REGION_PAGES;
 }
 
-/* First page of the run of free pages that ends before end, or end itself. */
-static size_t run_begin(const struct region_bits *bits, size_t end)
+size_t space_map_run_begin(const struct region_bits *bits, size_t end)
 {
 	size_t word = end / 64;
 	uint64_t mask = (UINT64_C(1) << end % 64) - 1;
@@ -48,7 +34,7 @@ static size_t run_begin(const struct region_bits *bits, size_t end)
 		mask = UINT64_MAX;
 	}
 	for (;; mask = UINT64_MAX) {
-		uint64_t busy = ~word_in(bits, word, SPACE_FREE) & mask;
+		uint64_t busy = ~space_map_word(bits, word, SPACE_FREE) & mask;
 
 		if (busy != 0)
 			return word * 64 + 64 - (size_t)__builtin_clzll(busy);
@@ -75,7 +61,8 @@ bool space_map_next(
 void space_map_bitmap(const struct region *region, uint64_t *ret_bitmap)
 {
 	for (size_t i = 0; i < REGION_WORDS; i++)
-		ret_bitmap[i] = region->bits != NULL ? word_in(region->bits, i, SPACE_FREE) : 0;
+		ret_bitmap[i] =
+			region->bits != NULL ? space_map_word(region->bits, i, SPACE_FREE) : 0;
 }
 
 size_t space_map_count_runs(const struct region *region)
@@ -84,7 +71,7 @@ size_t space_map_count_runs(const struct region *region)
 	size_t count = 0;
 
 	for (size_t i = 0; i < REGION_WORDS && region->bits != NULL; i++) {
-		uint64_t pages = word_in(region->bits, i, SPACE_FREE);
+		uint64_t pages = space_map_word(region->bits, i, SPACE_FREE);
 
 		count += (size_t)__builtin_popcountll(pages & ~(pages << 1 | before));
 		before = pages >> 63;
@@ -255,7 +242,7 @@ static void summarize(
 	else if (from != SPACE_USED)
 		region->held = (uint16_t)(region->held - pages);
 	if (to == SPACE_FREE) {
-		size_t begin = run_begin(region->bits, part.start);
+		size_t begin = space_map_run_begin(region->bits, part.start);
 		size_t end = next_in(region->bits, SPACE_FREE, true, part.start);
 
 		region->free = (uint16_t)(region->free + pages);
@@ -300,208 +287,4 @@ void space_map_trim(struct space_map *map, struct run run)
 			region->bits = NULL;
 		}
 	}
-}
-
-/* ---- search ---------------------------------------------------------------------------------- */
-
-/* Where in a word runs of length set bits begin. */
-static uint64_t runs_in(uint64_t word, uint64_t length)
-{
-	if (length > 64)
-		return 0;
-	while (length > 1) {
-		uint64_t half = length / 2;
-
-		word &= word >> half;
-		length -= half;
-	}
-	return word;
-}
-
-static void keep_longer(struct run *best, uint64_t start, uint64_t count)
-{
-	if (count > best->count)
-		*best = (struct run){start, count};
-}
-
-/* The first run of want free pages at or behind offset, or else the longest run there is. Runs that
- * are not longer than the best so far are never looked at one by one. */
-static struct run longest_run(const struct region_bits *bits, size_t offset, uint64_t want)
-{
-	struct run best = {0};
-	struct run open = {0}; /* reaches the end of the word before */
-	uint64_t mask = UINT64_MAX << offset % 64;
-
-	for (size_t word = offset / 64; word < REGION_WORDS && best.count < want; word++) {
-		uint64_t pages = word_in(bits, word, SPACE_FREE) & mask;
-		uint64_t found, top;
-
-		mask = UINT64_MAX;
-		if (open.count == 0)
-			open.start = word * 64;
-		if (pages == 0) { /* most words of a store that is in use */
-			keep_longer(&best, open.start, open.count);
-			open.count = 0;
-			continue;
-		}
-		if (pages == UINT64_MAX) {
-			open.count += 64;
-			keep_longer(&best, open.start, open.count);
-			continue;
-		}
-		keep_longer(&best, open.start, open.count + (uint64_t)__builtin_ctzll(~pages));
-		while ((found = runs_in(pages, best.count + 1)) != 0 && best.count < want) {
-			unsigned start = (unsigned)__builtin_ctzll(found);
-
-			keep_longer(&best, word * 64 + start,
-				(uint64_t)__builtin_ctzll(~(pages >> start)));
-		}
-		top = (uint64_t)__builtin_clzll(~pages);
-		open = (struct run){word * 64 + 64 - top, top};
-	}
-	return best;
-}
-
-/* Look through a region from offset on for a run of want pages; remember the longest one. */
-static bool scan_region(
-	struct space_map *map, size_t index, size_t offset, uint64_t want, struct run *best)
-{
-	struct region *region = &map->regions[index];
-	struct run found;
-
-	if (region->bits == NULL)
-		return false;
-	map->looked_at += REGION_WORDS - offset / 64;
-	found = longest_run(region->bits, offset, want);
-	keep_longer(best, (uint64_t)index * REGION_PAGES + found.start, found.count);
-	if (found.count >= want)
-		return true;
-	if (offset == 0)
-		region->longest = (uint16_t)found.count;
-	return false;
-}
-
-/* Number of regions in the window; the first one is entered twice if it is the whole file. */
-static size_t window_of(const struct space_map *map)
-{
-	size_t regions = space_map_regions(map);
-
-	return regions < WINDOW ? regions + 1 : WINDOW;
-}
-
-/* Go forward through the window; true: there is a run as long as wanted. */
-static bool scan_forward(struct space_map *map, uint64_t cursor, uint64_t want, struct run *best)
-{
-	size_t window = window_of(map);
-	size_t index = (size_t)(cursor / REGION_PAGES);
-	size_t offset = cursor % REGION_PAGES;
-	int scans = 0;
-
-	for (size_t i = 0; i < window && scans < SCANS; i++, index++, offset = 0) {
-		if (index >= space_map_regions(map))
-			index = 0;
-		map->looked_at++;
-		if (map->regions[index].longest < want)
-			continue;
-		scans++;
-		if (scan_region(map, index, offset, want, best))
-			return true;
-	}
-	return false;
-}
-
-/* The region of the window that may have the longest run. */
-static size_t most_promising(struct space_map *map, uint64_t cursor)
-{
-	size_t window = window_of(map);
-	size_t index = (size_t)(cursor / REGION_PAGES);
-	size_t best = index;
-
-	map->looked_at += window;
-	for (size_t i = 0; i < window; i++, index++) {
-		if (index >= space_map_regions(map))
-			index = 0;
-		if (map->regions[index].longest > map->regions[best].longest)
-			best = index;
-	}
-	return best;
-}
-
-/* Find the longest run of the window: a summary may promise too much, but not after a scan. */
-static void scan_promising(struct space_map *map, uint64_t cursor, uint64_t want, struct run *best)
-{
-	for (int scans = 0; scans < SCANS; scans++) {
-		size_t index = most_promising(map, cursor);
-
-		if (map->regions[index].longest <= best->count ||
-			scan_region(map, index, 0, want, best))
-			return;
-	}
-}
-
-/* A run that ends with its region goes on where the next one begins with free pages. */
-static void go_on(const struct space_map *map, uint64_t want, struct run *run)
-{
-	while (run->count < want) {
-		uint64_t end = run->start + run->count;
-		struct run more;
-
-		if (end % REGION_PAGES != 0 || end >= map->page_count ||
-			!space_map_next(region_of(map, end), SPACE_FREE, 0, &more) ||
-			more.start != 0)
-			return;
-		run->count += more.count;
-	}
-}
-
-/* So does one that begins with its region, backwards. */
-static void go_back(const struct space_map *map, uint64_t want, struct run *run)
-{
-	while (run->count < want && run->start % REGION_PAGES == 0 && run->start > 0) {
-		const struct region *region = region_of(map, run->start - 1);
-		size_t begin;
-
-		if (region->bits == NULL)
-			return;
-		begin = run_begin(region->bits, REGION_PAGES);
-		if (begin == REGION_PAGES)
-			return;
-		run->start -= REGION_PAGES - begin;
-		run->count += REGION_PAGES - begin;
-	}
-}
-
-bool space_map_find_lowest(struct space_map *map, uint64_t count, struct run *ret_run)
-{
-	assert(count > 0 && count <= REGION_PAGES);
-	for (size_t i = 0; i < space_map_regions(map); i++) {
-		struct run best = {0};
-
-		if (map->regions[i].longest >= count && scan_region(map, i, 0, count, &best)) {
-			*ret_run = (struct run){best.start, count};
-			return true;
-		}
-	}
-	return false;
-}
-
-bool space_map_find(struct space_map *map, uint64_t cursor, uint64_t want, struct run *ret_run)
-{
-	struct run best = {0};
-
-	assert(want > 0);
-	if (map->counts[SPACE_FREE] == 0)
-		return false;
-	if (cursor >= map->page_count)
-		cursor = 0;
-	if (!scan_forward(map, cursor, want, &best))
-		scan_promising(map, cursor, want, &best);
-	if (best.count == 0)
-		return false;
-	go_on(map, want, &best);
-	go_back(map, want, &best);
-	if (best.count > want)
-		best.count = want;
-	*ret_run = best;
-	return true;
 }

@@ -105,11 +105,13 @@ void space_map_bitmap(const struct region *region, uint64_t *ret_bitmap);
  *  @return was there one? */
 bool space_map_find_lowest(struct space_map *map, uint64_t count, struct run *ret_run);
 
-/** Find a run of free pages, near to want pages long, not far behind the cursor. The work is
- *  bounded.
- *  @param cursor   page number to search from; the search begins anew at the end of the file
- *  @param ret_run  1 to want pages
- *  @return was there one? false only where no page within the window is free */
-bool space_map_find(struct space_map *map, uint64_t cursor, uint64_t want, struct run *ret_run);
+/** Find a run of free pages, near to want pages long.
+ *  @param cursor      page number to search from; the search begins anew at the end of the file
+ *  @param everywhere  look at the summaries of the whole file; else only at those of the window
+ *                     behind the cursor, so that the work is bounded
+ *  @param ret_run     1 to want pages
+ *  @return was there one? false only where no page of the window or of the file is free */
+bool space_map_find(struct space_map *map, uint64_t cursor, bool everywhere, uint64_t want,
+	struct run *ret_run);
 
 #endif

@@ -27,7 +27,7 @@ void space_mark(const struct space *space, struct space_mark *ret_mark)
 
 void space_go_back(struct space *space, const struct space_mark *mark)
 {
-	struct run behind = {mark->page_count, space->map.page_count - mark->page_count};
+	struct run behind = {mark->page_count, 0};
 
 	assert(space->open.open && !space->log.pending.ready);
 	for (int i = 0; i < QUEUES; i++) {
@@ -46,6 +46,8 @@ void space_go_back(struct space *space, const struct space_mark *mark)
 			freed->at[count - 1] = *last;
 		}
 	}
+	if (space->map.page_count > mark->page_count)
+		behind.count = space->map.page_count - mark->page_count;
 	if (behind.count > 0 && space_map_is(&space->map, behind, SPACE_FREE))
 		space_cut_off(space, mark->page_count);
 	if (mark->cursor <= space->map.page_count)

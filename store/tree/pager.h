@@ -48,6 +48,9 @@ struct pager_source {
 
 	/** Give pages back. @param birth  the transaction that wrote them */
 	int (*release)(struct space *space, struct run run, uint64_t birth);
+
+	/* Take any free page before the file grows. @return false: it did so already */
+	bool (*avoid_growth)(struct space *space);
 };
 
 /** Pages that were taken from the file since a savepoint (pager_savepoint.h). */

@@ -1,5 +1,6 @@
 #include "store/value/block_write.h"
 
+#include "store/error.h"
 #include "store/value/extent.h"
 #include "store/io/io.h"
 #include "store/tree/pager.h"
@@ -63,6 +64,27 @@ int blocks_write_run(struct pager *pager, const struct blocks *blocks, uint64_t 
 	return 0;
 }
 
+int blocks_place(struct pager *pager, const struct blocks *blocks, uint64_t first, uint64_t want,
+	struct run *ret_run, uint32_t *sums)
+{
+	for (;;) {
+		int full, err = pager_alloc(pager, want, ret_run);
+
+		if (err)
+			return err;
+		full = blocks_write_run(pager, blocks, first, ret_run, sums);
+		if (!error_is_full(full))
+			return full;
+		/* The list of unsynced pages holds pages that are not in the file. */
+		pager->unsynced->overflow = true;
+		err = pager_release(pager, ret_run->start, ret_run->count, pager->txn);
+		if (err)
+			return err;
+		if (!pager->source->avoid_growth(pager->space))
+			return full;
+	}
+}
+
 /* Complete the first or last block with the bytes that the value holds there now. */
 static int complete(struct pager *pager, const struct value *value, struct blocks *blocks,
 	uint64_t block, uint64_t size, uint8_t *buf)
@@ -116,10 +138,8 @@ int blocks_write_new(struct pager *pager, struct value *value, const struct bloc
 	while (first < end) {
 		struct run run;
 		uint64_t want = end - first < RUN_MAX ? end - first : RUN_MAX;
-		int err = pager_alloc(pager, want, &run);
+		int err = blocks_place(pager, blocks, first, want, &run, sums);
 
-		if (!err)
-			err = blocks_write_run(pager, blocks, first, &run, sums);
 		if (!err)
 			err = extent_remove(pager, value, first, first + run.count);
 		if (!err)

@@ -36,6 +36,13 @@ int blocks_init(struct pager *pager, const struct value *value, uint64_t offset,
 int blocks_write_run(struct pager *pager, const struct blocks *blocks, uint64_t first,
 	const struct run *run, uint32_t *sums);
 
+/** Write the blocks from first on to new pages: to free ones if the file cannot grow.
+ *  @param want     blocks that are left
+ *  @param ret_run  1 to want pages, which the blocks are in
+ *  @param sums     want of them: the checksums */
+int blocks_place(struct pager *pager, const struct blocks *blocks, uint64_t first, uint64_t want,
+	struct run *ret_run, uint32_t *sums);
+
 /** Put the blocks from first to end into new pages. @param value  of kind CELL_TREE */
 int blocks_write_new(struct pager *pager, struct value *value, const struct blocks *blocks,
 	uint64_t first, uint64_t end);

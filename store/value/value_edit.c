@@ -24,9 +24,7 @@ static int make_blocks(struct pager *pager, const struct blocks *blocks, uint64_
 	*value = (struct value){.kind = CELL_TREE, .size = size};
 	if (blocks->end > EXTENT_CELL_BLOCKS)
 		return blocks_write_new(pager, value, blocks, 0, blocks->end);
-	err = pager_alloc(pager, blocks->end, &run);
-	if (!err)
-		err = blocks_write_run(pager, blocks, 0, &run, extent.sums);
+	err = blocks_place(pager, blocks, 0, blocks->end, &run, extent.sums);
 	if (err != 0)
 		return err;
 	if (run.count < blocks->end) {

@@ -2,6 +2,7 @@
 #include "tests/unit/temp.h"
 
 #include "keytree.h"
+#include "keytree_fs.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -272,6 +274,112 @@ static void clearing_makes_room(void **state)
 	assert_sound(f, again, 30000);
 }
 
+/* Forbid the file to grow: by a size limit of the store, or by one of the process. */
+static void stop_growth(struct fixture *f, bool by_store)
+{
+	struct stat stat_buf;
+
+	if (by_store) {
+		assert_int_equal(kt_set_max_size(f->store, file_bytes(f)), 0);
+		return;
+	}
+	assert_int_equal(stat(f->path, &stat_buf), 0);
+	limit_file_size((rlim_t)stat_buf.st_size);
+}
+
+/* The first delete of an opener succeeds where the file cannot grow, without a failed change before
+ * it; so does moving an entry to those without a name. */
+static void first_delete(struct fixture *f, bool by_store)
+{
+	struct kt_txn *txn;
+	unsigned keys = 0;
+	uint64_t id;
+
+	for (; keys < 300; keys++)
+		assert_int_equal(put(f, keys, 3000), 0);
+	stop_growth(f, by_store);
+	while (put(f, keys, 3000) == 0)
+		keys++;
+	while (put(f, keys, 100) == 0)
+		keys++;
+	for (unsigned i = 1; i < 3; i++) {
+		assert_int_equal(kt_close(f->store), 0);
+		assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
+		stop_growth(f, by_store);
+		if (i == 1) {
+			assert_int_equal(kt_begin(f->store, KT_WRITE, &txn), 0);
+			assert_int_equal(kt_nameless_take(txn, "key/000250", 10, &id), 0);
+			assert_int_equal(kt_commit(txn, 0), 0);
+		}
+		for (unsigned j = 0; j < 6; j++)
+			assert_int_equal(delete (f, 100 * i + j), 0);
+	}
+	assert_sound(f, 100, 3000);
+}
+
+static void first_delete_at_limit(void **state)
+{
+	first_delete(*state, true);
+}
+
+static void first_delete_on_full_disk(void **state)
+{
+	first_delete(*state, false);
+}
+
+/* Free pages are used where the file cannot grow, also single ones. */
+static void scattered(struct fixture *f, bool by_store)
+{
+	struct kt_store_info info;
+	uint64_t free_pages;
+	unsigned more = 1000;
+
+	for (unsigned i = 0; i < 500; i++)
+		assert_int_equal(put(f, i, 5000), 0);
+	for (unsigned i = 499; i > 200; i -= 6)
+		assert_int_equal(delete (f, i), 0);
+	assert_int_equal(kt_flush(f->store), 0);
+	assert_int_equal(kt_info(f->store, &info), 0);
+	free_pages = info.free_pages + info.pending_pages;
+	assert_in_range(free_pages, 60, info.pages / 8);
+	stop_growth(f, by_store);
+	assert_int_equal(put(f, more++, 40000), 0);
+	assert_int_equal(put(f, more++, 40000), 0);
+	assert_int_equal(kt_close(f->store), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
+	stop_growth(f, by_store);
+	assert_int_equal(put(f, more++, 40000), 0);
+	assert_sound(f, 200, 5000);
+}
+
+static void scattered_at_limit(void **state)
+{
+	scattered(*state, true);
+}
+
+static void scattered_on_full_disk(void **state)
+{
+	scattered(*state, false);
+}
+
+/* Pages that wait for nothing but a flush are used when there are no others. */
+static void full_flushes(void **state)
+{
+	struct fixture *f = *state;
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(put(f, i, 40000), 0);
+	assert_int_equal(kt_flush(f->store), 0);
+	stop_growth(f, true);
+	for (unsigned i = 1; i < 5; i++)
+		assert_int_equal(delete (f, i), 0);
+	for (unsigned i = 1; i < 5; i++)
+		if (put(f, i, 40000) != 0)
+			failed++;
+	assert_true(failed <= 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +394,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(info_after_opening, setup, teardown),
 		cmocka_unit_test_setup_teardown(survives_reopening, setup, teardown),
 		cmocka_unit_test_setup_teardown(clearing_makes_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(first_delete_at_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(first_delete_on_full_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(scattered_at_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(scattered_on_full_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(full_flushes, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,30 +125,6 @@ static void test_release_checked(void **state)
 	world_close(world);
 }
 
-/* At its limit a store gives out what is free, then says it is full; an abort gives all back. */
-static void test_limit(void **state)
-{
-	struct world *world = world_open(1);
-	struct run run;
-
-	(void)state;
-	space_set_limit(world->space, PAGE_FIRST + 100, PAGE_FIRST + 100);
-	world_begin(world);
-	world_take(world, 90);
-	assert_int_equal(space_alloc(world->space, 50, &run), 0);
-	assert_int_equal(run.count, 10);
-	assert_int_equal(space_alloc(world->space, 1, &run), -ENOSPC);
-	assert_int_equal(space_release(world->space, (struct run){PAGE_FIRST + 50, 2}, 2), 0);
-	assert_int_equal(space_alloc(world->space, 50, &run), 0);
-	assert_int_equal(run.count, 2);
-	assert_int_equal(space_alloc(world->space, 50, &run), -ENOSPC);
-	world_abort(world);
-	world_begin(world);
-	world_take(world, 100);
-	world_abort(world);
-	world_close(world);
-}
-
 /* A run may be longer than a region, from the end of the file and from free pages. */
 static void test_long_run(void **state)
 {
@@ -475,7 +451,6 @@ int main(void)
 		cmocka_unit_test(test_old_and_young),
 		cmocka_unit_test(test_reader),
 		cmocka_unit_test(test_release_checked),
-		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_long_run),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_histories),

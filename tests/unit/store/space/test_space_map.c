@@ -103,7 +103,7 @@ static void check_find(struct model *model, struct rng *rng)
 	uint64_t best = longest(model);
 	struct run run = {0};
 
-	if (!space_map_find(&model->map, rng_below(rng, PAGES), want, &run)) {
+	if (!space_map_find(&model->map, rng_below(rng, PAGES), false, want, &run)) {
 		assert_int_equal(best, 0);
 		return;
 	}
@@ -164,10 +164,10 @@ static void test_find_exact(void **state)
 		for (uint64_t count = 1; count < 140; count += 3) {
 			model_set(model, (struct run){start, count}, SPACE_FREE);
 			model_set(model, (struct run){start + count + 1, 1}, SPACE_FREE);
-			assert_true(space_map_find(&model->map, 8, 10000, &run));
+			assert_true(space_map_find(&model->map, 8, false, 10000, &run));
 			assert_int_equal(run.start, start);
 			assert_int_equal(run.count, count);
-			assert_true(space_map_find(&model->map, 8, count, &run));
+			assert_true(space_map_find(&model->map, 8, false, count, &run));
 			assert_int_equal(run.start, start);
 			assert_int_equal(run.count, count);
 			model_set(model, (struct run){start, count}, SPACE_USED);
@@ -186,13 +186,13 @@ static void test_find_forward(void **state)
 	(void)state;
 	model_set(model, (struct run){100, 10}, SPACE_FREE);
 	model_set(model, (struct run){9000, 10}, SPACE_FREE);
-	assert_true(space_map_find(&model->map, 0, 10, &run));
+	assert_true(space_map_find(&model->map, 0, false, 10, &run));
 	assert_int_equal(run.start, 100);
-	assert_true(space_map_find(&model->map, 101, 10, &run));
+	assert_true(space_map_find(&model->map, 101, false, 10, &run));
 	assert_int_equal(run.start, 9000);
-	assert_true(space_map_find(&model->map, 9005, 10, &run));
+	assert_true(space_map_find(&model->map, 9005, false, 10, &run));
 	assert_int_equal(run.start, 100);
-	assert_true(space_map_find(&model->map, UINT64_MAX, 10, &run));
+	assert_true(space_map_find(&model->map, UINT64_MAX, false, 10, &run));
 	assert_int_equal(run.start, 100);
 	model_close(model);
 }
