@@ -173,7 +173,8 @@ struct format_slot {
 	struct format_tree trees[TREE_COUNT];
 	uint64_t free_pages;	/* of page_count, for information */
 	uint64_t pending_pages; /* freed by this commit or before, not free yet */
-	uint64_t reserved[5];
+	uint64_t home; /* of a weak slot: the file it was written to, io_home(); 0: unknown */
+	uint64_t reserved[4];
 	uint64_t runs[SLOT_RUNS]; /* ascending; bits 0-39 first page, 40-62 pages, 63 RUN_BLOCKS */
 	uint8_t tail[SLOT_TAIL];  /* the newest bytes of the free-space log */
 };

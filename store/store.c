@@ -1,6 +1,7 @@
 /* Opening and closing stores. */
 #include "store/store.h"
 
+#include "store/check/prove.h"
 #include "store/commit/commit.h"
 #include "store/commit/full_disk.h"
 #include "store/compact/compact.h"
@@ -46,6 +47,7 @@ static int new_store(const char *kind, const char *name, struct kt_store **ret_s
 	atomic_store(&store->max_pages, PAGE_MAX);
 	atomic_store(&store->max_with_reserve, PAGE_MAX);
 	store->hooks = &hooks;
+	store->prove = prove_commit;
 	store->spill_pages = spill_pages();
 	pthread_mutex_init(&store->writer_mutex, NULL);
 	pthread_cond_init(&store->writer_free, NULL);

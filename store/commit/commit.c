@@ -262,6 +262,7 @@ static void commit_fill_slot(const struct kt_store *store, const struct root *ro
 	slot->free_pages = counts.free;
 	slot->pending_pages = counts.pending;
 	memcpy(slot->boot_id, store->boot_id, sizeof(slot->boot_id));
+	slot->home = store->home;
 	memcpy(slot->trees, root->trees, sizeof(slot->trees));
 	memcpy(slot->tail, delta->tail, sizeof(slot->tail));
 }

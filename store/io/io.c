@@ -88,6 +88,11 @@ int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
 	return io->ops->statfs(io, ret_free, ret_total);
 }
 
+uint64_t io_home(struct io *io)
+{
+	return io->ops->home != NULL ? io->ops->home(io) : 0;
+}
+
 void io_prefetch(struct io *io, uint64_t offset, uint64_t size)
 {
 	if (io->ops->prefetch != NULL)

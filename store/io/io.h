@@ -58,6 +58,7 @@ struct io_ops {
 	int (*area_clear)(struct io *io, uint64_t offset, uint64_t size);
 	int (*watch)(struct io *io);
 	int (*statfs)(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
+	uint64_t (*home)(struct io *io);
 	void (*prefetch)(struct io *io, uint64_t offset, uint64_t size); /* these two, or neither */
 	bool (*cached)(struct io *io, uint64_t offset);
 	void (*close)(struct io *io);
@@ -187,6 +188,11 @@ int io_watch(struct io *io);
  *  @param ret_free   that an unprivileged user may still take
  *  @param ret_total  all there is */
 int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
+
+/** Name this file in this mount of its file system. A copy of the file, the file system after it was
+ *  mounted anew, and the same file in another mount have other names.
+ *  @return a number; 0: the kernel does not tell what it takes */
+uint64_t io_home(struct io *io);
 
 /** Begin to bring a range of a file to memory, and do not wait for it. A hint, of which a failure
  *  says nothing: the part of the range that is behind the end of the file is left out. */

@@ -21,6 +21,7 @@
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 /* Bytes in a row from which on starting early is worth its call. */
 #define START_BYTES (128 << 10)
@@ -73,6 +74,29 @@ static int file_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
 	return 0;
 }
 
+/* Before Linux 6.8 there are only mount ids that are given again after an unmount. */
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
+/* The time of birth tells a file from a later one that has its inode number. */
+static uint64_t file_home(struct io *io)
+{
+	const unsigned wanted = STATX_INO | STATX_BTIME | STATX_MNT_ID_UNIQUE;
+	const struct io_fd *file = (const struct io_fd *)io;
+	struct statx stat;
+	uint64_t home;
+
+	if (statx(file->fd, "", AT_EMPTY_PATH, wanted, &stat) < 0 ||
+		(stat.stx_mask & wanted) != wanted)
+		return 0;
+	home = XXH3_64bits(
+		(uint64_t[]){stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino, stat.stx_mnt_id,
+			(uint64_t)stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec},
+		6 * sizeof(home));
+	return home != 0 ? home : 1;
+}
+
 static void file_prefetch(struct io *io, uint64_t offset, uint64_t size)
 {
 	const struct io_fd *file = (const struct io_fd *)io;
@@ -104,6 +128,7 @@ static const struct io_ops file_ops = {
 	.area_clear = io_lock_area_clear,
 	.watch = io_lock_watch,
 	.statfs = file_statfs,
+	.home = file_home,
 	.prefetch = file_prefetch,
 	.cached = file_cached,
 	.close = io_fd_close,

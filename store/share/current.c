@@ -113,6 +113,22 @@ int current_slot(const struct kt_store *store, uint64_t published, struct format
 	return found ? 0 : -EAGAIN;
 }
 
+/* Find the newest valid state in the file.
+ * sound, moving: see struct slot_rules */
+static int current_recover(
+	struct kt_store *store, uint64_t sound, bool moving, struct slot_state *ret_state)
+{
+	struct slot_rules rules = {.boot_id = store->boot_id,
+		.home = store->home,
+		.sound = sound,
+		.moving = moving,
+		.prove = store->prove,
+		.arg = store};
+
+	memcpy(rules.found, store->slots_found, sizeof(rules.found));
+	return slot_recover(store->io, store->map, store->seed, &rules, ret_state);
+}
+
 /* An unprivileged reader finds the current commit in the slots alone. */
 static int current_refresh_unprivileged(struct kt_store *store)
 {
@@ -124,7 +140,7 @@ static int current_refresh_unprivileged(struct kt_store *store)
 	slot_checksums(store->map, marks);
 	if (memcmp(marks, store->slot_checksums, sizeof(marks)) == 0)
 		return 0;
-	err = slot_recover(store->io, store->map, store->seed, store->boot_id, 0, true, &state);
+	err = current_recover(store, 0, true, &state);
 	if (!err && state.slot.txn < root->txn)
 		err = error_set(-EIO, "it went back to an older commit; open it again");
 	if (!err && state.slot.txn > root->txn)
@@ -231,8 +247,7 @@ static int current_catch_up(struct kt_store *store, bool died)
 	uint64_t sound = atomic_load(&store->area->synced_txn);
 	struct slot_state state;
 	struct root *root;
-	int err = slot_recover(
-		store->io, store->map, store->seed, store->boot_id, sound, false, &state);
+	int err = current_recover(store, sound, false, &state);
 
 	/* The newest slot may be left from a commit that failed: use the published one. */
 	if (!err && !died && state.slot.txn != current_txn(store))
@@ -290,6 +305,8 @@ static int current_map_file(struct kt_store *store)
 		return err;
 	store->map = base;
 	store->map_pages = mapped / PAGE_SIZE;
+	store->home = io_home(store->io);
+	slot_checksums(store->map, store->slots_found);
 	return 0;
 }
 
@@ -299,11 +316,11 @@ static int current_open_first(struct kt_store *store, bool unprivileged)
 	struct slot_state state;
 	int err;
 
-	slot_checksums(store->map, store->slot_checksums);
-	err = slot_recover(
-		store->io, store->map, store->seed, store->boot_id, 0, unprivileged, &state);
+	memcpy(store->slot_checksums, store->slots_found, sizeof(store->slots_found));
+	err = current_recover(store, 0, unprivileged, &state);
 	if (err != 0)
 		return err;
+	store->slots_found[state.slot.page - PAGE_DURABLE] = 0;
 	if (unprivileged || (store->readonly && !lockarea_is_reusable(store, &state)))
 		err = lockarea_make_private(store, &state);
 	else if (!store->readonly)
@@ -330,8 +347,10 @@ static int current_open_joined(struct kt_store *store)
 	struct format_slot slot;
 
 	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
-		if (current_slot(store, atomic_load(&store->area->published), &slot) == 0)
-			return root_install_slot(store, &slot);
+		if (current_slot(store, atomic_load(&store->area->published), &slot) != 0)
+			continue;
+		store->slots_found[slot.page - PAGE_DURABLE] = 0;
+		return root_install_slot(store, &slot);
 	}
 	return error_damaged(PAGE_DURABLE, "the slot of the current commit is damaged");
 }

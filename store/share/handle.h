@@ -60,6 +60,9 @@ struct kt_store {
 
 	struct io_range area_byte;	     /* its lock tells that this lock area is in use */
 	uint64_t slot_checksums[SLOT_COUNT]; /* unprivileged: of the slots that were read last */
+	uint64_t slots_found[SLOT_COUNT];    /* at opening; 0: that slot is known to be good */
+	uint64_t home;			     /* of the file, from io_home() */
+	slot_prove_fn *prove;		     /* weak slots; a function of a higher layer */
 	uint64_t opener_id;		     /* random number of this opening (P5) */
 	uint32_t opener_number;		     /* index among the openers, + 1; 0: none */
 

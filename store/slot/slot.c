@@ -145,20 +145,30 @@ int slot_erase(struct io *io, uint64_t page)
 	return io_write(io, page * PAGE_SIZE, &part, 1);
 }
 
+/* Make a slot void unless its commit is the newest one, or older. */
+static int slot_void_newer(struct io *io, const struct format_slot *slots, uint64_t page,
+	uint64_t txn, uint64_t seed, bool *wiped)
+{
+	struct format_slot slot;
+
+	memcpy(&slot, &slots[page], sizeof(slot));
+	if (slot.txn <= txn || slot.checksum != page_checksum(&slot, seed))
+		return 0;
+	*wiped = true;
+	if (page < PAGE_WEAK)
+		return slot_erase(io, page);
+	slot.txn = 0;
+	return slot_write(io, &slot, page, seed);
+}
+
 int slot_wipe_newer(struct io *io, const uint8_t *map, uint64_t txn, uint64_t seed, bool *ret_wiped)
 {
+	const struct format_slot *slots = (const struct format_slot *)(const void *)map;
 	bool wiped = false;
 	int err = 0;
 
-	for (uint64_t page = PAGE_DURABLE; !err && page < PAGE_WEAK; page++) {
-		struct format_slot slot;
-
-		memcpy(&slot, map + page * PAGE_SIZE, sizeof(slot));
-		if (slot.txn <= txn || slot.checksum != page_checksum(&slot, seed))
-			continue;
-		wiped = true;
-		err = slot_erase(io, page);
-	}
+	for (uint64_t page = PAGE_DURABLE; !err && page < PAGE_DURABLE + SLOT_COUNT; page++)
+		err = slot_void_newer(io, slots, page, txn, seed, &wiped);
 	if (!err)
 		*ret_wiped = wiped;
 	return err;
@@ -249,9 +259,53 @@ void slot_checksums(const uint8_t *map, uint64_t ret_sums[SLOT_COUNT])
 	}
 }
 
+/* Is a weak slot one that may be newer than the durable state that was found? */
+static bool slot_is_candidate(const struct format_slot *slot, uint64_t page, uint64_t file_pages,
+	uint64_t seed, const struct slot_rules *rules, const struct slot_state *state)
+{
+	return slot_is_plausible(slot, page, file_pages, seed) &&
+	       memcmp(slot->boot_id, rules->boot_id, sizeof(slot->boot_id)) == 0 &&
+	       slot->txn > state->durable_txn && slot->durable_txn == state->durable_txn;
+}
+
+/* Does this file hold what was written before a weak slot, in memory if not on the disk? */
+static bool slot_is_at_home(
+	const struct format_slot *slot, unsigned index, const struct slot_rules *rules)
+{
+	return slot->checksum != rules->found[index] ||
+	       (slot->home != 0 && slot->home == rules->home);
+}
+
+/* Find the newest weak slot whose pages are in the file. The state is that of the durable slot. */
+static int slot_judge_weak(const struct format_slot slots[SLOT_COUNT], uint64_t seed,
+	const struct slot_rules *rules, uint64_t file_pages, struct slot_state *state)
+{
+	const struct format_slot durable = state->slot;
+	unsigned newer = slots[3].txn > slots[2].txn ? 3 : 2;
+
+	if (memcmp(rules->boot_id, (uint8_t[16]){0}, 16) == 0)
+		return 0;
+	for (unsigned tries = 0; tries < 2 && !state->weak; tries++) {
+		unsigned i = tries == 0 ? newer : 5 - newer;
+		int err = 0;
+
+		if (!slot_is_candidate(&slots[i], PAGE_DURABLE + i, file_pages, seed, rules, state))
+			continue;
+		if (!slot_is_at_home(&slots[i], i, rules))
+			err = rules->prove(rules->arg, &durable, &slots[i]);
+		if (err == -ENOMEM)
+			return err;
+		if (err)
+			continue;
+		state->slot = slots[i];
+		state->weak = true;
+	}
+	return 0;
+}
+
 /* Find the newest valid state in four slots. */
 static int slot_judge(const struct format_slot slots[SLOT_COUNT], const uint8_t *map, uint64_t seed,
-	const uint8_t *boot_id, uint64_t sound, uint64_t file_pages, struct slot_state *state)
+	const struct slot_rules *rules, uint64_t file_pages, struct slot_state *state)
 {
 	bool found = false;
 
@@ -261,7 +315,7 @@ static int slot_judge(const struct format_slot slots[SLOT_COUNT], const uint8_t 
 
 		if (!slot_is_plausible(slot, PAGE_DURABLE + i, file_pages, seed) ||
 			(found && slot->txn < state->slot.txn) ||
-			(slot->txn > state->confirmed_txn && slot->txn > sound &&
+			(slot->txn > state->confirmed_txn && slot->txn > rules->sound &&
 				!digest_verify(slot, map, slot->page_count, seed)))
 			continue;
 		state->slot = *slot;
@@ -276,21 +330,11 @@ static int slot_judge(const struct format_slot slots[SLOT_COUNT], const uint8_t 
 	if (state->slot.txn < state->confirmed_txn)
 		return error_damaged(
 			PAGE_DURABLE, "the slot of the last flushed commit is damaged");
-	for (unsigned i = 2; i < 4 && memcmp(boot_id, (uint8_t[16]){0}, 16) != 0; i++) {
-		const struct format_slot *slot = &slots[i];
-
-		if (slot_is_plausible(slot, PAGE_DURABLE + i, file_pages, seed) &&
-			memcmp(slot->boot_id, boot_id, sizeof(slot->boot_id)) == 0 &&
-			slot->txn > state->slot.txn && slot->durable_txn == state->durable_txn) {
-			state->slot = *slot;
-			state->weak = true;
-		}
-	}
-	return 0;
+	return slot_judge_weak(slots, seed, rules, file_pages, state);
 }
 
-int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t *boot_id,
-	uint64_t sound, bool moving, struct slot_state *state)
+int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const struct slot_rules *rules,
+	struct slot_state *state)
 {
 	struct format_slot slots[SLOT_COUNT], again[SLOT_COUNT];
 	const size_t size = sizeof(slots);
@@ -302,8 +346,8 @@ int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t
 		err = io_size(io, &file_size);
 		if (err != 0)
 			break;
-		judged = slot_judge(slots, map, seed, boot_id, sound, file_size / PAGE_SIZE, state);
-		if (!moving)
+		judged = slot_judge(slots, map, seed, rules, file_size / PAGE_SIZE, state);
+		if (!rules->moving)
 			break;
 		/* A writer may have overwritten a slot while it was read, or the pages that it
 		 * lists. */

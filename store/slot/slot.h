@@ -5,8 +5,12 @@
  *
  * Opening reads the header and four slots, whatever the size of the store. A durable slot counts if
  * its digest proves that the pages written with it are there. A weak slot counts if it was written
- * in this boot: the page cache then still holds what a dead process wrote, and loses it only with
- * the machine.
+ * in this boot and its pages are in the file. The page cache holds what a dead process wrote, and
+ * loses it with the machine. It also loses it when the file system is shut down and mounted again,
+ * or the disk is pulled; and a copy that the file system makes of a store in use never had some of
+ * it. So the pages of a weak slot are proved (struct slot_rules), unless the slot was written to
+ * this very file, in this mount, or while this handle had the file open. Without proof the last
+ * flushed commit is the state of the store, and the weak slot is made void before the first write.
  *
  * Every weak slot, of any boot, also names the commit that was durable when it was written. That
  * commit needs no digest any more: if one of its pages is wrong, the page is damaged, and the
@@ -46,14 +50,30 @@ int slot_read_header(struct io *io, uint8_t *ret_id, bool *ret_readonly);
 
 #define SLOT_COUNT 4
 
+/** Proves that the file holds all pages of a weak slot's commit.
+ *  @param durable  the newest durable slot: pages that it uses are in the file
+ *  @return 0; -ENOMEM; another error: they are not all there */
+typedef int slot_prove_fn(
+	void *arg, const struct format_slot *durable, const struct format_slot *weak);
+
+/** What counts when the newest valid state is looked for. */
+struct slot_rules {
+	const uint8_t *boot_id;	    /* of this boot, from slot_boot_id(); borrowed */
+	uint64_t home;		    /* of the file, from io_home() */
+	uint64_t sound;		    /* durable slots up to this commit need no digest */
+	bool moving;		    /* other processes may write slots meanwhile */
+	uint64_t found[SLOT_COUNT]; /* slot_checksums() when this handle opened the file: a slot
+				       with another checksum was written since */
+	slot_prove_fn *prove;
+	void *arg; /* of prove */
+};
+
 /** Find the newest valid state.
- *  @param map      of the file
- *  @param boot_id  of this boot, from slot_boot_id()
- *  @param sound    durable slots up to this commit need no digest
- *  @param moving   other processes may write slots meanwhile
- *  @return 0; -EUCLEAN there is none */
-int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const uint8_t *boot_id,
-	uint64_t sound, bool moving, struct slot_state *ret_state);
+ *  @param map    of the file
+ *  @param rules  borrowed
+ *  @return 0; -EUCLEAN there is none; -ENOMEM */
+int slot_recover(struct io *io, const uint8_t *map, uint64_t seed, const struct slot_rules *rules,
+	struct slot_state *ret_state);
 
 /** Read the slot of a commit that was published. A writer may be overwriting it.
  *  @param page  where it is
@@ -71,12 +91,13 @@ int slot_write(struct io *io, struct format_slot *slot, uint64_t page, uint64_t 
 /** Fill a slot with zeros, so that it is not valid any more. */
 int slot_erase(struct io *io, uint64_t page);
 
-/** Erase a durable slot that is newer than the state that was found: its commit was cut off by a
- * crash. What it lacks, such as the size of the file, may appear later, and the slot would then be
- * valid. Call this, and sync, before the first write.
+/** Make slots void that are newer than the state that was found: their commits were cut off by a
+ * crash. What they lack, such as the size of the file, may appear later, and the slots would then be
+ * valid. A durable slot is erased; a weak one gets the number 0, and still tells which commit is
+ * durable. Call this, and sync, before the first write.
  *  @param map        of the file
  *  @param txn        the newest commit there is
- *  @param ret_wiped  a slot was erased
+ *  @param ret_wiped  a slot was made void
  *  @return 0 or the error of the write */
 int slot_wipe_newer(
 	struct io *io, const uint8_t *map, uint64_t txn, uint64_t seed, bool *ret_wiped);

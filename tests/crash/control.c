@@ -18,6 +18,8 @@ static const struct {
 	{"order", "a slot without digest reaches the disk before its pages (I3)"},
 	{"digest", "recovery does not compare the digest (I3)"},
 	{"boot", "weak slots count in another boot (I4)"},
+	{"prove", "weak slots of this boot count without proof (I4)"},
+	{"home", "weak slots count in a copy as in the file itself (I4)"},
 	{"checksum", "pages are not compared with tag and checksum (I8)"},
 	{"reuse-durable", "pages are reused before the disk has forgotten them (I2)"},
 	{"reuse-readers", "pages are reused under the hands of readers (I2)"},
@@ -63,12 +65,17 @@ void control_apply(struct world *world)
 	world->disk->lies = is_chosen("sync");
 	world->disk->reorder = is_chosen("order");
 	world->another_boot = !is_chosen("boot");
+	world->same_home = is_chosen("home");
 	world->forgives = is_chosen("poison");
 }
 
 /* ---- inside the engine: the program is linked so that these calls come here -------------------
  */
 
+int __real_prove_commit(
+	void *arg, const struct format_slot *durable, const struct format_slot *weak);
+int __wrap_prove_commit(
+	void *arg, const struct format_slot *durable, const struct format_slot *weak);
 bool __real_digest_verify(
 	const struct format_slot *slot, const uint8_t *map, uint64_t pages, uint64_t seed);
 bool __wrap_digest_verify(
@@ -89,6 +96,12 @@ int __real_snapshot_store_dead(struct txn *txn);
 int __wrap_snapshot_store_dead(struct txn *txn);
 int __real_snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot);
 int __wrap_snapshot_at_most(struct txn *txn, uint64_t commit, uint64_t *ret_snapshot);
+
+int __wrap_prove_commit(
+	void *arg, const struct format_slot *durable, const struct format_slot *weak)
+{
+	return is_chosen("prove") ? 0 : __real_prove_commit(arg, durable, weak);
+}
 
 void __wrap_pager_doubt(struct seen *seen)
 {

@@ -357,6 +357,11 @@ static int do_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
 	return 0;
 }
 
+static uint64_t do_home(struct io *io)
+{
+	return disk_of(io)->home;
+}
+
 static void do_close(struct io *io)
 {
 	struct handle *handle = (struct handle *)io;
@@ -381,6 +386,7 @@ static const struct io_ops disk_ops = {
 	.area_clear = do_area_clear,
 	.watch = do_watch,
 	.statfs = do_statfs,
+	.home = do_home,
 	.close = do_close,
 };
 

@@ -71,7 +71,8 @@ struct disk;
 typedef void disk_watch_fn(void *arg, struct disk *disk);
 
 struct disk {
-	int fd; /* of the cache */
+	int fd;	       /* of the cache */
+	uint64_t home; /* io_home() */
 	uint8_t *cache;
 	uint64_t size;
 	uint8_t *platter;

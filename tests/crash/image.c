@@ -9,11 +9,12 @@
 #define SECTOR 512
 #define SUBSETS_OF 6 /* all subsets of so many events */
 #define RANDOM_SUBSETS 10
+#define COPIES 12
 
 const char *image_class_name(enum image_class class)
 {
-	static const char *const names[IMAGE_CLASSES] = {
-		"prefix", "subset", "omission", "suffix", "random", "torn", "killed", "rotten"};
+	static const char *const names[IMAGE_CLASSES] = {"prefix", "subset", "omission", "suffix",
+		"random", "torn", "killed", "rotten", "lost", "copied"};
 
 	return names[class];
 }
@@ -90,9 +91,48 @@ static void cut(struct disk *target, uint64_t size)
 			target->size - at < PAGE_SIZE ? target->size - at : PAGE_SIZE);
 }
 
+/* Does an event come before the moment of a page, or of the size of the file (page 0)? */
+static bool precedes(const struct image_plan *plan, size_t i, uint64_t page)
+{
+	struct rng rng = {.state = plan->salt + page};
+
+	return i < plan->from + rng_below(&rng, plan->issued - plan->from + 1);
+}
+
+/* Each page has the moment at which it was copied, and the size of the file has one too. */
+static void make_copy(const struct disk *disk, const struct image_plan *plan, struct disk *target)
+{
+	uint64_t size = disk->platter_size;
+
+	for (size_t i = 0; i < plan->issued && precedes(plan, i, 0); i++) {
+		uint64_t end = event_end(&disk->events[i]);
+
+		if (end > size || disk_event_cuts(&disk->events[i]))
+			size = end;
+	}
+	disk_rebase(target, disk);
+	disk_resize(target, size);
+	for (size_t i = 0; i < plan->issued; i++) {
+		const struct disk_event *event = &disk->events[i];
+
+		if (disk_event_cuts(event) && precedes(plan, i, 0))
+			cut(target, event->size);
+		for (uint64_t at = 0; event->data != NULL && at < event->size; at += PAGE_SIZE) {
+			uint64_t left = event->size - at;
+
+			if (precedes(plan, i, (event->offset + at) / PAGE_SIZE))
+				poke(target, event, at, at + (left < PAGE_SIZE ? left : PAGE_SIZE));
+		}
+	}
+}
+
 void image_make(const struct disk *disk, const struct image_plan *plan, struct rng *rng,
 	struct disk *target)
 {
+	if (plan->class == IMAGE_COPIED) {
+		make_copy(disk, plan, target);
+		return;
+	}
 	disk_rebase(target, disk);
 	disk_resize(target, new_size(disk, plan));
 	fill_unwritten(disk, plan, rng, target);
@@ -258,6 +298,17 @@ void image_each_killed(const struct disk *disk, image_try_fn *try, void *arg)
 	for (size_t n = 0; n <= disk->count; n++) {
 		struct image_plan plan = whole(n, IMAGE_KILLED);
 
+		try(arg, &plan);
+	}
+}
+
+void image_each_copied(const struct disk *disk, struct rng *rng, image_try_fn *try, void *arg)
+{
+	for (unsigned n = 0; n < COPIES && disk->count > 0; n++) {
+		struct image_plan plan = whole(1 + rng_below(rng, disk->count), IMAGE_COPIED);
+
+		plan.from = rng_below(rng, plan.issued + 1);
+		plan.salt = rng_next(rng);
 		try(arg, &plan);
 	}
 }

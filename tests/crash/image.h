@@ -17,6 +17,8 @@ enum image_class {
 	IMAGE_TORN,	/* one event arrived in part */
 	IMAGE_KILLED,	/* the process died, not the machine */
 	IMAGE_ROTTEN,	/* a page that was synced is not what was written */
+	IMAGE_LOST,	/* any of the power cuts above, but the machine stayed in the same boot */
+	IMAGE_COPIED,	/* a copy that the file system made, each page of it at its own moment */
 	IMAGE_CLASSES,
 };
 
@@ -30,10 +32,18 @@ struct image_plan {
 	bool tail;	  /* what lies behind the tear arrived, not what lies before */
 	bool old_size;	  /* the new size of the file did not arrive */
 	bool garbage;	  /* what was never written is not zeros */
+	size_t from;	  /* IMAGE_COPIED: a page has the events before its moment, and no later */
+	uint64_t salt;	  /* IMAGE_COPIED: gives each page its moment, from `from` to issued */
 };
 
 /** Receives a plan. */
 typedef void image_try_fn(void *arg, const struct image_plan *plan);
+
+/** Is it left by a power cut, which another boot follows? */
+static inline bool image_is_power_cut(const struct image_plan *plan)
+{
+	return plan->class < IMAGE_KILLED;
+}
 
 /** Name of a class. */
 const char *image_class_name(enum image_class class);
@@ -50,6 +60,9 @@ void image_reboot(struct disk *target);
  *  @param thorough  all of them; else some of each class */
 void image_each(
 	const struct disk *disk, struct rng *rng, bool thorough, image_try_fn *try, void *arg);
+
+/** Try copies of the file that were made now or at any time since the last sync. */
+void image_each_copied(const struct disk *disk, struct rng *rng, image_try_fn *try, void *arg);
 
 /** Try the images of a disk whose process is killed now or at any time since the last sync. */
 void image_each_killed(const struct disk *disk, image_try_fn *try, void *arg);

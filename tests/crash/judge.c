@@ -1,5 +1,7 @@
-#include "store/store.h"
 #include "judge.h"
+
+#include "store/share/handle.h"
+#include "store/store.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,6 +10,7 @@
 
 #define REOPEN_EVERY 8	 /* images that are opened once more */
 #define DEEPER_EVERY 150 /* images whose recovery is crashed */
+#define LOST_EVERY 4	 /* power cuts that are tried within one boot too */
 
 /* The commits one of which an image may show. */
 struct range {
@@ -91,7 +94,10 @@ static const struct state *look(struct world *world, const struct image_plan *pl
 	struct kt_store *store, struct range range, uint64_t *ret_txn)
 {
 	const struct disk *disk = world->disk;
-	uint64_t made = disk->made - (disk->count - plan->issued);
+	/* A slot whose commit failed was erased, which may be lost or not copied within one boot. */
+	uint64_t made = plan->class == IMAGE_LOST || plan->class == IMAGE_COPIED
+				? 0
+				: disk->made - (disk->count - plan->issued);
 	const struct state *state = NULL;
 	struct kt_txn *txn;
 	char text[300];
@@ -167,17 +173,26 @@ static void go_deeper(struct world *world, const struct state *state, uint64_t t
 	struct world deeper;
 
 	disk_poke(disk, 0, world->images[0]->cache, world->images[0]->size);
+	disk->home = world->images[0]->home;
 	disk_settle(disk);
 	world_adopt(&deeper, world->tally, rng_next(&world->rng), disk, state, txn);
 	deeper.snapshots = world->snapshots;
 	deeper.images[0] = world->images[1];
 	deeper.recovered = true;
 	deeper.another_boot = world->another_boot;
+	deeper.same_home = world->same_home;
 	for (int i = 0; i < 6 && world_goes_on(&deeper); i++)
 		world_step(&deeper);
 	judge_images(&deeper);
 	world_close(&deeper);
 	disk_free(disk);
+}
+
+/* Does it pass for the file that was written to, in the same mount? Another boot gives the same
+ * numbers to its mounts. */
+static bool is_at_home(const struct world *world, const struct image_plan *plan)
+{
+	return plan->class <= IMAGE_KILLED || world->same_home;
 }
 
 static void judge_sound(struct world *world, const struct image_plan *plan)
@@ -188,13 +203,15 @@ static void judge_sound(struct world *world, const struct image_plan *plan)
 	struct kt_store *store;
 	uint64_t txn;
 
-	if (plan->class != IMAGE_KILLED && world->another_boot)
+	if (image_is_power_cut(plan) && world->another_boot)
 		image_reboot(target);
+	target->home = world->disk->home + !is_at_home(world, plan);
 	store = open_image(world, plan, target);
 	if (store == NULL)
 		return;
 	state = look(world, plan, store, range, &txn);
 	if (state != NULL && plan->class != IMAGE_KILLED && world->images[1] != NULL &&
+		atomic_load(&store->area->durable_txn) == txn && /* what is deeper begins with it */
 		rng_below(&world->rng, DEEPER_EVERY) == 0) {
 		go_deeper(world, state, txn);
 	} else if (state != NULL) {
@@ -276,7 +293,9 @@ static void judge_rotten(struct world *world, const struct image_plan *plan)
 	if (target->size / PAGE_SIZE <= PAGE_FIRST)
 		return;
 	rot(world, target);
-	image_reboot(target);
+	if (rng_below(&world->rng, 2) == 0)
+		image_reboot(target);
+	target->home = world->disk->home + rng_below(&world->rng, 2);
 	err = store_open(disk_handle(target), "disk", "rotten", 0, &store);
 	if (err != 0) {
 		if (err != -EUCLEAN)
@@ -299,6 +318,7 @@ static void judge_rotten(struct world *world, const struct image_plan *plan)
 static void judge(void *arg, const struct image_plan *plan)
 {
 	struct world *world = arg;
+	struct image_plan lost = *plan;
 
 	if (!world_goes_on(world))
 		return;
@@ -309,6 +329,10 @@ static void judge(void *arg, const struct image_plan *plan)
 		judge_rotten(world, plan);
 	else
 		judge_sound(world, plan);
+	if (image_is_power_cut(plan) && rng_below(&world->rng, LOST_EVERY) == 0) {
+		lost.class = IMAGE_LOST;
+		judge(world, &lost);
+	}
 }
 
 void judge_images(struct world *world)
@@ -319,8 +343,10 @@ void judge_images(struct world *world)
 	if (world->images[0] == NULL)
 		return;
 	image_each(world->disk, &world->rng, world->images[1] != NULL, judge, world);
-	if (world->disk->coherent)
+	if (world->disk->coherent) {
 		image_each_killed(world->disk, judge, world);
+		image_each_copied(world->disk, &world->rng, judge, world);
+	}
 	for (int i = 0; i < 6; i++)
 		judge(world, &rotten);
 }

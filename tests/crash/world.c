@@ -200,6 +200,7 @@ void world_open(struct world *world, struct tally *tally, uint64_t seed)
 
 	*world = (struct world){.tally = tally, .rng = {.state = seed}, .another_boot = true};
 	world->disk = disk_new();
+	world->disk->home = seed % 2; /* 0: not known, so that what a kill leaves is proved too */
 	io = disk_handle(world->disk);
 	err = store_format(io);
 	assert(!err);

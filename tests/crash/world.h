@@ -36,6 +36,7 @@ struct world {
 	bool faulty;		/* calls may fail */
 	bool recovered;		/* its store was left by a crash of another world */
 	bool another_boot;	/* controls: a power cut is followed by another boot */
+	bool same_home;		/* controls: a copy passes for the file itself */
 	bool forgives;		/* controls: a failed sync is forgotten */
 	struct kt_txn *reader;
 	struct state seen;  /* by the reader */
