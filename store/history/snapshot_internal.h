@@ -43,7 +43,6 @@ typedef int snapshot_list_fn(
 	void *arg, struct kt_txn *tree, uint64_t freed, const struct kt_slice *list);
 
 /** Visit the dead lists of a snapshot. @param each  may delete what it gets */
-int snapshot_each_list(
-	struct kt_txn *tree, uint64_t snapshot, snapshot_list_fn *each, void *arg);
+int snapshot_each_list(struct kt_txn *tree, uint64_t snapshot, snapshot_list_fn *each, void *arg);
 
 #endif

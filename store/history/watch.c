@@ -135,8 +135,8 @@ int kt_watch_next(struct kt_watch *watch, int timeout_ms, kt_watch_fn *each, voi
 	watch->each = each;
 	watch->arg = arg;
 	while (!err && watch->at == watch->end) {
-		err = kt_wait(watch->store, kt_txn_id(watch->told), deadline_left_ms(deadline),
-			&txn);
+		err = kt_wait(
+			watch->store, kt_txn_id(watch->told), deadline_left_ms(deadline), &txn);
 		if (!err)
 			err = watch_advance(watch);
 	}

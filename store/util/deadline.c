@@ -20,8 +20,8 @@ int64_t deadline_after_ms(int timeout_ms)
 
 bool deadline_left(int64_t deadline_ns, struct timespec *ret_left)
 {
-	int64_t left = deadline_ns == DEADLINE_NEVER ? 3600 * NS_PER_S
-						     : deadline_ns - deadline_now_ns();
+	int64_t left =
+		deadline_ns == DEADLINE_NEVER ? 3600 * NS_PER_S : deadline_ns - deadline_now_ns();
 
 	if (left <= 0)
 		return false;

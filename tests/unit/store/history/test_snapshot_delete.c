@@ -75,8 +75,8 @@ static void words(void **state)
 
 	assert_words(f, kt_snapshot_open(f->store, "s", &txn), "no such snapshot");
 	assert_words(f, kt_snapshot_delete(f->store, "s"), "no such snapshot");
-	assert_words(f, kt_collection_open(f->store, KT_STR("c"), 0, &collection),
-		"no such collection");
+	assert_words(
+		f, kt_collection_open(f->store, KT_STR("c"), 0, &collection), "no such collection");
 	fixture_begin(f, KT_WRITE);
 	assert_words(f, kt_collection_delete(f->txn, KT_STR("c")), "no such collection");
 	assert_words(f, kt_get(f->txn, KT_STR("k"), &value), "no such key");
