@@ -62,8 +62,9 @@
  *     into a part that was cut off raises SIGBUS; "Damage" above has the details.
  *   - Do not use a store on a network file system from more than one machine: locks and maps are
  *     shared between the processes of one kernel only.
- *   - Do not open one store under two names (hard links), and do not remove PATH-lock while any
- *     process has the store open.
+ *   - A store that is open under one name is -EBUSY under another one (a hard link), and after
+ *     PATH-lock was removed. A file that takes the name of an open store is -ESTALE until all have
+ *     closed the store. Do not replace a store, or remove PATH-lock, while a process has it open.
  *   - A read transaction keeps the pages that it can see. While one is open for hours and others
  *     write, the file grows: kt_info() names the oldest reader.
  *   - Close a store, or call execve(2), in the child of a fork(): an open handle keeps the locks of
@@ -223,8 +224,8 @@ KT_API const char *kt_version(void);
  *  @param options  borrowed during the call; NULL: the defaults
  *  @param ret_store  the store; end with kt_close()
  *  @return 0; -ENOENT no such file; -EEXIST; -EBUSY another one keeps it for itself (KT_ALONE), or
- * it is open under another name; -ENFILE too many have it open; -EIO a flush failed, and all must
- * close it first; -EMEDIUMTYPE not a keytree store; -ENOTSUP a newer format, or a file system
+ * it is open under another name; -ESTALE processes still use another file that had this name before;
+ * -ENFILE too many have it open; -EIO a flush failed, and all must close it first; -EMEDIUMTYPE not a keytree store; -ENOTSUP a newer format, or a file system
  * without locks or shared maps; -EUCLEAN damaged or truncated; -EISDIR; -EACCES; any errno of
  * open(2) */
 KT_API int kt_open(

@@ -184,20 +184,33 @@ static int read_options(const struct kt_open_options *options, struct kt_open_op
 		ret_options->flags, KT_CREATE | KT_EXCLUSIVE | KT_READONLY | KT_ALONE);
 }
 
+static int open_path(
+	const char *path, const struct kt_open_options *options, struct kt_store **ret_store)
+{
+	bool named = options->name != NULL;
+	struct io *io;
+	int err = open_file(path, options, &io);
+
+	return err != 0 ? err
+			: store_open(io, named ? "" : "file", named ? options->name : path,
+				  options->flags, ret_store);
+}
+
+/* A file may be replaced while it is opened: then the one that has the name now is opened. */
+#define OPEN_TRIES 3
+
 int kt_open(const char *path, const struct kt_open_options *options, struct kt_store **ret_store)
 {
 	struct kt_open_options known;
 	struct kt_store *store;
-	struct io *io;
 	int err;
 
 	error_clear();
 	err = read_options(options, &known);
 	if (!err)
-		err = open_file(path, &known, &io);
-	if (!err)
-		err = store_open(io, known.name != NULL ? "" : "file",
-			known.name != NULL ? known.name : path, known.flags, &store);
+		err = open_path(path, &known, &store);
+	for (unsigned tries = 1; err == -ESTALE && tries < OPEN_TRIES; tries++)
+		err = open_path(path, &known, &store);
 	if (err != 0)
 		return err;
 	if (known.max_size != 0)

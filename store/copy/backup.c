@@ -13,6 +13,7 @@
 #include "store/io/io.h"
 #include "store/io/io_stream.h"
 #include "store/copy/reachable.h"
+#include "store/share/lockarea.h"
 #include "store/slot/slot.h"
 #include "store/space/space.h"
 #include "store/space/space_log.h"
@@ -27,7 +28,9 @@
 struct backup {
 	struct kt_txn *handle;
 	struct txn *txn;
-	const char *name; /* of the copy, for messages */
+	const char *name; /* of the copy */
+	bool replace;	  /* a store of that name */
+	struct io *held;  /* that store: nobody opens it until the copy has its name */
 	kt_backup_fn *progress;
 	void *arg;
 	struct reachable reachable;
@@ -207,22 +210,38 @@ static int backup_check_source(const struct txn *txn)
 	return err;
 }
 
-/* Only another store may be replaced, one that nobody has open: not the one that is copied. */
-static int backup_check_target(const char *path)
+/* Only another store may be replaced, one that nobody uses: not the one that is copied. The store
+ * cannot be opened for writing until ret_old is closed.
+ * @param ret_old  NULL: there is no file of that name */
+static int backup_hold_target(const struct backup *backup, struct io **ret_old)
 {
-	const struct io_range all = {0, INT64_MAX};
 	uint8_t id[16];
 	struct io *old;
 	bool unknown;
-	int err = io_file_open(path, true, &old);
+	int err = io_file_open(backup->name, true, &old);
 
+	*ret_old = NULL;
 	if (err != 0)
 		return err == -ENOENT ? 0 : err;
 	err = slot_read_header(old, id, &unknown);
 	if (err == -EUCLEAN) /* a damaged one may go */
 		err = 0;
-	if (!err && io_locked(old, &all, NULL))
-		err = error_set(-EBUSY, "%s is open", path);
+	if (!err && io_is_at(backup->txn->store->io, backup->name))
+		err = error_set(-EBUSY, "%s is the store itself", backup->name);
+	if (!err)
+		err = lockarea_hold(old);
+	if (!err)
+		*ret_old = old;
+	else
+		io_close(old);
+	return err;
+}
+
+static int backup_check_target(const struct backup *backup)
+{
+	struct io *old;
+	int err = backup_hold_target(backup, &old);
+
 	io_close(old);
 	return err;
 }
@@ -241,6 +260,12 @@ static int backup_fill(void *arg, struct io *io)
 		backup->buf = malloc(PART_PAGES * PAGE_SIZE);
 		err = backup->buf == NULL ? -ENOMEM : backup_put_all(backup);
 	}
+	/* Another process may have opened the target during the copy. Those who open it from now on
+	 * wait until the copy has taken its name, which is soon: the copy is on the disk. */
+	if (!err && backup->replace)
+		err = io_sync(io);
+	if (!err && backup->replace)
+		err = backup_hold_target(backup, &backup->held);
 	free(backup->buf);
 	space_close(backup->space);
 	reachable_fini(&backup->reachable);
@@ -252,19 +277,20 @@ int kt_backup(
 {
 	struct backup backup = {
 		.handle = txn, .txn = txn->txn, .name = path, .progress = progress, .arg = arg};
-	bool replace = (flags & KT_BACKUP_REPLACE) != 0;
 	struct io *io = NULL;
 	int err = error_unknown_flags(flags, KT_BACKUP_REPLACE);
 
+	backup.replace = (flags & KT_BACKUP_REPLACE) != 0;
 	if (!err)
 		err = backup_check_source(txn->txn);
-	if (!err && replace)
-		err = backup_check_target(path);
+	if (!err && backup.replace)
+		err = backup_check_target(&backup);
 	if (!err)
-		err = (replace ? io_file_replace : io_file_create)(
+		err = (backup.replace ? io_file_replace : io_file_create)(
 			path, 0600, backup_fill, &backup, &io);
 	if (!err)
 		io_close(io);
+	io_close(backup.held);
 	return err;
 }
 

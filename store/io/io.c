@@ -52,24 +52,37 @@ int io_map(struct io *io, uint64_t least, uint64_t most, const void **ret_base, 
 	return io->ops->map(io, least, most, ret_base, ret_size);
 }
 
-int io_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait)
+int io_lock(struct io *io, enum io_place place, enum io_lock kind, const struct io_range *range,
+	bool wait)
 {
-	assert(!(kind == IO_EXCLUSIVE && io->readonly));
+	assert(place != IO_STORE || kind != IO_EXCLUSIVE);
 	if (io_forked(io))
 		return -ECHILD;
-	return io->ops->lock(io, kind, range, wait);
+	return io->ops->lock(io, place, kind, range, wait);
 }
 
-bool io_locked(struct io *io, const struct io_range *range, struct io_range *ret_by)
+bool io_locked(struct io *io, enum io_place place, enum io_lock kind, const struct io_range *range,
+	struct io_range *ret_by)
 {
 	struct io_range by;
 
-	return range->count > 0 && io->ops->locked(io, range, ret_by != NULL ? ret_by : &by);
+	return range->count > 0 &&
+	       io->ops->locked(io, place, kind, range, ret_by != NULL ? ret_by : &by);
 }
 
-int io_area(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number)
+bool io_is_at(struct io *io, const char *path)
 {
-	return io->ops->area(io, size, create, ret_area, ret_number);
+	return io->ops->is_at == NULL || io->ops->is_at(io, path);
+}
+
+int io_area(struct io *io, size_t size, bool create, struct io_area *ret_area)
+{
+	return io->ops->area(io, size, create, ret_area);
+}
+
+void io_area_leave(struct io *io)
+{
+	io->ops->area_leave(io);
 }
 
 int io_area_clear(struct io *io, uint64_t offset, uint64_t size)

@@ -27,8 +27,9 @@
 
 struct io;
 
-/** The first eight bytes of shared memory that is in use, or was; see io_area(). */
-#define IO_AREA_MAGIC UINT64_C(0x31306b636f6c746b)
+/** The first eight bytes of shared memory that is in use, or was; see io_area(). The last
+ *  byte is the digit of the version. */
+#define IO_AREA_MAGIC UINT64_C(0x32306b636f6c746b)
 
 /** Kinds of locks. */
 enum io_lock {
@@ -37,10 +38,25 @@ enum io_lock {
 	IO_EXCLUSIVE, /* with nobody */
 };
 
+/** What is locked. */
+enum io_place {
+	IO_STORE, /* the store's file: all who may read it can lock it, but only shared */
+	IO_MARKS, /* the same, through a descriptor that may write: also exclusive */
+	IO_AREA,  /* the lock file: only those who may write the store can lock it */
+};
+
 /** Bytes that are locked. They need not be in the file, and only name something. */
 struct io_range {
 	uint64_t start;
 	uint64_t count;
+};
+
+/** Shared memory of all who have the file open. */
+struct io_area {
+	void *memory;	 /* readable and writable, page-aligned, valid until io_area_leave() */
+	uint64_t number; /* names it: another one has another number */
+	uint64_t device, inode; /* of the store's file */
+	uint64_t links;		/* names that the store's file has */
 };
 
 /* What the functions do is said at io_read() and its like, which call them. */
@@ -52,9 +68,13 @@ struct io_ops {
 	int (*truncate)(struct io *io, uint64_t size);
 	int (*map)(struct io *io, uint64_t least, uint64_t most, const void **ret_base,
 		uint64_t *ret_size);
-	int (*lock)(struct io *io, enum io_lock kind, const struct io_range *range, bool wait);
-	bool (*locked)(struct io *io, const struct io_range *range, struct io_range *ret_by);
-	int (*area)(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number);
+	int (*lock)(struct io *io, enum io_place place, enum io_lock kind,
+		const struct io_range *range, bool wait);
+	bool (*locked)(struct io *io, enum io_place place, enum io_lock kind,
+		const struct io_range *range, struct io_range *ret_by);
+	bool (*is_at)(struct io *io, const char *path); /* NULL: it has no path */
+	int (*area)(struct io *io, size_t size, bool create, struct io_area *ret_area);
+	void (*area_leave)(struct io *io);
 	int (*area_clear)(struct io *io, uint64_t offset, uint64_t size);
 	int (*watch)(struct io *io);
 	int (*statfs)(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
@@ -154,26 +174,37 @@ int io_map(struct io *io, uint64_t least, uint64_t most, const void **ret_base, 
 /** Lock a range, change the kind of lock, or unlock. A lock belongs to this opening of the file,
  * also against another one of the same process, and ends with io_close() or with the process,
  * however that ends.
- *  @param kind   exclusive ones need a file that is open for writing
+ *  @param place  IO_AREA after io_area() only
+ *  @param kind   IO_STORE has no exclusive ones
  *  @param range  borrowed
  *  @param wait   for those who have it; else fail
  *  @return 0; -EAGAIN somebody else has it; -ENOTSUP the file system has no locks; -ECHILD after a
  *          fork */
-int io_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait);
+int io_lock(struct io *io, enum io_place place, enum io_lock kind, const struct io_range *range,
+	bool wait);
 
-/** Does anybody else have a lock in a range?
+/** Does anybody else have a lock in a range that keeps out one of a kind?
+ *  @param kind    IO_SHARED: an exclusive lock is looked for; IO_EXCLUSIVE: any lock
  *  @param range   borrowed
  *  @param ret_by  one such lock; may be NULL */
-bool io_locked(struct io *io, const struct io_range *range, struct io_range *ret_by);
+bool io_locked(struct io *io, enum io_place place, enum io_lock kind, const struct io_range *range,
+	struct io_range *ret_by);
 
-/** Map the memory that all who have the file open share (lockarea.h), once.
- *  @param size        bytes; a part beyond what was written to it may not be touched until
- *                     io_area_clear() has been called for it
- *  @param create      make it if there is none. Nobody else may do this at the same time
- *  @param ret_area    readable and writable, page-aligned, valid until io_close()
- *  @param ret_number  names it: another one has another number
+/** Does a path lead to this file, and not to another one or to none?
+ *  @param path  NULL: the one under which it was opened */
+bool io_is_at(struct io *io, const char *path);
+
+/** Map the memory that all who have the file open share (lockarea.h).
+ *  @param size      bytes; a part beyond what was written to it may not be touched until
+ *                   io_area_clear() has been called for it
+ *  @param create    make it if there is none
+ *  @param ret_area  ends with io_area_leave() or io_close()
  *  @return 0; -ENOENT there is none; -EACCES, -EROFS it may not be written; any errno of open(2) */
-int io_area(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number);
+int io_area(struct io *io, size_t size, bool create, struct io_area *ret_area);
+
+/** Unmap the shared memory, if it is mapped, and drop all locks of IO_AREA and, of a file that is
+ * open for reading only, of IO_MARKS. */
+void io_area_leave(struct io *io);
 
 /** Fill part of the shared memory with zeros, and make sure that it is there: writing to it later
  *  cannot meet a full disk.

@@ -58,6 +58,7 @@ int io_fd_new(int fd, const struct io_ops *ops, bool durable, bool readonly, str
 		return -ENOMEM;
 	}
 	file->area_fd = -1;
+	file->mark_fd = -1;
 	file->io.not_forked = io_fd_mark_new();
 	file->io.ops = ops;
 	file->io.durable = durable;
@@ -67,16 +68,28 @@ int io_fd_new(int fd, const struct io_ops *ops, bool durable, bool readonly, str
 	return 0;
 }
 
-void io_fd_close(struct io *io)
+void io_fd_area_leave(struct io *io)
 {
 	struct io_fd *file = (struct io_fd *)io;
 
-	if (file->base != NULL)
-		munmap(file->base, file->map_size);
 	if (file->area != NULL)
 		munmap(file->area, file->area_size);
 	if (file->area_fd >= 0)
 		close(file->area_fd);
+	if (file->mark_fd >= 0)
+		close(file->mark_fd);
+	file->area = NULL;
+	file->area_fd = -1;
+	file->mark_fd = -1;
+}
+
+void io_fd_close(struct io *io)
+{
+	struct io_fd *file = (struct io_fd *)io;
+
+	io_fd_area_leave(io);
+	if (file->base != NULL)
+		munmap(file->base, file->map_size);
 	close(file->fd);
 	io_fd_mark_free(io->not_forked);
 	free(file->path);

@@ -13,8 +13,9 @@ struct io_fd {
 	uint64_t granted;      /* the file may be this long: fd_check_size() was asked */
 	uint64_t row, row_end; /* bytes of a file written last, in a row, and not started yet */
 	char *path;	       /* of a file, absolute; NULL: not known */
-	int area_fd;	       /* of the shared memory; -1: none */
-	void *area;	       /* NULL: none */
+	int mark_fd; /* the file again, for writing, if fd is for reading only; -1: not opened */
+	int area_fd; /* of the shared memory; -1: none */
+	void *area;  /* NULL: none */
 	size_t area_size;
 };
 
@@ -41,6 +42,7 @@ int io_fd_size(struct io *io, uint64_t *ret_size);
 int io_fd_truncate(struct io *io, uint64_t size);
 int io_fd_map(
 	struct io *io, uint64_t least, uint64_t most, const void **ret_base, uint64_t *ret_size);
+void io_fd_area_leave(struct io *io);
 void io_fd_close(struct io *io);
 
 #endif

@@ -16,25 +16,29 @@ static int memory_sync(struct io *io)
 
 /* Nobody else can open it: every lock is free, and what is shared is shared with nobody. */
 
-static int memory_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait)
+static int memory_lock(struct io *io, enum io_place place, enum io_lock kind,
+	const struct io_range *range, bool wait)
 {
 	(void)io;
+	(void)place;
 	(void)kind;
 	(void)range;
 	(void)wait;
 	return 0;
 }
 
-static bool memory_locked(struct io *io, const struct io_range *range, struct io_range *ret_by)
+static bool memory_locked(struct io *io, enum io_place place, enum io_lock kind,
+	const struct io_range *range, struct io_range *ret_by)
 {
 	(void)io;
+	(void)place;
+	(void)kind;
 	(void)range;
 	(void)ret_by;
 	return false;
 }
 
-static int memory_area(
-	struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number)
+static int memory_area(struct io *io, size_t size, bool create, struct io_area *ret_area)
 {
 	struct io_fd *file = (struct io_fd *)io;
 	void *area = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -45,8 +49,7 @@ static int memory_area(
 		return -ENOMEM;
 	file->area = area;
 	file->area_size = size;
-	*ret_area = area;
-	*ret_number = 0;
+	*ret_area = (struct io_area){.memory = area};
 	return 0;
 }
 
@@ -86,6 +89,7 @@ static const struct io_ops memory_ops = {
 	.lock = memory_lock,
 	.locked = memory_locked,
 	.area = memory_area,
+	.area_leave = io_fd_area_leave,
 	.area_clear = memory_area_clear,
 	.watch = memory_watch,
 	.statfs = memory_statfs,

@@ -58,7 +58,8 @@ struct kt_store {
 	struct seen *seen;		  /* pages that were verified */
 	const struct commit_hooks *hooks; /* what higher layers add to a commit */
 
-	struct io_range area_byte;	     /* its lock tells that this lock area is in use */
+	uint64_t device, inode;		     /* of the file */
+	bool frozen;			     /* it keeps the store from being written: KT_ALONE */
 	uint64_t slot_checksums[SLOT_COUNT]; /* unprivileged: of the slots that were read last */
 	uint64_t slots_found[SLOT_COUNT];    /* at opening; 0: that slot is known to be good */
 	uint64_t home;			     /* of the file, from io_home() */

@@ -19,6 +19,10 @@
 static const struct io_range open_byte = {LOCK_OPEN, 1};
 static const struct io_range writable_byte = {LOCK_WRITABLE, 1};
 static const struct io_range frozen_byte = {LOCK_FROZEN, 1};
+static const struct io_range opener_bytes = {LOCK_OPENER, LOCKAREA_OPENERS};
+static const struct io_range pin_bytes = {LOCK_PIN, TXN_MAX + 1};
+
+#define MARK_TRIES 16
 
 static struct io_range opener_byte(uint32_t index)
 {
@@ -27,41 +31,74 @@ static struct io_range opener_byte(uint32_t index)
 
 /* ---- entering -------------------------------------------------------------------------------- */
 
-/* Do not wait for a program that locks the whole file: it does not know this protocol, and may
- * never unlock. */
-static int lockarea_lock_open(struct kt_store *store)
+static bool lockarea_is_of(const struct lockarea *area, uint64_t device, uint64_t inode)
 {
-	enum io_lock kind = store->readonly ? IO_SHARED : IO_EXCLUSIVE;
-	struct io_range by;
-	int err = io_lock(store->io, kind, &open_byte, false);
-
-	if (err != -EAGAIN)
-		return err;
-	if (io_locked(store->io, &open_byte, &by) && by.start < LOCK_BASE)
-		return error_set(-EBUSY, "another program has locked the file");
-	return io_lock(store->io, kind, &open_byte, true);
+	return area->store_device == device && area->store_inode == inode;
 }
 
-/* Is this lock area in use? @return 0; -EBUSY another lock area is used with this store */
-static int lockarea_find_others(struct kt_store *store, bool *ret_used)
+/* Lock a byte that tells others which lock area this handle uses, whichever byte of that area is
+ * free. Do not wait for a program that locks the whole file: it does not know this protocol, and may
+ * never unlock.
+ * @return 0; -EBUSY; -EAGAIN a user who may only read the store has locked the bytes */
+static int lockarea_mark(struct kt_store *store, uint64_t first)
 {
-	const struct io_range all = {LOCK_AREA, LOCK_AREAS};
-	const struct io_range below = {LOCK_AREA, store->area_byte.start - LOCK_AREA};
-	const struct io_range above = {
-		store->area_byte.start + 1, LOCK_AREA + LOCK_AREAS - 1 - store->area_byte.start};
+	uint64_t at = store->opener_id;
+	int err = -EAGAIN;
 
-	*ret_used = io_locked(store->io, &all, NULL);
-	if (*ret_used && (io_locked(store->io, &below, NULL) || io_locked(store->io, &above, NULL)))
+	for (unsigned tries = 0; err == -EAGAIN && tries < MARK_TRIES; tries++) {
+		struct io_range mark = {first + at++ % LOCK_MARKS, 1};
+		struct io_range by;
+
+		err = io_lock(store->io, IO_MARKS, IO_EXCLUSIVE, &mark, false);
+		if (err == -EAGAIN && io_locked(store->io, IO_MARKS, IO_SHARED, &mark, &by) &&
+			by.start < LOCK_BASE)
+			return error_set(-EBUSY, "another program has locked the file");
+	}
+	return err;
+}
+
+/* Mark the store, and look for marks of other lock areas. Of two openers that do this at the same
+ * time each marks first, so at least one of them sees the other's mark. */
+static int lockarea_mark_alone(struct kt_store *store, const struct io_area *found)
+{
+	const uint64_t first = LOCK_MARK + found->number % LOCK_MARK_AREAS * LOCK_MARKS;
+	const uint64_t end = LOCK_MARK + LOCK_MARK_AREAS * LOCK_MARKS;
+	const struct io_range below = {LOCK_MARK, first - LOCK_MARK};
+	const struct io_range above = {first + LOCK_MARKS, end - first - LOCK_MARKS};
+	int err = lockarea_mark(store, first);
+
+	STEP("marked");
+	if (err == -EAGAIN && (store->readonly || found->links > 1))
+		return error_set(
+			-EBUSY, "a reader's lock hides whether it is open under another name");
+	if (err != 0 && err != -EAGAIN)
+		return err;
+	if (io_locked(store->io, IO_MARKS, IO_SHARED, &below, NULL) ||
+		io_locked(store->io, IO_MARKS, IO_SHARED, &above, NULL))
 		return error_set(-EBUSY,
 			"it is open under another name, or its lock file was replaced meanwhile");
 	return 0;
 }
 
-/* Does the area that other handles use belong to this store? */
-static int lockarea_check_joined(const struct kt_store *store)
+/* Does any handle use the area, and does the area belong to this store then?
+ * @return 0; -ESTALE the area is used for another file; -EBUSY; -EIO a flush failed */
+static int lockarea_find_users(const struct kt_store *store, bool *ret_used)
 {
+	const struct io_range old_openers = {LOCK_OPENER, LOCKAREA_OPENERS};
 	const struct lockarea *area = store->area;
+	struct io_range by;
 
+	*ret_used = io_locked(store->io, IO_AREA, IO_EXCLUSIVE, &opener_bytes, &by);
+	if (!*ret_used && atomic_load(&area->ready) == LOCKAREA_READY_OLD &&
+		io_locked(store->io, IO_STORE, IO_EXCLUSIVE, &old_openers, NULL))
+		return error_set(-EBUSY, "a process with an older version of keytree has it open");
+	if (!*ret_used)
+		return 0;
+	if (!lockarea_is_of(area, store->device, store->inode))
+		return error_set(-ESTALE,
+			"process %u still uses the file that had this name before",
+			atomic_load(
+				&area->openers[(by.start - LOCK_OPENER) % LOCKAREA_OPENERS].pid));
 	if (atomic_load(&area->ready) != LOCKAREA_READY ||
 		memcmp(area->store_id, store->id, sizeof(area->store_id)) != 0)
 		return error_set(-EBUSY, "its lock file is not right");
@@ -79,13 +116,15 @@ static int lockarea_lock_writable(struct kt_store *store, bool alone)
 	int err = 0;
 
 	if (store->readonly && alone) {
-		if (io_locked(store->io, &writable_byte, NULL))
+		if (io_locked(store->io, IO_AREA, IO_EXCLUSIVE, &writable_byte, NULL))
 			return error_set(-EBUSY, "%s", written);
-		err = io_lock(store->io, IO_SHARED, &frozen_byte, false);
+		err = io_lock(store->io, IO_AREA, IO_SHARED, &frozen_byte, false);
+		store->frozen = err == 0;
 	} else if (!store->readonly) {
-		if (io_locked(store->io, &frozen_byte, NULL))
+		if (io_locked(store->io, IO_AREA, IO_EXCLUSIVE, &frozen_byte, NULL))
 			return error_set(-EBUSY, "%s", frozen);
-		err = io_lock(store->io, alone ? IO_EXCLUSIVE : IO_SHARED, &writable_byte, false);
+		err = io_lock(store->io, IO_AREA, alone ? IO_EXCLUSIVE : IO_SHARED, &writable_byte,
+			false);
 	}
 	return err == -EAGAIN ? error_set(-EBUSY, "%s", alone ? written : frozen) : err;
 }
@@ -99,34 +138,68 @@ static int lockarea_new_id(uint64_t *ret_id)
 	return 0;
 }
 
+/* Map the area of a file, and lock OPEN. */
+static int lockarea_lock_open(struct io *io, bool create, struct io_area *ret_area)
+{
+	int err = io_area(io, sizeof(struct lockarea), create, ret_area);
+
+	if (!err)
+		err = io_lock(io, IO_AREA, IO_EXCLUSIVE, &open_byte, true);
+	STEP("enter-open");
+	return err;
+}
+
+static int lockarea_enter_shared(struct kt_store *store, bool alone, bool *ret_used)
+{
+	struct io_area found;
+	int err = lockarea_lock_open(store->io, !store->readonly || alone, &found);
+
+	if (err == -EACCES && store->readonly && alone)
+		return error_set(err, "only those who may write it can keep others from writing");
+	if (err != 0)
+		return err;
+	store->area = found.memory;
+	store->device = found.device;
+	store->inode = found.inode;
+	err = lockarea_mark_alone(store, &found);
+	if (!err)
+		err = lockarea_find_users(store, ret_used);
+	return err != 0 ? err : lockarea_lock_writable(store, alone);
+}
+
 int lockarea_enter(struct kt_store *store, bool alone, enum lockarea_entry *ret_entry)
 {
-	uint64_t number = 0;
-	void *area = NULL;
 	bool used = false;
 	int err = lockarea_new_id(&store->opener_id);
 
 	if (!err)
-		err = lockarea_lock_open(store);
-	STEP("enter-open");
-	if (!err)
-		err = lockarea_lock_writable(store, alone);
+		err = lockarea_enter_shared(store, alone, &used);
+	*ret_entry = used ? LOCKAREA_JOINED : LOCKAREA_FIRST;
+	if (err != 0)
+		store->area = NULL;
+	if (!io_is_at(store->io, NULL))
+		return error_set(-ESTALE, "it was replaced while it was opened");
+	if (err == 0 || !store->readonly || err == -EIO || (alone && err != -EROFS))
+		return err;
+	io_area_leave(store->io);
+	*ret_entry = LOCKAREA_UNPRIVILEGED;
+	return 0;
+}
+
+int lockarea_hold(struct io *io)
+{
+	const struct io_range marks = {LOCK_MARK, LOCK_MARK_AREAS * LOCK_MARKS};
+	struct io_area found;
+	int err = lockarea_lock_open(io, true, &found);
+
 	if (err != 0)
 		return err;
-	err = io_area(store->io, sizeof(struct lockarea), !store->readonly, &area, &number);
-	if (!err) {
-		store->area = area;
-		store->area_byte = (struct io_range){LOCK_AREA + number % LOCK_AREAS, 1};
-		err = lockarea_find_others(store, &used);
-	}
-	if (!err && used)
-		err = lockarea_check_joined(store);
-	if (err != 0 && store->readonly && err != -EIO) {
-		*ret_entry = LOCKAREA_UNPRIVILEGED;
-		return 0;
-	}
-	*ret_entry = used ? LOCKAREA_JOINED : LOCKAREA_FIRST;
-	return err;
+	if (!io_is_at(io, NULL))
+		return error_set(-ESTALE, "it was replaced meanwhile");
+	if (io_locked(io, IO_AREA, IO_EXCLUSIVE, &opener_bytes, NULL) ||
+		io_locked(io, IO_MARKS, IO_SHARED, &marks, NULL))
+		return error_set(-EBUSY, "it is open");
+	return 0;
 }
 
 static uint64_t lockarea_published_of(const struct slot_state *state)
@@ -144,6 +217,8 @@ int lockarea_create(struct kt_store *store, const struct slot_state *state)
 	STEP("build-cleared");
 	memcpy(area->store_id, store->id, sizeof(area->store_id));
 	memcpy(area->boot_id, store->boot_id, sizeof(area->boot_id));
+	area->store_device = store->device;
+	area->store_inode = store->inode;
 	atomic_store(&area->published, lockarea_published_of(state));
 	atomic_store(&area->durable_txn, state->durable_txn);
 	if (state->durable_txn == state->confirmed_txn)
@@ -160,9 +235,9 @@ bool lockarea_is_reusable(const struct kt_store *store, const struct slot_state 
 	return atomic_load(&area->ready) == LOCKAREA_READY &&
 	       memcmp(area->store_id, store->id, sizeof(area->store_id)) == 0 &&
 	       memcmp(area->boot_id, store->boot_id, sizeof(area->boot_id)) == 0 &&
+	       lockarea_is_of(area, store->device, store->inode) &&
 	       atomic_load(&area->writer_id) == 0 &&
-	       published_txn(atomic_load(&area->published)) == state->slot.txn &&
-	       (atomic_load(&area->published) & PUBLISHED_POISONED) == 0;
+	       atomic_load(&area->published) == lockarea_published_of(state);
 }
 
 int lockarea_make_private(struct kt_store *store, const struct slot_state *state)
@@ -174,6 +249,8 @@ int lockarea_make_private(struct kt_store *store, const struct slot_state *state
 		return -ENOMEM;
 	store->area = area;
 	store->unprivileged = true;
+	if (io_locked(store->io, IO_STORE, IO_SHARED, &pin_bytes, NULL))
+		return error_set(-EBUSY, "another program has locked the file");
 	atomic_store(&store->area->published, lockarea_published_of(state));
 	return 0;
 }
@@ -197,13 +274,13 @@ static int opener_try(struct kt_store *store, uint32_t index, uint64_t id)
 	int err = atomic_load(&opener->id) != 0 ? -EAGAIN : 0;
 
 	if (!err)
-		err = io_lock(store->io, IO_SHARED, &byte, false);
+		err = io_lock(store->io, IO_AREA, IO_SHARED, &byte, false);
 	if (err != 0)
 		return err;
 	STEP("opener-locked");
 	if (atomic_compare_exchange_strong(&opener->id, &none, id))
 		return 0;
-	io_lock(store->io, IO_UNLOCKED, &byte, false);
+	io_lock(store->io, IO_AREA, IO_UNLOCKED, &byte, false);
 	return -EAGAIN;
 }
 
@@ -225,14 +302,13 @@ static int lockarea_reap_all(struct kt_store *store)
 {
 	const struct io_range write = {LOCK_WRITE, 1};
 	uint32_t used = atomic_load(&store->area->openers_used);
-	int err = io_lock(store->io, IO_EXCLUSIVE, &write, true);
+	int err = io_lock(store->io, IO_AREA, IO_EXCLUSIVE, &write, true);
 
 	if (err != 0)
 		return err;
 	for (uint32_t index = 0; index < used && index < LOCKAREA_OPENERS; index++)
-		if (!lockarea_is_alive(store, index))
-			lockarea_reap(store, index);
-	return io_lock(store->io, IO_UNLOCKED, &write, false);
+		lockarea_reap(store, index);
+	return io_lock(store->io, IO_AREA, IO_UNLOCKED, &write, false);
 }
 
 int lockarea_register(struct kt_store *store)
@@ -242,8 +318,12 @@ int lockarea_register(struct kt_store *store)
 	uint32_t index = 0;
 	int err;
 
+	if (store->unprivileged && !store->frozen) {
+		io_area_leave(store->io);
+		return 0;
+	}
 	if (store->unprivileged)
-		return io_lock(store->io, IO_UNLOCKED, &open_byte, false);
+		return io_lock(store->io, IO_AREA, IO_UNLOCKED, &open_byte, false);
 	err = opener_find(store, id, &index);
 	if (err == -ENFILE && !store->readonly) {
 		err = lockarea_reap_all(store);
@@ -254,11 +334,10 @@ int lockarea_register(struct kt_store *store)
 		store->opener_number = index + 1;
 		atomic_store(&area->openers[index].pid, (uint32_t)getpid());
 		lockarea_raise(&area->openers_used, index + 1);
-		err = io_lock(store->io, IO_SHARED, &store->area_byte, false);
 	}
 	STEP("registered");
 	if (!err)
-		err = io_lock(store->io, IO_UNLOCKED, &open_byte, false);
+		err = io_lock(store->io, IO_AREA, IO_UNLOCKED, &open_byte, false);
 	return err;
 }
 
@@ -293,13 +372,23 @@ bool lockarea_is_alive(struct kt_store *store, uint32_t index)
 {
 	struct io_range byte = opener_byte(index);
 
-	return index + 1 == store->opener_number || io_locked(store->io, &byte, NULL);
+	return index + 1 == store->opener_number ||
+	       io_locked(store->io, IO_AREA, IO_EXCLUSIVE, &byte, NULL);
 }
 
 void lockarea_reap(struct kt_store *store, uint32_t index)
 {
+	struct io_range byte = opener_byte(index);
+
+	STEP("reap");
+	if (index + 1 == store->opener_number || atomic_load(&store->area->openers[index].id) == 0)
+		return;
+	if (io_lock(store->io, IO_AREA, IO_EXCLUSIVE, &byte, false) != 0)
+		return; /* a new opener has the entry */
+	STEP("reap-locked");
 	if (atomic_load(&store->area->openers[index].id) != 0)
 		opener_clear(store->area, index);
+	io_lock(store->io, IO_AREA, IO_UNLOCKED, &byte, false);
 }
 
 int lockarea_claim_block(struct kt_store *store, uint32_t *ret_block)

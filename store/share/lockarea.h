@@ -13,27 +13,36 @@
  *     +----------------------------------+      +----------------------------------------------+
  *     | header | slots | pages           |      | published  futex | writer's | openers | pins |
  *     +----------------------------------+      +----------------------------------------------+
- *       locks: OPEN WRITE QUEUE WRITABLE          numbers only: nothing in it leads to a page
- *              FROZEN AREA+n OPENER+n PIN+txn
+ *       locks: MARK+n PIN+txn                     numbers only: nothing in it leads to a page
+ *                                                 locks: OPEN WRITE QUEUE WRITABLE FROZEN OPENER+n
  *
  * The store's file is the truth: its slots hold the commits (slot/slot.h). The lock area tells
  * which commit is current and which commits are read, and wakes processes that wait. It is shared
  * memory in a file of its own, which the first process to open the store creates anew. Locks are
- * bytes of the store's file far behind its end. The kernel drops the locks of a process that dies,
- * so no lock is left behind, and nothing depends on process numbers.
+ * bytes far behind the end of the two files. The kernel drops the locks of a process that dies, so
+ * no lock is left behind, and nothing depends on process numbers.
  *
- *     OPEN      held while opening: exclusive to write, shared to read. The first opener creates
- *               the lock area anew
- *     AREA+n    shared, by all handles that use lock area number n. An opener that finds another
- *               number locked would not see those handles: the store was opened under two names, or
- *               its lock file was replaced
+ * Locks of the lock file. Its mode lets only those read it who may write the store, so a user who
+ * may only read the store cannot keep a lock from a writer:
+ *
+ *     OPEN      exclusive, held while opening. The first opener creates the lock area anew
  *     WRITABLE  shared, by all handles opened for writing; exclusive with KT_ALONE
  *     FROZEN    shared, by readers with KT_ALONE: nobody may open the store for writing
- *     OPENER+n  shared, by the handle registered as opener n: it shows that the process lives
+ *     OPENER+n  shared, by the handle registered as opener n: it shows that the process lives.
+ *               Exclusive, by a writer that clears the entry
  *     WRITE     exclusive, by the writer: the writer lock
  *     QUEUE     exclusive, by the first process that waits for WRITE: see writer_lock.c
- *     PIN+txn   shared, by unprivileged readers: see pins.c
  *     CLAIM+n   exclusive, by the handle that has claimed keys of hash n: see key_claim.c
+ *
+ * Locks of the store's file:
+ *
+ *     MARK+n    exclusive, one byte by each handle that uses the lock area. The number of the area
+ *               is in n. An opener that finds a mark of another area would not see those handles:
+ *               the store was opened under two names, or its lock file was removed
+ *     PIN+txn   shared, by unprivileged readers: see pins.c
+ *
+ * The lock area belongs to one file: it records the device and inode of the store. While a handle
+ * uses it, another file that has taken the name of the store is refused with -ESTALE.
  *
  * Invariants, on top of those of the design (I1 to I9):
  *  P1  A slot is in the file before its commit is published. So a commit that a reader can have
@@ -46,15 +55,20 @@
  *      pins first and then reads which commit is current. So either the writer sees the pin, or the
  *      reader sees the newer commit.
  *  P4  A pin counts while the lock of its opener is held. Only the holder of WRITE clears the entry
- *      of a dead opener. An opener registers by locking OPENER+n first and then storing its id.
+ *      of a dead opener, and only while it holds OPENER+n exclusively: a new opener registers by
+ *      locking OPENER+n first and then storing its id, so it cannot take the entry meanwhile.
  *  P5  An opener has an id that is never used again (64 random bits). It names the owner of
  *      nameless entries.
  *  P6  After a failed sync no process writes until all have closed the store (I6).
  *
  * Write permission for the lock area goes with write permission for the store. An unprivileged
  * reader, which may only read the store, needs to write nothing: it locks the byte of each commit
- * it pins, and writers see these locks. It finds the current commit in the slots. On a read-only
- * file system all readers are unprivileged, and nobody writes.
+ * it pins, and writers see these locks. It finds the current commit in the slots, and does not
+ * touch the lock file. On a read-only file system all readers are unprivileged, and nobody writes.
+ *
+ * A lock of a user who may only read the store can do two things. A lock of PIN bytes keeps pages,
+ * as a reader does. A lock of all MARK bytes leaves a writer without a mark; the writer then relies
+ * on the number of names that the store has.
  */
 #ifndef STORE_SHARE_LOCKAREA_H
 #define STORE_SHARE_LOCKAREA_H
@@ -73,8 +87,9 @@
 #define LOCK_WRITABLE (LOCK_BASE + 3)
 #define LOCK_FROZEN (LOCK_BASE + 4)
 #define LOCK_OPENER (LOCK_BASE + (UINT64_C(1) << 20))
-#define LOCK_AREA (LOCK_BASE + (UINT64_C(1) << 40))
-#define LOCK_AREAS (UINT64_C(1) << 32)
+#define LOCK_MARK (LOCK_BASE + (UINT64_C(1) << 40))
+#define LOCK_MARKS (UINT64_C(1) << 12)	    /* of one lock area */
+#define LOCK_MARK_AREAS (UINT64_C(1) << 20) /* lock areas that are told apart */
 #define LOCK_PIN (LOCK_BASE + (UINT64_C(1) << 50))
 #define LOCK_CLAIM (LOCK_BASE + (UINT64_C(1) << 60))
 #define LOCK_CLAIMS (UINT64_C(1) << 60)
@@ -125,7 +140,8 @@ struct lockarea {
 	_Atomic uint64_t ready; /* LOCKAREA_READY once the area is filled */
 	uint8_t store_id[16];
 	uint8_t boot_id[16];
-	_Atomic uint32_t openers_used; /* entries of openers that were ever used */
+	uint64_t store_device, store_inode; /* of the store's file */
+	_Atomic uint32_t openers_used;	    /* entries of openers that were ever used */
 	_Atomic uint32_t blocks_used;
 
 	alignas(64) _Atomic uint64_t published; /* the current commit: see published_make() */
@@ -150,6 +166,7 @@ struct lockarea {
 };
 
 #define LOCKAREA_READY IO_AREA_MAGIC
+#define LOCKAREA_READY_OLD UINT64_C(0x31306b636f6c746b) /* its users lock the store instead */
 
 _Static_assert(sizeof(struct pin_block) == PAGE_SIZE, "a block of pins is a page");
 
@@ -163,10 +180,11 @@ enum lockarea_entry {
 	LOCKAREA_UNPRIVILEGED, /* the area cannot be used: an unprivileged reader */
 };
 
-/** Lock OPEN, and map the area.
+/** Map the area, and lock OPEN.
  *  @param alone      no other handle may write
  *  @param ret_entry  see enum lockarea_entry
- *  @return 0; -EBUSY; -ENOTSUP no locks; -EACCES and others: it cannot be written, but should */
+ *  @return 0; -EBUSY; -ESTALE another file has the name of the store, or had it when others opened
+ *          it; -ENOTSUP no locks; -EACCES and others: it cannot be written, but should */
 int lockarea_enter(struct kt_store *store, bool alone, enum lockarea_entry *ret_entry);
 
 /** Fill the area anew. No other handle uses it.
@@ -183,13 +201,20 @@ int lockarea_make_private(struct kt_store *store, const struct slot_state *state
 /** Register among the openers, and unlock OPEN. */
 int lockarea_register(struct kt_store *store);
 
+/** Keep everybody from opening a store for writing until the file is closed, so that another file can
+ * take its name. Unprivileged readers keep what they see.
+ *  @param io  of the store
+ *  @return 0; -EBUSY a process uses it; -ESTALE its name leads to another file; -EACCES and others:
+ *          its lock file cannot be used */
+int lockarea_hold(struct io *io);
+
 /** Unregister, if registered. */
 void lockarea_leave(struct kt_store *store);
 
 /** Is the process of an opener alive? @param index  of the opener */
 bool lockarea_is_alive(struct kt_store *store, uint32_t index);
 
-/** Clear pins and entry of a dead opener. The caller holds WRITE (P4). */
+/** Clear pins and entry of an opener, if it is dead. The caller holds WRITE (P4). */
 void lockarea_reap(struct kt_store *store, uint32_t index);
 
 /** Take a block of pins.

@@ -103,7 +103,7 @@ static bool pin_is_here(struct kt_store *store, uint64_t txn)
 static int pin_lock(struct kt_store *store, uint64_t txn, bool lock)
 {
 	const struct io_range byte = {LOCK_PIN + txn, 1};
-	int err = io_lock(store->io, lock ? IO_SHARED : IO_UNLOCKED, &byte, false);
+	int err = io_lock(store->io, IO_STORE, lock ? IO_SHARED : IO_UNLOCKED, &byte, false);
 
 	return err == -EAGAIN ? error_set(-EBUSY, "another program has locked the file") : err;
 }
@@ -265,7 +265,8 @@ static uint64_t pins_oldest_lock(struct kt_store *store, uint64_t last)
 	uint64_t oldest = UINT64_MAX;
 	struct io_range by;
 
-	for (unsigned i = 0; range.count > 0 && io_locked(store->io, &range, &by); i++) {
+	for (unsigned i = 0;
+		range.count > 0 && io_locked(store->io, IO_STORE, IO_EXCLUSIVE, &range, &by); i++) {
 		if (by.start < LOCK_PIN || i == PINS_QUESTIONS)
 			return 1;
 		if (by.start >= range.start + range.count)
@@ -288,7 +289,7 @@ static unsigned pins_count_locks(struct kt_store *store)
 		uint64_t end = range.start + range.count, from, to;
 		struct io_range by;
 
-		if (range.count == 0 || !io_locked(store->io, &range, &by))
+		if (range.count == 0 || !io_locked(store->io, IO_STORE, IO_EXCLUSIVE, &range, &by))
 			continue;
 		from = by.start > range.start ? by.start : range.start;
 		to = by.count == 0 || by.start + by.count > end ? end : by.start + by.count;
@@ -318,6 +319,8 @@ static void pins_collect(struct kt_store *store, uint64_t last, bool reap, struc
 			continue;
 		pins_collect_block(
 			&area->blocks[i], atomic_load(&area->openers[owner - 1].pid), &in);
+		if (in.oldest <= last)
+			STEP("pins-read");
 		if (in.oldest <= last && !store->unprivileged &&
 			!lockarea_is_alive(store, owner - 1)) {
 			if (reap)

@@ -28,19 +28,19 @@ static int writer_lock_file(struct kt_store *store, bool try)
 	int err = -EAGAIN;
 
 	if (try || atomic_load(&area->queued) == 0)
-		err = io_lock(store->io, IO_EXCLUSIVE, &write_byte, false);
+		err = io_lock(store->io, IO_AREA, IO_EXCLUSIVE, &write_byte, false);
 	if (err != -EAGAIN || try)
 		return err;
 	STEP("queue");
-	err = io_lock(store->io, IO_EXCLUSIVE, &queue_byte, true);
+	err = io_lock(store->io, IO_AREA, IO_EXCLUSIVE, &queue_byte, true);
 	if (err != 0)
 		return err;
 	atomic_store(&area->queued, 1);
 	STEP("queued");
-	err = io_lock(store->io, IO_EXCLUSIVE, &write_byte, true);
+	err = io_lock(store->io, IO_AREA, IO_EXCLUSIVE, &write_byte, true);
 	atomic_store(&area->queued, 0);
 	STEP("unqueued");
-	io_lock(store->io, IO_UNLOCKED, &queue_byte, false);
+	io_lock(store->io, IO_AREA, IO_UNLOCKED, &queue_byte, false);
 	return err;
 }
 
@@ -49,7 +49,7 @@ static void writer_unlock_file(struct kt_store *store)
 	STEP("write-done");
 	atomic_store(&store->area->writer_id, 0);
 	STEP("write-unlock");
-	io_lock(store->io, IO_UNLOCKED, &write_byte, false);
+	io_lock(store->io, IO_AREA, IO_UNLOCKED, &write_byte, false);
 }
 
 /* ---- in this handle -------------------------------------------------------------------------- */
@@ -109,7 +109,7 @@ int writer_lock_take(struct kt_store *store, bool try)
 	if (!err) {
 		err = current_follow(store);
 		if (err != 0)
-			io_lock(store->io, IO_UNLOCKED, &write_byte, false);
+			io_lock(store->io, IO_AREA, IO_UNLOCKED, &write_byte, false);
 	}
 	if (err != 0)
 		writer_unlock_thread(store);

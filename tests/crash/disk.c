@@ -307,24 +307,29 @@ static int do_map(
 
 /* A handle is alone: what is shared with other processes is tested with real ones. */
 
-static int do_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait)
+static int do_lock(struct io *io, enum io_place place, enum io_lock kind,
+	const struct io_range *range, bool wait)
 {
 	(void)io;
+	(void)place;
 	(void)kind;
 	(void)range;
 	(void)wait;
 	return 0;
 }
 
-static bool do_locked(struct io *io, const struct io_range *range, struct io_range *ret_by)
+static bool do_locked(struct io *io, enum io_place place, enum io_lock kind,
+	const struct io_range *range, struct io_range *ret_by)
 {
 	(void)io;
+	(void)place;
+	(void)kind;
 	(void)range;
 	(void)ret_by;
 	return false;
 }
 
-static int do_area(struct io *io, size_t size, bool create, void **ret_area, uint64_t *ret_number)
+static int do_area(struct io *io, size_t size, bool create, struct io_area *ret_area)
 {
 	struct handle *handle = (struct handle *)io;
 
@@ -333,9 +338,17 @@ static int do_area(struct io *io, size_t size, bool create, void **ret_area, uin
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	assert(handle->area != MAP_FAILED);
 	handle->area_size = size;
-	*ret_area = handle->area;
-	*ret_number = 0;
+	*ret_area = (struct io_area){.memory = handle->area};
 	return 0;
+}
+
+static void do_area_leave(struct io *io)
+{
+	struct handle *handle = (struct handle *)io;
+
+	if (handle->area != NULL)
+		munmap(handle->area, handle->area_size);
+	handle->area = NULL;
 }
 
 static int do_area_clear(struct io *io, uint64_t offset, uint64_t size)
@@ -368,8 +381,7 @@ static void do_close(struct io *io)
 
 	if (handle->map != NULL)
 		munmap(handle->map, MAP_SIZE);
-	if (handle->area != NULL)
-		munmap(handle->area, handle->area_size);
+	do_area_leave(io);
 	free(handle);
 }
 
@@ -383,6 +395,7 @@ static const struct io_ops disk_ops = {
 	.lock = do_lock,
 	.locked = do_locked,
 	.area = do_area,
+	.area_leave = do_area_leave,
 	.area_clear = do_area_clear,
 	.watch = do_watch,
 	.statfs = do_statfs,

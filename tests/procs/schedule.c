@@ -116,8 +116,10 @@ static void die(void)
 
 	play.deaths++;
 	play.deaths_left--;
-	munmap(file->base, file->map_size); /* it holds the file open */
+	munmap(file->base, file->map_size); /* the maps hold the files open */
 	close(file->fd);
+	munmap(file->area, file->area_size);
+	close(file->area_fd);
 	leave();
 }
 
@@ -135,18 +137,21 @@ void step(const char *name)
 
 /* ---- the functions that are wrapped ---------------------------------------------------------- */
 
-int __real_io_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait);
-int __wrap_io_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait);
+int __real_io_lock(struct io *io, enum io_place place, enum io_lock kind,
+	const struct io_range *range, bool wait);
+int __wrap_io_lock(struct io *io, enum io_place place, enum io_lock kind,
+	const struct io_range *range, bool wait);
 
 /* Waiting is trying again when others have gone on. */
-int __wrap_io_lock(struct io *io, enum io_lock kind, const struct io_range *range, bool wait)
+int __wrap_io_lock(struct io *io, enum io_place place, enum io_lock kind,
+	const struct io_range *range, bool wait)
 {
-	int err = __real_io_lock(io, kind, range, self != NULL ? false : wait);
+	int err = __real_io_lock(io, place, kind, range, self != NULL ? false : wait);
 
 	while (err == -EAGAIN && wait && self != NULL) {
 		MUST(++play.stalls < STALL_MAX);
 		hand_on();
-		err = __real_io_lock(io, kind, range, false);
+		err = __real_io_lock(io, place, kind, range, false);
 	}
 	return err;
 }

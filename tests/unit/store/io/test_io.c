@@ -156,20 +156,20 @@ static void test_lock(void **state)
 
 	assert_int_equal(io_file_create(f->path, 0600, fill_hello, "hello", &one), 0);
 	assert_int_equal(io_file_open(f->path, false, &two), 0);
-	assert_false(io_locked(two, &both, &by));
-	assert_int_equal(io_lock(one, IO_EXCLUSIVE, &low, false), 0);
-	assert_int_equal(io_lock(two, IO_EXCLUSIVE, &low, false), -EAGAIN);
-	assert_int_equal(io_lock(two, IO_SHARED, &low, false), -EAGAIN);
-	assert_int_equal(io_lock(two, IO_EXCLUSIVE, &high, false), 0);
-	assert_false(io_locked(one, &low, &by));
-	assert_true(io_locked(one, &both, &by));
+	assert_false(io_locked(two, IO_MARKS, IO_EXCLUSIVE, &both, &by));
+	assert_int_equal(io_lock(one, IO_MARKS, IO_EXCLUSIVE, &low, false), 0);
+	assert_int_equal(io_lock(two, IO_MARKS, IO_EXCLUSIVE, &low, false), -EAGAIN);
+	assert_int_equal(io_lock(two, IO_MARKS, IO_SHARED, &low, false), -EAGAIN);
+	assert_int_equal(io_lock(two, IO_MARKS, IO_EXCLUSIVE, &high, false), 0);
+	assert_false(io_locked(one, IO_MARKS, IO_EXCLUSIVE, &low, &by));
+	assert_true(io_locked(one, IO_MARKS, IO_EXCLUSIVE, &both, &by));
 	assert_int_equal(by.start, high.start);
 	assert_int_equal(by.count, 1);
-	assert_int_equal(io_lock(one, IO_SHARED, &low, false), 0);
-	assert_int_equal(io_lock(two, IO_SHARED, &low, false), 0);
-	assert_int_equal(io_lock(two, IO_EXCLUSIVE, &low, false), -EAGAIN);
+	assert_int_equal(io_lock(one, IO_MARKS, IO_SHARED, &low, false), 0);
+	assert_int_equal(io_lock(two, IO_MARKS, IO_SHARED, &low, false), 0);
+	assert_int_equal(io_lock(two, IO_MARKS, IO_EXCLUSIVE, &low, false), -EAGAIN);
 	io_close(one);
-	assert_int_equal(io_lock(two, IO_EXCLUSIVE, &low, false), 0);
+	assert_int_equal(io_lock(two, IO_MARKS, IO_EXCLUSIVE, &low, false), 0);
 	io_close(two);
 }
 

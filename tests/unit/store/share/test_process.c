@@ -249,7 +249,8 @@ static void other_names(void **state)
 	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 }
 
-/* A lock file is made with the mode of the store, and what lies there is not believed. */
+/* Those who may write the store may read and write the lock file, and nobody else; what lies in it is
+ * not believed. */
 static void lock_file(void **state)
 {
 	struct process_world *f = *state;
@@ -279,7 +280,12 @@ static void lock_file(void **state)
 	assert_int_equal(chmod(f->path, 0640), 0);
 	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
 	assert_int_equal(stat(f->lock, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(kt_close(f->store), 0);
+	assert_int_equal(chmod(f->path, 0664), 0);
+	assert_int_equal(kt_open(f->path, NULL, &f->store), 0);
+	assert_int_equal(stat(f->lock, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
 }
 
 /* A program that locks all of the file keeps everybody out. */
