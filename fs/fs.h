@@ -112,6 +112,7 @@ enum fs_invalidate_kind {
 	FS_INVALIDATE_LISTING, /* the names in a directory, and its attributes */
 	FS_INVALIDATE_ATTR,    /* attributes */
 	FS_INVALIDATE_DATA,    /* content of a file, and its attributes */
+	FS_INVALIDATE_NAMES, /* what any name means in any directory; all nodes are told of, too */
 };
 
 /** What a cache has to drop, since another process changed it. */
@@ -120,8 +121,9 @@ struct fs_invalidation {
 	uint64_t node;	  /* that changed; with FS_INVALIDATE_NAME the directory */
 	uint64_t parent;  /* where it is found: the directory; 0: the root, and what has no name */
 	const char *name; /* and its name in there; NUL-terminated; valid during the call */
-	bool stays; /* with FS_INVALIDATE_NAME: it means a directory, as it did when it was last
+	bool stays;  /* with FS_INVALIDATE_NAME: it means a directory, as it did when it was last
 			     asked for; who works in there should not notice */
+	bool by_all; /* with FS_INVALIDATE_NAME: FS_INVALIDATE_NAMES has told of it */
 };
 
 /** Receives an invalidation. No lock is held: it may wait for requests to be answered. */
@@ -135,12 +137,20 @@ typedef void fs_invalidate_fn(void *arg, const struct fs_invalidation *notice);
 int fs_watch(struct fs *fs, int *ret_fd);
 
 /** Report what other processes have committed since the last call, as far as it concerns nodes that
- *  are referred to. Own changes are not reported, with one exception that callers cannot know: a
- *  directory that another process removed is there again when something is put in it. One thread at
- *  a time.
+ *  are referred to, and names that were found to mean nothing. Own changes between such commits may
+ *  be reported with them; else they are not, with one exception that callers cannot know: a
+ *  directory that another process removed is there again when something is put in it. No commit is
+ *  pinned while the caller is told. One thread at a time.
  *  @param tell  called for each; may be called without need
  *  @return 0; else cached answers may be outdated: call again, and all is reported again */
 int fs_invalidate(struct fs *fs, fs_invalidate_fn *tell, void *arg);
+
+/** Have fs_invalidate() return, now and from now on: nothing is cached any more. */
+void fs_invalidate_stop(struct fs *fs);
+
+/** The last commit of which it is known that fs_invalidate() has told all up to it; own commits
+ *  are known to the caller. */
+uint64_t fs_told(struct fs *fs);
 
 /** Find a name in a directory.
  *  @return 0; -ENOENT; -ENOTDIR; -ENAMETOOLONG */

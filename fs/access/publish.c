@@ -187,6 +187,7 @@ int publish_file(const struct dirty_file *dirty, struct kt_txn *txn, const struc
 	struct key entry;
 	int err = 0;
 
+	foreign_shown(dirty->fs, dirty->node);
 	if (!dirty->whole)
 		return publish_ranges(dirty, txn, key, 0, NULL, 0);
 	if (dirty->node->shared == 0)

@@ -29,19 +29,18 @@ void timepoint_fini(struct fs *fs)
 	fs->timepoint.snapshot = NULL;
 }
 
-/* What is read may be kept: what others commit later is compared with just this. */
+/* What is read may be kept: commits of others that it sees are noticed. */
 static int timepoint_begin_present(struct fs *fs, struct kt_txn **ret_txn)
 {
 	struct kt_txn *txn;
 	int err = kt_begin(fs->store, KT_READ, &txn);
 
-	while (!err && !foreign_is_noticed(fs, txn)) {
+	if (err)
+		return err;
+	err = foreign_notice(fs, txn, kt_txn_id(txn));
+	if (err)
 		kt_abort(txn);
-		err = foreign_notice(fs);
-		if (!err)
-			err = kt_begin(fs->store, KT_READ, &txn);
-	}
-	if (!err)
+	else
 		*ret_txn = txn;
 	return err;
 }

@@ -26,7 +26,7 @@ int update_begin(struct fs *fs, struct kt_txn **ret_txn)
 	if (err)
 		return err;
 	pthread_mutex_lock(&fs->lock);
-	err = foreign_before(fs, *ret_txn);
+	err = foreign_notice(fs, *ret_txn, kt_txn_id(*ret_txn) - 1);
 	if (err) {
 		pthread_mutex_unlock(&fs->lock);
 		kt_abort(*ret_txn);
@@ -69,8 +69,6 @@ int update_touch_entry(
 
 int update_commit(struct fs *fs, struct kt_txn *txn, int err)
 {
-	uint64_t commit = kt_txn_id(txn);
-
 	if (!err)
 		err = inode_numbers_refill(&fs->inode_numbers, txn);
 	if (!err)
@@ -78,8 +76,7 @@ int update_commit(struct fs *fs, struct kt_txn *txn, int err)
 	if (err)
 		kt_abort(txn);
 	else
-		err = kt_commit_to(txn, 0, fs->foreign.seen);
-	foreign_ended(fs, err ? 0 : commit);
+		err = foreign_commit(fs, txn);
 	inode_numbers_settle(&fs->inode_numbers, !err);
 	editors_ended(fs, !err);
 	if (!err)

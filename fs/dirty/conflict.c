@@ -28,7 +28,7 @@ static int conflict_version(
 /* Is it of a commit that was known before? */
 static bool conflict_is_own(const struct fs *fs, uint64_t version)
 {
-	return version != 0 && version <= kt_txn_id(fs->foreign.seen);
+	return version != 0 && version <= fs->foreign.noticed;
 }
 
 /* Has a node no entry to be compared: no name, or one that never becomes a key? */

@@ -7,11 +7,11 @@
  *
  *     commits    4    5*   6    7*   8*   9         * made by this file system
  *     looks                ^              ^
- *                      at 6         at 9: seen is 8
+ *                      at 6         at 9: noticed is 6, and then 8
  *
- * All commits behind seen are foreign. An entry with such a version, or one that is gone, was
+ * All commits behind the one that was noticed last are foreign. An entry with such a version, or one that is gone, was
  * changed by another process, unless the file was opened after that. An entry with another version
- * that is not behind seen was changed by this file system since the last look.
+ * that is not behind it was changed by this file system since the last look.
  *
  * All handles that can write to the file are stale then, for good, and its dirty content is dropped
  * at once. So publishing needs no check: nothing is left that could overwrite the foreign value.

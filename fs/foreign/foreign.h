@@ -1,23 +1,23 @@
 /* Foreign commits: what other processes change in the store, for a caller that keeps what the file
- * system said before (the kernel's cache). This folder finds out what that caller has to drop:
- * foreign.h collects the commits to be compared, invalidate.h turns differing keys into
- * invalidations.
+ * system said before (the kernel's cache). This folder finds out what that caller has to drop.
  *
- *     commits    1   2   3   4*  5   6   7*  8          * made by this file system
- *                └───────┘       └───┘       └── ...    compared
+ * In reading order: foreign.h says what is to be told, doubts.h what a comparison does not say,
+ * bare_names.h which names matter that no node stands for, invalidate.h turns differing keys into notices,
+ * path_internal.h follows their paths, notices.h collects notices, tell_nodes.h tells of nodes without a comparison.
  *
- * The caller knows all that this file system does itself, so only the commits between two of its
- * own are compared. The read transaction `seen` stands at the last commit that is known or waits to
- * be invalidated. Each own commit moves it (kt_commit_to()), after the foreign commits before were
- * set aside as a *span*. The two ends of a span pin their pages until the span was compared.
+ *     commits    1   2   3   4*  5   6   7*  8*         * made by this file system
+ *                    told                    now
+ *                     └──────── compared ────┘
  *
- * A key that differs concerns the nodes that it had at that commit. A key that this file system has
- * moved since is invalidated under its new key as well. A node that has no key any more, or that is
- * known by its entry since, is invalidated by itself. "Since" compares numbers of commits: a key
- * that another process wrote anew after the move has not moved.
+ * The read transaction `told` stands at a commit up to which the caller knows all. The caller knows
+ * what this file system does itself: an own commit right behind `told` moves it (kt_commit_to()).
+ * A foreign commit leaves it behind. fs_invalidate() then takes the last commit, compares, and
+ * `told` stands there. While it is behind, each node that is answered for, changed or moved, and
+ * each name, is in doubt, and told in any case.
  *
- * A span also ends at each foreign commit at which a request is answered (access/timepoint.h): the
- * answer may be cached, so changes after it are compared with just that commit.
+ * All of that has a budget: two commits are pinned at most, each for FOREIGN_PIN_MS at most, and
+ * none while the caller is told; notices and doubts have so much room. What needs more is not
+ * compared: all nodes that are known, and all names, are told. A comparison that fails ends so, too.
  *
  * One own change is unknown to the caller: an open file keeps its place in memory when other
  * processes delete all other keys of its directory, and with them the directory. When the file is
@@ -26,77 +26,79 @@
 #ifndef FS_FOREIGN_FOREIGN_H
 #define FS_FOREIGN_FOREIGN_H
 
+#include "fs/foreign/doubts.h"
+
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct foreign_left;
-struct foreign_move;
 struct foreign_revived;
-struct foreign_span;
 struct fs;
 struct inode;
-struct key;
 struct kt_txn;
+struct bare_names;
+struct place;
+
+/** Longest time for which a commit is pinned to be compared. */
+#define FOREIGN_PIN_MS 250
 
 struct foreign {
-	struct kt_txn *seen;	    /* NULL: nobody asked for invalidations */
-	struct foreign_span *first; /* to be told, in order */
-	struct foreign_span **last; /* where the next one goes */
-	bool invalidating;	    /* a span is being told */
-	struct foreign_move *moves; /* of our own, since there is something to be told; in order */
-	struct foreign_move *begun; /* of the change that has not been committed yet */
-	struct foreign_left *left;  /* nodes that have left their keys since, to be told */
+	bool watched;		 /* somebody asked for invalidations */
+	struct kt_txn *told;	 /* NULL: all is to be told */
+	int64_t told_ms;	 /* since when it has been pinned, or was found to be the last */
+	uint64_t noticed;	 /* the last commit that was looked at (conflict.h) */
+	bool behind;		 /* `told` is not at that commit: others have committed */
+	bool telling;		 /* by fs_invalidate() */
+	struct doubts doubts;	 /* since `told` */
+	struct bare_names *bare; /* names that were asked for, and that no node stands for */
 	struct foreign_revived *revived; /* directories, to be told */
-	int wake_fd;			 /* eventfd: there are such */
+	uint64_t done;			 /* the last commit up to which all was told */
+	atomic_bool stop;		 /* nothing is to be told any more */
+	int wake_fd;			 /* eventfd: there is something that no commit announces */
 };
 
-/** Set aside foreign commits, at the begin of an own change. The caller has the
- * lock.
- *  @param txn  the change; borrowed
+/** A change or an answer begins. The caller has the lock.
+ *  @param txn     a transaction that sees the commit
+ *  @param commit  the last one
  *  @return 0; -ENOMEM */
-int foreign_before(struct fs *fs, const struct kt_txn *txn);
+int foreign_notice(struct fs *fs, struct kt_txn *txn, uint64_t commit);
 
-/** Was all that a transaction shows invalidated? The caller has the lock.
+/** Commit an own change. The caller has the lock.
+ *  @param txn  a write transaction that foreign_notice() was called with; taken
+ *  @return as kt_commit() */
+int foreign_commit(struct fs *fs, struct kt_txn *txn);
+
+/** Was all that a transaction shows told? The caller has the lock.
  *  @param txn  a read transaction of the last commit, or of a snapshot; borrowed */
 bool foreign_is_told(const struct fs *fs, const struct kt_txn *txn);
-
-/** Is all that a read transaction sees known, or set aside? The caller has the lock. */
-bool foreign_is_noticed(const struct fs *fs, const struct kt_txn *txn);
-
-/** Set aside foreign commits. The caller has the lock.
- *  @return 0; -ENOMEM */
-int foreign_notice(struct fs *fs);
 
 /** Is there something to be told? Then a node may not be known yet by what others made of its key.
  *  The caller has the lock. */
 bool foreign_is_pending(const struct fs *fs);
 
-/** We are about to move a key, or all that begin so if it ends in a separator. The caller has the
- * lock.
- *  @param swap  and those there come here
- *  @return 0; -ENOMEM */
-int foreign_moving(struct fs *fs, const struct key *from, const struct key *to, bool swap);
+/** A request is answered with what is known of a node, or changes it. The caller has the lock. */
+void foreign_shown(struct fs *fs, struct inode *node);
 
-/** The change in which keys were to move has ended. The caller has the lock.
- *  @param commit  its number; 0: it failed, and nothing has moved */
-void foreign_ended(struct fs *fs, uint64_t commit);
+/** A request is answered with what a name means, and no node may stand for it: it is one of a file
+ *  that has several. The caller has the lock. */
+void foreign_name_shown(struct fs *fs, const struct place *place);
 
-/** We are about to take the key from a node, or its place for its entry. If that fails, more is
- * told than need be. The caller has the lock.
- *  @return 0; -ENOMEM */
-int foreign_leaving(struct fs *fs, const struct inode *node);
+/** A name means nothing. The caller has the lock. */
+void foreign_name_missing(struct fs *fs, uint64_t directory, const char *name);
+
+/** We are about to move a node, with all that is in it. The caller has the lock.
+ *  @param node  NULL: nothing is known of what moves
+ *  @param to    where it goes */
+void foreign_moving(struct fs *fs, struct inode *node, const struct place *to);
+
+/** We are about to take the key from a node, or its place for its entry. The caller has the lock. */
+void foreign_leaving(struct fs *fs, struct inode *node);
 
 /** We are about to put something in a directory. If others have taken that away, or one above, it
  * is there again then, and who was told that it is gone is to be told. The caller has the lock.
  *  @return 0; -ENOMEM */
 int foreign_reviving(struct fs *fs, const struct inode *directory);
-
-/** The key that a key of something to be told has by now. The caller has the lock.
- *  @param commit  the number of the commit at which it had that key
- *  @param key     changed
- *  @return how often it has moved */
-size_t foreign_moved(const struct fs *fs, uint64_t commit, struct key *key);
 
 /** Free all. */
 void foreign_fini(struct foreign *foreign);

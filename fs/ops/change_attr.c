@@ -28,6 +28,8 @@ static int change_decide(struct change_op *a, struct kt_txn *txn)
 	int err = lookup_node(a->fs, a->number, &a->node);
 
 	if (!err)
+		foreign_shown(a->fs, a->node);
+	if (!err)
 		err = lookup_at_node(a->fs, txn, a->node, &a->found);
 	if (err)
 		return err;

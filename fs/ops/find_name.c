@@ -3,6 +3,7 @@
 #include "fs/core.h"
 #include "fs/ops/new_node.h"
 
+#include <errno.h>
 #include <malloc.h>
 
 int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *ret_entry)
@@ -15,6 +16,8 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
 	if (err)
 		return err;
 	err = query_name(fs, txn, parent, name, &target, &found);
+	if (err == -ENOENT)
+		foreign_name_missing(fs, parent, name);
 	if (!err)
 		err = new_node_give_at(fs, &target.place, &found, ret_entry);
 	return query_end(fs, txn, err);

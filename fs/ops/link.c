@@ -71,8 +71,8 @@ static int link_file(struct link_op *l)
 {
 	int err = editors_yield(l->fs, l->txn, &l->key_to);
 
-	if (!err)
-		err = foreign_leaving(l->fs, l->node);
+	foreign_leaving(l->fs, l->node);
+	foreign_name_shown(l->fs, &l->to.place);
 	if (!err)
 		err = foreign_reviving(l->fs, l->to.directory);
 	if (!err)

@@ -25,6 +25,8 @@ int new_node_at(struct fs *fs, const struct place *place, const struct found *fo
 {
 	leave_if_other(fs, inodes_find(&fs->nodes, place), found);
 	if (found->known.shared != 0)
+		foreign_name_shown(fs, place);
+	if (found->known.shared != 0)
 		leave_if_other(fs, inodes_find_file(&fs->nodes, place, found->known.shared), found);
 	return inodes_get_file(&fs->nodes, place, found->known.shared, ret_node);
 }
@@ -33,8 +35,8 @@ void new_node_give(
 	struct fs *fs, struct inode *node, const struct found *found, struct fs_entry *ret_entry)
 {
 	ret_entry->known = node->lookups++ > 0;
-	if (fs->foreign.seen != NULL)
-		node->given = kt_txn_id(fs->foreign.seen);
+	foreign_shown(fs, node);
+	node->given = fs->foreign.noticed;
 	node->gone = false;
 	ret_entry->node = node->number;
 	lookup_stat(fs, node, found, &ret_entry->stat);

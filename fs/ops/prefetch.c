@@ -341,6 +341,7 @@ static int node_value(struct fs *fs, struct kt_txn *txn, struct inode *node, siz
 	struct found found;
 	int err = file_find(fs, txn, node, &found);
 
+	foreign_shown(fs, node);
 	if (err)
 		return err;
 	*ret_due = room >= found.known.size && prefetch_is_small(node, &found.known) &&

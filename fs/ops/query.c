@@ -31,6 +31,8 @@ int query_node(struct fs *fs, uint64_t number, struct query *ret_query)
 		return err;
 	err = lookup_node(fs, number, &ret_query->node);
 	if (!err)
+		foreign_shown(fs, ret_query->node);
+	if (!err)
 		err = lookup_at_node(fs, ret_query->txn, ret_query->node, &ret_query->found);
 	return err ? query_end(fs, ret_query->txn, err) : 0;
 }

@@ -22,6 +22,7 @@ int fs_read(
 	if (err)
 		return err;
 	file->read = true;
+	foreign_shown(fs, file->node);
 	file->node->sent = 0; /* the client cache does not have it any more */
 	dirty = file->node->dirty;
 	tree = txn;

@@ -403,6 +403,7 @@ int fs_readdir(
 	err = query_begin(fs, &l.txn);
 	if (err)
 		return err;
+	foreign_shown(fs, l.node);
 	if (inode_has_place(l.node)) { /* a directory that was removed is empty */
 		l.place = inode_place(l.node);
 		err = place_key(fs->separator, &l.place, &l.prefix);

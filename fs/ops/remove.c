@@ -26,8 +26,8 @@ static int keep_value(
 	if (err)
 		return err;
 	stat_keep_ino(INODE_FILE, &at->key, &removal->known);
-	err = foreign_leaving(fs, removal->node);
-	if (!err && removal->node->dirty == NULL) {
+	foreign_leaving(fs, removal->node);
+	if (removal->node->dirty == NULL) {
 		err = dirty_begin(fs, removal->node, &removal->node->dirty);
 		removal->begun = !err;
 	}

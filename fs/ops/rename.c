@@ -145,8 +145,7 @@ static int rename_file(struct rename_op *r)
 	err = conflict_lost(r->fs, r->node);
 	if (!err)
 		err = place_key(r->fs->separator, &r->place_to, &r->key_to);
-	if (!err)
-		err = foreign_moving(r->fs, &r->found.key, &r->key_to, false);
+	foreign_moving(r->fs, r->node, &r->place_to);
 	if (!err && r->replaces)
 		err = remove_file(r->fs, r->txn, &r->place_to, &r->found_to, true, &r->removal);
 	if (!err)
@@ -168,9 +167,7 @@ static int move_value(struct rename_op *r)
 	err = editors_yield(r->fs, r->txn, &to);
 	if (err || editors_hide(r->fs, &from))
 		return err;
-	err = foreign_moving(r->fs, &from, &to, false);
-	if (err)
-		return err;
+	foreign_moving(r->fs, r->value, &r->value_to);
 	err = kt_stat(r->txn, from.bytes, from.size, &stat);
 	if (err)
 		return err == -ENOENT ? 0 : err;
@@ -195,8 +192,7 @@ static int rename_directory(struct rename_op *r)
 	value.kind = r->value_to.kind = INODE_FILE;
 	r->value = inodes_find(&r->fs->nodes, &value);
 	err = place_key(r->fs->separator, &r->place_to, &r->key_to);
-	if (!err)
-		err = foreign_moving(r->fs, &r->found.key, &r->key_to, false);
+	foreign_moving(r->fs, r->node, &r->place_to);
 	if (!err && r->replaces)
 		err = remove_directory(r->fs, r->txn, &r->place_to, &r->key_to);
 	if (!err)

@@ -190,16 +190,21 @@ static int exchange_prepare(struct side *side)
 	return err ? err : inodes_prepare_move(&side->directory, &side->directory_id);
 }
 
+/* The nodes of one side are about to move to the other. */
+static void exchange_moving(struct exchange_op *x, const struct side *from, const struct side *to)
+{
+	foreign_moving(x->fs, from->file_node, &to->file);
+	foreign_moving(x->fs, from->directory_node, &to->directory);
+}
+
 static int exchange_keys(struct exchange_op *x)
 {
 	struct side *a = &x->side[0], *b = &x->side[1];
 	bool directories = a->found.kind != INODE_FILE || b->found.kind != INODE_FILE;
 	int err = directories ? check_directories(x) : 0;
 
-	if (!err)
-		err = foreign_moving(x->fs, &a->key, &b->key, true);
-	if (!err && directories)
-		err = foreign_moving(x->fs, &a->prefix, &b->prefix, true);
+	exchange_moving(x, a, b);
+	exchange_moving(x, b, a);
 	if (!err)
 		err = store_side(x, a);
 	if (!err)

@@ -63,11 +63,13 @@ struct inode {
 	int64_t contested_ms; /* of a file: when others last changed its entry; 0: never */
 	bool plain; /* of a file: its last change found no privileges in it (fs_drop_privileges) */
 	struct known *last; /* what it was when it lost its place, if it has no content; or NULL */
-	struct dirty_file *dirty; /* of a file: what is not in the store under its key; or NULL */
-	uint64_t version;	  /* of its entry, while it is written (conflict.h) */
+	struct dirty_file *dirty;  /* of a file: what is not in the store under its key; or NULL */
+	uint64_t version;	   /* of its entry, while it is written (conflict.h) */
+	unsigned char doubt;	   /* enum doubt, to be told (foreign/doubts.h) */
+	unsigned char doubt_taken; /* likewise, being told */
 
 	/* of a directory */
-	uint64_t given;		     /* the commit that was known when it was last given out */
+	uint64_t given;		     /* the commit at which it was last given out */
 	bool gone;		     /* others have taken it away, which was told */
 	uint64_t ino;		     /* shown while it has no record; 0: not shown yet */
 	struct dir_cookies *cookies; /* offsets of its listings (dir_cookies.h); or NULL */

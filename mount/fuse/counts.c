@@ -54,6 +54,7 @@ static const char *const told_names[COUNTS_TOLD] = {
 	[FS_INVALIDATE_LISTING] = "listing",
 	[FS_INVALIDATE_ATTR] = "attributes",
 	[FS_INVALIDATE_DATA] = "content",
+	[FS_INVALIDATE_NAMES] = "all",
 };
 
 void counts_request(struct counts *counts, const void *mem, size_t size)

@@ -20,7 +20,7 @@
 #define COUNTS_REQUESTS 64
 
 /** What the kernel was told of what others have changed; numbered as enum fs_invalidate_kind. */
-#define COUNTS_TOLD 4
+#define COUNTS_TOLD 5
 
 /** Of one mount. Zeroed: nothing was counted yet. */
 struct counts {

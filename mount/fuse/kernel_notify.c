@@ -56,10 +56,15 @@ static void notify_name(const struct kernel_notify *notify, const struct fs_inva
 static void notify_one(void *arg, const struct fs_invalidation *notice)
 {
 	const struct kernel_notify *notify = arg;
+	const struct wire *wire = &notify->context->wire;
 
 	counts_add(&notify->context->counts.told[notice->kind]);
-	if (notice->kind == FS_INVALIDATE_NAME) {
-		notify_name(notify, notice);
+	if (notice->kind == FS_INVALIDATE_NAMES) {
+		if (wire_has_epoch(wire))
+			wire_next_epoch(wire);
+	} else if (notice->kind == FS_INVALIDATE_NAME) {
+		if (!notice->by_all || !wire_has_epoch(wire))
+			notify_name(notify, notice);
 	} else if (notify_drop(notify, notice) == -ENOENT && notice->parent != 0) {
 		wire_expire(fuse_session_fd(notify->fuse), notice->parent, notice->name);
 		notify_drop(notify, notice);
@@ -166,6 +171,7 @@ void kernel_notify_stop(struct kernel_notify *notify)
 {
 	if (!notify->started)
 		return;
+	fs_invalidate_stop(notify->fs);
 	event_signal(notify->stop_fd);
 	pthread_join(notify->thread, NULL);
 	notify->started = false;

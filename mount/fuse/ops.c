@@ -131,9 +131,17 @@ static void reply_attr(fuse_req_t req, int err, const struct stat *stat, double 
 
 /* ---- names ---- */
 
+/* How long a name may be kept that no node stands for: when too much has changed for each name to be
+ * told, such names cannot be listed. A kernel that can be told of all names at once keeps them for
+ * ever; another asks again. */
+static double ops_bare_timeout(fuse_req_t req)
+{
+	return wire_has_epoch(&ops_context(req)->wire) ? OPS_FOREVER : OPS_BARE_SECONDS;
+}
+
 static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	const struct fuse_entry_param missing = {.entry_timeout = OPS_FOREVER};
+	const struct fuse_entry_param missing = {.entry_timeout = ops_bare_timeout(req)};
 	struct fuse_entry_param param;
 	struct fs_entry entry;
 	struct snapdir_node in;
@@ -147,6 +155,8 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		ops_reply(req, err);
 	} else {
 		param = ops_entry(&in, &entry);
+		if (entry.stat.st_nlink > 1 && !S_ISDIR(entry.stat.st_mode))
+			param.entry_timeout = ops_bare_timeout(req);
 		reply_entry(req, &param);
 	}
 }

@@ -9,6 +9,9 @@
 /** How long the kernel may keep what it is told, in seconds: for ever. */
 #define OPS_FOREVER 1e9
 
+/** And a name that nothing can be told of by itself, where the kernel has no way to forget all. */
+#define OPS_BARE_SECONDS 1.0
+
 /** And attributes in the answer to a change of a file that it knows: it is to ask for them. Of
  * those that it has asked for, the kernel can tell whether it was told meanwhile that they are not
  * true any more. These it would take, and never ask again. */

@@ -4,6 +4,11 @@
 #include <errno.h>
 #include <linux/fuse.h>
 #include <string.h>
+#include <unistd.h>
+
+/* A notice that Debian 12's header does not have, and the version that brought it. */
+#define WIRE_NOTIFY_INC_EPOCH 8
+#define WIRE_EPOCH_MINOR 44
 
 /* FUSE_DIRECT_IO_ALLOW_MMAP of Linux 6.6, in the second word of flags; older headers lack it. */
 #define WIRE_DIRECT_IO_ALLOW_MMAP (1u << 4)
@@ -74,6 +79,7 @@ void *wire_receive(struct wire *wire, void *mem, size_t size, size_t *ret_size)
 	if (header->opcode == FUSE_INIT) {
 		init = body_of(mem, size, 4 * sizeof(uint32_t));
 		wire->init = header->unique;
+		wire->minor = init != NULL ? init->minor : 0;
 		wire->offered = init != NULL ? init->flags : 0;
 		init = body_of(mem, size, sizeof(*init));
 		wire->maps_direct = init != NULL && (init->flags & FUSE_INIT_EXT) &&
@@ -127,6 +133,19 @@ int wire_expire(int fd, uint64_t directory, const char *name)
 	};
 
 	return writev(fd, iov, 3) < 0 ? -errno : 0;
+}
+
+bool wire_has_epoch(const struct wire *wire)
+{
+	return wire->minor >= WIRE_EPOCH_MINOR;
+}
+
+void wire_next_epoch(const struct wire *wire)
+{
+	struct fuse_out_header header = {.len = sizeof(header), .error = WIRE_NOTIFY_INC_EPOCH};
+
+	if (write(wire->fd, &header, sizeof(header)) < 0)
+		return; /* the mount has ended */
 }
 
 void wire_store(const struct wire *wire, uint64_t node, const void *content, size_t size)

@@ -24,12 +24,19 @@
 
 /** Of one mount. Zeroed: nothing was agreed on yet. */
 struct wire {
-	int fd;	       /* of the session */
-	uint64_t init; /* the request whose reply agrees on features; 0: it was answered */
+	int fd;		/* of the session */
+	uint64_t init;	/* the request whose reply agrees on features; 0: it was answered */
+	uint32_t minor; /* version of the protocol that the kernel speaks: 7.minor */
 	uint32_t offered;
 	uint32_t agreed;  /* of the first two, as the protocol numbers them */
 	bool maps_direct; /* the third was offered, and is agreed on */
 };
+
+/** Can the kernel be told at once that no name means what it did? From 6.16 on. */
+bool wire_has_epoch(const struct wire *wire);
+
+/** Tell it so: each name is asked for again when it is used next. Waits for nothing. */
+void wire_next_epoch(const struct wire *wire);
 
 /** What the request says that the calling thread is serving. */
 struct wire_request {

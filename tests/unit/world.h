@@ -62,6 +62,7 @@ int world_mkdir(struct world *world, const char *path);
 int world_rmdir(struct world *world, const char *path);
 int world_unlink(struct world *world, const char *path);
 int world_rename(struct world *world, const char *from, const char *to);
+int world_exchange(struct world *world, const char *from, const char *to);
 int world_link(struct world *world, const char *from, const char *to);
 int world_symlink(struct world *world, const char *target, const char *path);
 int world_setattr(struct world *world, const char *path, const struct fs_setattr *set);

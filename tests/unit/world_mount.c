@@ -186,7 +186,7 @@ int world_unlink(struct world *world, const char *path)
 	return err;
 }
 
-int world_rename(struct world *world, const char *from, const char *to)
+static int world_rename_as(struct world *world, const char *from, const char *to, unsigned flags)
 {
 	struct fs_entry parent, new_parent;
 	const char *name, *new_name;
@@ -197,11 +197,21 @@ int world_rename(struct world *world, const char *from, const char *to)
 		return err;
 	new_name = look_up_parent(world, to, &new_parent, &err);
 	if (new_name != NULL) {
-		err = fs_rename(world->fs, parent.node, name, new_parent.node, new_name, 0);
+		err = fs_rename(world->fs, parent.node, name, new_parent.node, new_name, flags);
 		world_forget(world, &new_parent);
 	}
 	world_forget(world, &parent);
 	return err;
+}
+
+int world_rename(struct world *world, const char *from, const char *to)
+{
+	return world_rename_as(world, from, to, 0);
+}
+
+int world_exchange(struct world *world, const char *from, const char *to)
+{
+	return world_rename_as(world, from, to, RENAME_EXCHANGE);
 }
 
 int world_link(struct world *world, const char *from, const char *to)
