@@ -21,6 +21,8 @@
 #include "mount/cli/mount_helper.h"
 #include "mount/system/stdio.h"
 
+#include "keytree.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -134,6 +136,7 @@ int main(int argc, char **argv)
 
 	if (stdio_open_missing() != 0)
 		return COMMAND_FAILED;
+	kt_catch_faults();	  /* a page that the disk cannot read is an error: EIO */
 	signal(SIGXFSZ, SIG_IGN); /* a file that exceeds a limit is an error: EFBIG */
 	if (mount_helper_is(argv[0]))
 		return mount_helper_run(argc, argv);

@@ -92,6 +92,13 @@ int error_damaged(uint64_t page, const char *reason)
 	return -EUCLEAN;
 }
 
+int error_unreadable(void)
+{
+	error_set(-EIO, "the file was cut off by another program, or the disk cannot read it");
+	error_log(note.text);
+	return -EIO;
+}
+
 const char *error_detail(int err)
 {
 	return note.err == err && err != 0 && note.words == NULL ? note.text : "";

@@ -22,6 +22,9 @@ int error_set(int err, const char *format, ...) __attribute__((format(printf, 2,
  *  @return -EUCLEAN */
 int error_damaged(uint64_t page, const char *reason);
 
+/** Note that a page which is mapped cannot be read, and log it. @return -EIO */
+int error_unreadable(void);
+
 /** Note words that say an error better than its usual ones: "no such key".
  *  @param words  a string literal; costs no more than storing it
  *  @return err */

@@ -41,8 +41,9 @@
  * view of a value over 4 MiB is not verified, since that would read all of it; kt_read() always
  * verifies, and so does KT_VERIFY. A page that the disk cannot read is -EIO when a handle first
  * meets it. Later, when the system has dropped the page from memory and cannot read it again, and in
- * a file that another program has cut, touching a view ends the process with SIGBUS, as in every
- * memory map; kt_read() into a buffer of at least 4 KiB does not touch the map.
+ * a file that another program has cut, touching a view or the pages that lead to a key ends the
+ * process with SIGBUS, as in every memory map. kt_catch_faults() makes that -EIO; an application that
+ * handles SIGBUS by itself does not call it.
  *
  * Memory. A view (the bytes that kt_get() or a cursor returns) points into the map. In a read
  * transaction it stays valid until the transaction ends; in a write transaction until the next
@@ -59,7 +60,7 @@
  *
  * Caveats.
  *   - A program that truncates or overwrites the store file while it is open damages it. A view
- *     into a part that was cut off raises SIGBUS; "Damage" above has the details.
+ *     into a part that was cut off raises SIGBUS, or reads zeros; see "Damage" above.
  *   - Do not use a store on a network file system from more than one machine: locks and maps are
  *     shared between the processes of one kernel only.
  *   - A store that is open under one name is -EBUSY under another one (a hard link), and after
@@ -265,6 +266,18 @@ typedef void kt_log_fn(void *arg, const char *message);
  *              NULL: no messages, as in the beginning
  *  @param arg  given to log */
 KT_API void kt_set_log(kt_log_fn *log, void *arg);
+
+/** Have a handler of SIGBUS, for the whole process, deal with pages of a store that cannot be read
+ *  through its map: zeros take their place, the call that meets them returns -EIO, and so does
+ *  kt_commit(). Who has read a view meanwhile compares kt_fault_count(). Signals elsewhere go to the
+ *  handler that was there before. Without this call such a page ends the process, as in every map.
+ *  A handler that the program installs later takes its place, until this is called again.
+ *  @return 0; any errno of sigaction(2) */
+KT_API int kt_catch_faults(void);
+
+/** How often a page could not be read, in all stores of the process, since kt_catch_faults(). If it
+ *  has grown, bytes of a view that were read meanwhile may be zeros in place of the value. */
+KT_API uint64_t kt_fault_count(void);
 
 /** Bring every commit so far, by anyone, to the disk.
  *  @return 0; -EIO and others: the disk failed, and the store takes no more writes, from nobody,

@@ -110,6 +110,8 @@ int command_read_key(const char *path, const char *text, struct line_key *ret_ke
 
 int command_fail_output(const char *subject, const char *what, int err)
 {
+	if (err == -EFAULT) /* what was to be printed lies in a page that cannot be read */
+		return command_fail_errno(subject, what, -EIO);
 	return ferror(stdout) ? command_fail(subject, "standard output", strerror(-err))
 			      : command_fail_errno(subject, what, err);
 }
@@ -146,6 +148,9 @@ int command_close(const char *path, struct kt_store *store, int status)
 	if (err != 0 && status != COMMAND_FAILED)
 		status = command_fail_errno(path, "close", err);
 	errno = 0;
+	if (status == COMMAND_DONE && kt_fault_count() > 0)
+		status = command_fail(path, NULL,
+			"the file was cut off by another program, or the disk cannot read it");
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status != COMMAND_FAILED)
 		status = command_fail(path, "standard output", strerror(errno != 0 ? errno : EIO));
 	return status;

@@ -57,13 +57,18 @@ static void init(void *userdata, struct fuse_conn_info *conn)
  * must not fill it. */
 #define OPS_DAMAGE_LINES 32
 
-void ops_reply(fuse_req_t req, int err)
+void ops_log_damage(int err)
 {
 	static _Atomic unsigned lines;
 
-	if (err == -EUCLEAN || err == -EBADMSG) {
-		if (atomic_fetch_add(&lines, 1) < OPS_DAMAGE_LINES)
-			syslog(LOG_ERR, "a request fails: %s", kt_strerror(NULL, err));
+	if (atomic_fetch_add(&lines, 1) < OPS_DAMAGE_LINES)
+		syslog(LOG_ERR, "a request fails: %s", kt_strerror(NULL, err));
+}
+
+void ops_reply(fuse_req_t req, int err)
+{
+	if (err == -EUCLEAN || err == -EBADMSG || err == -EIO) {
+		ops_log_damage(err);
 		err = -EIO;
 	}
 	fuse_reply_err(req, -err);

@@ -33,6 +33,9 @@ static inline struct snapdir_node ops_at(fuse_req_t req, fuse_ino_t number)
 	return at;
 }
 
+/** Write a line on damage of the store, or of its disk, to the system's log; not too many. */
+void ops_log_damage(int err);
+
 /** Answer with success or an error. Damage of the store is EIO, as a local file system has it, and is
  *  written to the system's log.
  *  @param err  0 or -errno */

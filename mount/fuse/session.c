@@ -1,9 +1,11 @@
 /* The loop around libfuse's low-level session, and its orderly end. */
 #include "mount/fuse/session.h"
 #include "mount/fuse/kernel_notify.h"
+#include "mount/fuse/ops_reply.h"
 #include "mount/system/mountinfo.h"
 
 #include "fs/event.h"
+#include "keytree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,6 +130,9 @@ static void session_drain(struct session *session)
 	atomic_store(&session->draining, false);
 }
 
+/* kt_fault_count() when the thread's request came. */
+static _Thread_local uint64_t faults_before;
+
 /* Receive and serve one request, if there is one. @return false when the mount has ended */
 static bool serve_one(struct session *session, char *mem)
 {
@@ -135,6 +140,7 @@ static bool serve_one(struct session *session, char *mem)
 	struct fuse_buf buf = {0};
 
 	if (size > 0) {
+		faults_before = kt_fault_count();
 		counts_request(session->counts, mem, (size_t)size);
 		buf.mem = wire_receive(session->wire, mem, (size_t)size, &buf.size);
 		fuse_session_process_buf(session->fuse, &buf);
@@ -335,7 +341,12 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count, void *userdata)
 {
 	struct ops_context *context = userdata;
 
-	return wire_writev(&context->wire, fd, iov, count);
+	bool doubt = kt_fault_count() != faults_before;
+	ssize_t written = wire_writev(&context->wire, fd, iov, count, doubt);
+
+	if (written < 0 && errno == EIO) /* a page of the store was missing; it reads as zeros */
+		ops_log_damage(-EIO);
+	return written;
 }
 
 /* libfuse asks for this, and it is never called: requests are received here. */

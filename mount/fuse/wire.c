@@ -166,11 +166,21 @@ void wire_store(const struct wire *wire, uint64_t node, const void *content, siz
 		return;
 }
 
-ssize_t wire_writev(struct wire *wire, int fd, const struct iovec *iov, int count)
+ssize_t wire_writev(struct wire *wire, int fd, const struct iovec *iov, int count, bool doubt)
 {
 	const struct fuse_out_header *header = iov[0].iov_base;
+	struct fuse_out_header failed = {sizeof(failed), -EIO, header->unique};
+	const struct iovec failure = {&failed, sizeof(failed)};
+	ssize_t written;
 
 	if (wire->init != 0 && header->unique == wire->init)
 		agree(wire, iov, count);
-	return writev(fd, iov, count);
+	if (header->unique == 0 || header->error != 0) /* a notice, or an error already */
+		return writev(fd, iov, count);
+	written = doubt ? -1 : writev(fd, iov, count);
+	if (!doubt && (written >= 0 || errno != EFAULT))
+		return written;
+	if (writev(fd, &failure, 1) >= 0)
+		errno = EIO;
+	return -1;
 }

@@ -65,7 +65,9 @@ int wire_expire(int fd, uint64_t directory, const char *name);
  *  @param size  at most UINT32_MAX / 2 */
 void wire_store(const struct wire *wire, uint64_t node, const void *content, size_t size);
 
-/** Write a reply of libfuse. @return as writev(2) */
-ssize_t wire_writev(struct wire *wire, int fd, const struct iovec *iov, int count);
+/** Write a reply of libfuse.
+ *  @param doubt  it may hold zeros in place of what the store has: the reply is EIO
+ *  @return as writev(2); -1 with EIO: the reply was EIO, also because its bytes cannot be read */
+ssize_t wire_writev(struct wire *wire, int fd, const struct iovec *iov, int count, bool doubt);
 
 #endif

@@ -259,7 +259,9 @@ static int check_commit(struct checker *checker)
 	checker->pager = (struct pager){.map = checker->store->map,
 		.page_count = slot->page_count,
 		.seed = checker->store->seed,
-		.seen = checker->store->seen};
+		.seen = checker->store->seen,
+		.faults = atomic_load(&checker->store->seen->faults),
+		.io = checker->store->io};
 	checker->marked = calloc(slot->page_count / 8 + 1, 1);
 	checker->kept = calloc(slot->page_count / 8 + 1, 1);
 	checker->state = calloc(slot->page_count, 1);

@@ -321,13 +321,13 @@ static bool load_cell_key(
 /* The first or the last key below a node that was verified before. */
 static bool check_edge_key(struct walk *walk, const uint8_t *node, bool last, struct check_key *key)
 {
-	unsigned index = last ? node_header(node)->count - 1U : 0;
+	unsigned index = last ? node_last(node) : 0;
 
 	while (node_header(node)->level > 0) {
 		node = check_shared_page(walk->checker, node_child(node, index));
 		if (node == NULL)
 			return false;
-		index = last ? node_header(node)->count - 1U : 0;
+		index = last ? node_last(node) : 0;
 	}
 	return load_cell_key(walk, node, index, key);
 }

@@ -88,7 +88,8 @@ static int commit_prepare_space(struct kt_store *store)
 	struct pager pager = {.map = store->map,
 		.page_count = store->slot.page_count,
 		.seed = store->seed,
-		.seen = store->seen};
+		.seen = store->seen,
+		.faults = atomic_load(&store->seen->faults)};
 	struct space_log_source source;
 
 	commit_log_source(&store->slot, &pager, &source);

@@ -46,6 +46,7 @@ static void txn_show_root(struct txn *txn, struct root *root)
 	txn->number = root->txn;
 	txn->time_ns = root->time_ns;
 	txn->pager.page_count = root->page_count;
+	txn->pager.faults = atomic_load_explicit(&txn->store->seen->faults, memory_order_relaxed);
 }
 
 /* Get memory for a read transaction: that of the pin's last transaction, if it is cached. */
@@ -123,6 +124,7 @@ static int txn_start_write(struct kt_store *store, struct txn *txn)
 	txn->trees = txn->own->trees;
 	txn->number = txn->own->txn;
 	txn->pager.page_count = root->page_count;
+	txn->pager.faults = atomic_load_explicit(&txn->store->seen->faults, memory_order_relaxed);
 	txn->pager.txn = txn->number;
 	txn->pager.space = store->space;
 	txn->pager.source = &space_source;
@@ -297,6 +299,8 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 		return 0;
 	}
 	err = txn->failed;
+	if (!err)
+		err = pager_check(&txn->pager);
 	if (io_forked(txn->store->io)) { /* it is the parent's */
 		txn_end_write(txn);
 		return error_set(

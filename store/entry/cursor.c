@@ -255,7 +255,7 @@ static int arrive(struct kt_cursor *cursor)
 	return cursor->txn->writing || node_is_spilled(cursor->path.level[0].node,
 					       cursor->path.level[0].index)
 		       ? load_key(cursor)
-		       : 0;
+		       : pager_check(&cursor->txn->pager);
 }
 
 /* Find the indexes of the leaf that are in the range.
@@ -327,7 +327,7 @@ static int settle_forward(struct kt_cursor *cursor, unsigned begin)
 			return leave(cursor, AFTER);
 		/* If a key of this leaf is in the range, all of the next one come behind it. */
 		begin = cursor->begin < cursor->end ? 0 : UNKNOWN;
-		cursor->path.level[0].index = node_header(node)->count - 1U;
+		cursor->path.level[0].index = node_last(node);
 		err = next_leaf(cursor);
 		if (err != 0)
 			return err;
@@ -561,7 +561,7 @@ int kt_cursor_value(struct kt_cursor *cursor, struct kt_slice *ret_value)
 		node_inline(cursor->path.level[0].node, cursor->path.level[0].index, &data,
 			&ret_value->size)) {
 		ret_value->data = data;
-		return 0;
+		return pager_check(&cursor->txn->pager);
 	}
 	err = current_cell(cursor);
 	return err != 0 ? err

@@ -233,7 +233,7 @@ int kt_get(struct kt_txn *txn, const void *key, size_t key_size, struct kt_slice
 	if (node_inline(
 		    entry.path.level[0].node, entry.path.level[0].index, &data, &ret_value->size)) {
 		ret_value->data = data;
-		return 0;
+		return pager_check(&txn->txn->pager);
 	}
 	err = tree_cell(&entry.path, &entry.cell);
 	return err != 0 ? err : entry_value(txn->txn, NULL, &entry.cell, ret_value);

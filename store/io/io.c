@@ -1,6 +1,7 @@
 /* The calls of the I/O table. What holds for every table is checked here. */
 #include "store/io/io.h"
 
+#include "store/error.h"
 #include "store/format.h"
 
 #include <assert.h>
@@ -19,11 +20,15 @@ int io_read(struct io *io, uint64_t offset, void *buf, size_t size)
 
 int io_write(struct io *io, uint64_t offset, const struct iovec *parts, size_t count)
 {
+	int err;
+
 	if (io->readonly)
 		return -EROFS;
 	if (io_forked(io))
 		return -ECHILD;
-	return io->ops->write(io, offset, parts, count);
+	err = io->ops->write(io, offset, parts, count);
+	/* the bytes are pages of the map, which the kernel could not read */
+	return err == -EFAULT ? error_set(-EIO, "a page of the file cannot be read") : err;
 }
 
 int io_sync(struct io *io)

@@ -89,6 +89,7 @@ struct io {
 	const struct io_ops *ops;
 	bool durable;  /* false: in memory; io_sync() does nothing, and nothing need be proved */
 	bool readonly; /* io_write() and io_truncate() give -EROFS */
+	_Atomic unsigned *faults; /* counts pages of the map that could not be read; see fault.h */
 	const _Atomic char *not_forked; /* 0 in the child of a fork; NULL: that is not looked at */
 };
 

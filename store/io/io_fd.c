@@ -3,6 +3,7 @@
 #include "store/io/io_fd.h"
 
 #include "store/error.h"
+#include "store/io/fault.h"
 #include "store/format.h"
 #include "store/util/fd.h"
 #include "store/util/memory.h"
@@ -88,8 +89,10 @@ void io_fd_close(struct io *io)
 	struct io_fd *file = (struct io_fd *)io;
 
 	io_fd_area_leave(io);
-	if (file->base != NULL)
+	if (file->base != NULL) {
+		fault_unregister(file->base);
 		munmap(file->base, file->map_size);
+	}
 	close(file->fd);
 	io_fd_mark_free(io->not_forked);
 	free(file->path);
@@ -258,6 +261,7 @@ int io_fd_map(
 	madvise(base, size, MADV_DONTDUMP);
 	file->base = base;
 	file->map_size = size;
+	fault_register(base, size, file->fd, io->faults);
 	*ret_base = base;
 	*ret_size = size;
 	return 0;

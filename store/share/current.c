@@ -300,6 +300,7 @@ static int current_map_file(struct kt_store *store)
 		return err;
 	/* A crash may leave part of a page at the end of the file. */
 	size = size < MAP_MOST ? size / PAGE_SIZE * PAGE_SIZE : MAP_MOST;
+	store->io->faults = &store->seen->faults;
 	err = io_map(store->io, size, MAP_MOST, &base, &mapped);
 	if (err != 0)
 		return err;

@@ -243,7 +243,7 @@ int node_search(struct pager *pager, const uint8_t *node, const void *key, size_
 int node_is_behind(
 	struct pager *pager, const uint8_t *node, const void *key, size_t size, bool *ret_behind)
 {
-	unsigned last = node_header(node)->count - 1U;
+	unsigned last = node_last(node);
 	const uint8_t *suffix = (const uint8_t *)key + node_header(node)->prefix;
 	int order = node_compare_prefix(node, key, size);
 	uint32_t head;
@@ -271,7 +271,7 @@ int node_search_child(
 	int err;
 
 	if (order != 0) {
-		*ret_index = order < 0 ? 0 : node_header(node)->count - 1U;
+		*ret_index = order < 0 ? 0 : node_last(node);
 		return 0;
 	}
 	err = node_search_suffix(

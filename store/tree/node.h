@@ -15,6 +15,14 @@ static inline const struct page_header *node_header(const uint8_t *node)
 	return (const struct page_header *)(const void *)node;
 }
 
+/** Index of the last cell; 0 also of a node whose page has become unreadable, and reads as zeros. */
+static inline unsigned node_last(const uint8_t *node)
+{
+	unsigned count = node_header(node)->count;
+
+	return count > 0 ? count - 1 : 0;
+}
+
 /** Bytes before the heads of a node with a prefix of that size. */
 static inline size_t node_heads_at(size_t prefix)
 {

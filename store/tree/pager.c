@@ -100,6 +100,17 @@ void pager_doubt(struct seen *seen)
 	}
 }
 
+int pager_fault(struct pager *pager)
+{
+	unsigned faults = atomic_load(&pager->seen->faults);
+
+	if (!atomic_load(&pager->seen->doubt))
+		pager_doubt(pager->seen);
+	if (pager->space == NULL)
+		pager->faults = faults;
+	return error_unreadable();
+}
+
 static int pager_verify_content(const uint8_t *page, uint64_t ref)
 {
 	const struct page_header *header = node_header(page);
@@ -157,6 +168,9 @@ int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
 		*ret_page = pager->dirty[index];
 		return 0;
 	}
+	err = pager_check(pager); /* the reference may be of a page that reads as zeros */
+	if (err)
+		return err;
 	if (number < PAGE_FIRST || number >= pager->page_count)
 		return error_damaged(number, "referred to, but not in the file");
 	page = pager->map + (number << PAGE_SHIFT);
@@ -166,7 +180,7 @@ int pager_verify(struct pager *pager, uint64_t ref, const uint8_t **ret_page)
 	if (!err)
 		err = pager_verify_content(page, ref);
 	if (err != 0)
-		return err;
+		return pager_check(pager) != 0 ? -EIO : err;
 	pager_saw(pager, ref);
 	*ret_page = page;
 	return 0;
@@ -185,8 +199,10 @@ int pager_node(struct pager *pager, uint64_t ref, unsigned level, const uint8_t 
 		__builtin_prefetch(*ret_page + at);
 	header = node_header(*ret_page);
 	if (header->level != level || header->kind != (level == 0 ? PAGE_LEAF : PAGE_BRANCH))
-		return error_damaged(ref_page(ref), "a node on the wrong level");
-	return 0;
+		err = pager_check(pager) != 0
+			      ? -EIO
+			      : error_damaged(ref_page(ref), "a node on the wrong level");
+	return err;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -31,6 +31,7 @@ struct unsynced;
 /** Which version of each page was found good: tag + 1 of a page with a header; the low bits of its
  *  checksum and SEEN_BLOCK of a block of a value; 0: none. One per store handle. */
 struct seen {
+	_Atomic unsigned faults; /* pages of the map that could not be read (fault.h) */
 	_Atomic bool doubt; /* pages may change behind our back: a failed sync may drop them (I6) */
 	_Atomic(_Atomic uint32_t *) chunks[SEEN_CHUNKS];
 };
@@ -65,9 +66,10 @@ struct pager {
 	uint64_t seed;
 	struct seen *seen;
 	struct io *io;
-	uint64_t txn; /* number of the write transaction */
-	bool verify;  /* check blocks of values when they are read */
-	bool alone;   /* pages met now lie among the blocks of values: read each for itself */
+	uint64_t txn;	 /* number of the write transaction */
+	unsigned faults; /* of seen, that this pager has dealt with */
+	bool verify;	 /* check blocks of values when they are read */
+	bool alone;	 /* pages met now lie among the blocks of values: read each for itself */
 
 	/* Only in a write transaction: */
 	struct space *space;		   /* NULL in a read transaction */
@@ -132,6 +134,19 @@ static inline int pager_page(struct pager *pager, uint64_t ref, const uint8_t **
 		return pager_verify(pager, ref, ret_page);
 	*ret_page = pager->map + (ref_page(ref) << PAGE_SHIFT);
 	return 0;
+}
+
+/** The slow way of pager_check(). */
+int pager_fault(struct pager *pager);
+
+/** Was a page of the map missing since this was asked last? What was read meanwhile may be zeros.
+ *  A write transaction that met one can only be aborted.
+ *  @return 0; -EIO */
+static inline int pager_check(struct pager *pager)
+{
+	if (atomic_load_explicit(&pager->seen->faults, memory_order_relaxed) == pager->faults)
+		return 0;
+	return pager_fault(pager);
 }
 
 /** The node a reference means, which must be of the given level.

@@ -88,7 +88,7 @@ void readahead_step(
 	ahead->forward = forward;
 	if (ahead->asked > ahead->window / 2)
 		return;
-	left = forward ? node_header(branch)->count - 1U - index : index;
+	left = !forward ? index : node_last(branch) > index ? node_last(branch) - index : 0;
 	ahead->window = ahead->window == 0 ? WINDOW_FIRST : ahead->window * 2;
 	if (ahead->window > WINDOW_MAX)
 		ahead->window = WINDOW_MAX;

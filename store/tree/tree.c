@@ -27,7 +27,7 @@ static bool tree_leads_to_end(const struct path *edge, const struct format_tree 
 		return false;
 	for (unsigned level = edge->depth - 1; level > 0; level--) {
 		const uint8_t *node = edge->level[level].node;
-		unsigned last = node_header(node)->count - 1U;
+		unsigned last = node_last(node);
 
 		if (edge->level[level].ref != ref || edge->level[level].index != last)
 			return false;
@@ -77,9 +77,10 @@ int tree_find(struct pager *pager, const struct format_tree *tree, const void *k
 			return err;
 		path->level[level].ref = ref;
 		path->level[level].node = node;
-		if (level == 0)
-			return node_search(
-				pager, node, key, size, &path->level[0].index, ret_exact);
+		if (level == 0) {
+			err = node_search(pager, node, key, size, &path->level[0].index, ret_exact);
+			return err != 0 ? err : pager_check(pager);
+		}
 		err = node_search_child(pager, node, key, size, &path->level[level].index);
 		ref = node_child(node, path->level[level].index);
 	}
@@ -97,12 +98,12 @@ static int tree_descend(
 
 		if (err != 0)
 			return err;
-		index = last ? node_header(node)->count - 1U : 0;
+		index = last ? node_last(node) : 0;
 		path->level[level].ref = ref;
 		path->level[level].node = node;
 		path->level[level].index = index;
 		if (level == 0)
-			return 0;
+			return pager_check(pager);
 		ref = node_child(node, index);
 		level--;
 	}
@@ -143,7 +144,7 @@ static int tree_check_first_keys(struct pager *pager, const uint8_t *left, const
  * order of the heads, and the part of a spilled key in the node may contradict the rest. */
 static bool tree_is_plain(const uint8_t *leaf)
 {
-	unsigned last = node_header(leaf)->count - 1U;
+	unsigned last = node_last(leaf);
 
 	return (last == 0 || node_heads(leaf)[0] < node_heads(leaf)[last]) &&
 	       !node_is_spilled(leaf, 0) && !node_is_spilled(leaf, last);
@@ -159,7 +160,7 @@ int tree_check_order(struct pager *pager, const uint8_t *left, const uint8_t *ri
 
 	if (node_header(left)->count == 0 || node_header(right)->count == 0)
 		return 0; /* while the tree is being changed */
-	err = node_key(pager, left, node_header(left)->count - 1U, key, &size);
+	err = node_key(pager, left, node_last(left), key, &size);
 	if (!err)
 		err = node_search(pager, right, key, size, &index, &exact);
 	if (!err && (index > 0 || exact))
@@ -177,7 +178,7 @@ int tree_next(struct pager *pager, struct path *path)
 		return -ENOENT;
 	if (path->level[0].index + 1 < node_header(path->level[0].node)->count) {
 		path->level[0].index++;
-		return 0;
+		return pager_check(pager);
 	}
 	for (unsigned level = 1; level < path->depth; level++) {
 		const uint8_t *node = path->level[level].node;
@@ -206,7 +207,7 @@ int tree_prev(struct pager *pager, struct path *path)
 			continue;
 		path->level[level].index--;
 		if (level == 0)
-			return 0;
+			return pager_check(pager);
 		err = tree_descend(
 			pager, node_child(node, path->level[level].index), level - 1, true, path);
 		return err != 0 ? err : tree_check_order(pager, path->level[0].node, leaf);

@@ -145,10 +145,12 @@ static int value_read_extent(
 	if (!err && whole_end >= whole)
 		err = value_verify_extent(
 			pager, extent, whole_end > first ? whole_end : first, end, false);
-	if (!err && size < PAGE_SIZE)
+	if (!err && size < PAGE_SIZE) {
 		memcpy(buf, pager->map + at, size);
-	else if (!err)
+		err = pager_check(pager);
+	} else if (!err) {
 		err = io_read(pager->io, at, buf, size);
+	}
 	for (uint64_t block = whole; !err && block < whole_end; block++)
 		if (value_is_unproved(pager, extent, block))
 			err = value_verify_block(pager, extent, block,
@@ -209,7 +211,7 @@ int value_read(struct pager *pager, const struct value *value, uint64_t offset, 
 	if (value->kind != CELL_INLINE)
 		return read_blocks(pager, value, offset, buf, size);
 	memcpy(buf, value->data + offset, size);
-	return 0;
+	return pager_check(pager);
 }
 
 int value_view(struct pager *pager, const struct value *value, const void **ret_data)
