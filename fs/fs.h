@@ -272,7 +272,7 @@ typedef void fs_prefetch_value_fn(void *arg, const void *value, size_t size);
 /** Do others replace the value that is read through this handle? Then a client cache, which drops
  *  pages one by one, could mix two values in one read. So it should not keep what is read through the
  *  handle, but pass each read on: fs_read() gives bytes of one value. */
-bool fs_is_contested(struct fs *fs, const struct fs_file *file);
+bool fs_is_contested(const struct fs_file *file);
 
 /** Open a regular file, and send its value to be cached before it is read. A value is sent if it is
  *  small, was not sent since it changed, if the file is not contested nor open otherwise, and if all

@@ -2,7 +2,7 @@
  * system said before (the kernel's cache). This folder finds out what that caller has to drop.
  *
  * In reading order: foreign.h says what is to be told, doubts.h what a comparison does not say,
- * bare_names.h which names matter that no node stands for, invalidate.h turns differing keys into notices,
+ * contested.h which files others change again and again, bare_names.h which names matter that no node stands for, invalidate.h turns differing keys into notices,
  * path_internal.h follows their paths, notices.h collects notices, tell_nodes.h tells of nodes without a comparison.
  *
  *     commits    1   2   3   4*  5   6   7*  8*         * made by this file system
@@ -26,6 +26,7 @@
 #ifndef FS_FOREIGN_FOREIGN_H
 #define FS_FOREIGN_FOREIGN_H
 
+#include "fs/foreign/contested.h"
 #include "fs/foreign/doubts.h"
 
 #include <stdatomic.h>
@@ -44,14 +45,15 @@ struct place;
 #define FOREIGN_PIN_MS 250
 
 struct foreign {
-	bool watched;		 /* somebody asked for invalidations */
-	struct kt_txn *told;	 /* NULL: all is to be told */
-	int64_t told_ms;	 /* since when it has been pinned, or was found to be the last */
-	uint64_t noticed;	 /* the last commit that was looked at (conflict.h) */
-	bool behind;		 /* `told` is not at that commit: others have committed */
-	bool telling;		 /* by fs_invalidate() */
-	struct doubts doubts;	 /* since `told` */
-	struct bare_names *bare; /* names that were asked for, and that no node stands for */
+	bool watched;		    /* somebody asked for invalidations */
+	struct kt_txn *told;	    /* NULL: all is to be told */
+	int64_t told_ms;	    /* since when it has been pinned, or was found to be the last */
+	uint64_t noticed;	    /* the last commit that was looked at (conflict.h) */
+	bool behind;		    /* `told` is not at that commit: others have committed */
+	bool telling;		    /* by fs_invalidate() */
+	struct doubts doubts;	    /* since `told` */
+	struct contested contested; /* keys of files that others have changed lately */
+	struct bare_names *bare;    /* names that were asked for, and that no node stands for */
 	struct foreign_revived *revived; /* directories, to be told */
 	uint64_t done;			 /* the last commit up to which all was told */
 	atomic_bool stop;		 /* nothing is to be told any more */

@@ -59,16 +59,14 @@ static void tell_note_gone(const struct fs *fs, struct kt_txn *txn, struct inode
 	}
 }
 
-static void batch_add(
-	struct batch *batch, const struct fs *fs, struct kt_txn *txn, struct inode *node)
+static void batch_add(struct batch *batch, struct fs *fs, struct kt_txn *txn, struct inode *node)
 {
 	struct told_node *told = &batch->nodes[batch->count++];
 	struct place place = inode_place(node), directory;
 	const struct inode *value_of;
+	struct key key;
 
 	*told = (struct told_node){.node = node->number, .kind = node->kind};
-	if (node->kind == INODE_FILE)
-		node->contested_ms = flusher_clock_ms();
 	if (node->parent == NULL)
 		return;
 	told->parent = node->parent->number;
@@ -78,6 +76,8 @@ static void batch_add(
 		told->stays = !node->gone;
 		return;
 	}
+	if (place_key(fs->separator, &place, &key) == 0)
+		contested_add(&fs->foreign.contested, key.bytes, key.size, flusher_clock_ms());
 	directory = place;
 	directory.kind = INODE_DIR;
 	value_of = inodes_find(&fs->nodes, &directory);

@@ -7,9 +7,6 @@
 
 #include <errno.h>
 
-/* A file that others have changed is read without the client cache for so long. */
-#define OPEN_CONTESTED_MS 60000
-
 /* Truncate a file. Its next value is published as a whole. */
 static int truncate_whole(struct fs *fs, struct inode *node, const struct found *found)
 {
@@ -81,6 +78,11 @@ static int open_node(struct fs *fs, struct kt_txn *txn, struct inode *node, int 
 	return err;
 }
 
+bool fs_is_contested(const struct fs_file *file)
+{
+	return file->contested;
+}
+
 int file_open_node(
 	struct fs *fs, struct kt_txn *txn, struct inode *node, int flags, struct fs_file **ret_file)
 {
@@ -89,24 +91,21 @@ int file_open_node(
 	return open_node(fs, txn, node, flags, &found, ret_file);
 }
 
-/* Has another process changed the file, so that it may do so again while it is read? Who writes to it
- * needs the client cache: a shared map may be made. */
-static bool open_is_contested(const struct fs_file *file)
+/* Have other processes changed the file, so that they may do so again while it is read, or has a change
+ * not been told yet? Who writes to it needs the client cache: a shared map may be made. */
+static bool open_is_contested(
+	const struct fs *fs, const struct fs_file *file, const struct found *found)
 {
-	int64_t changed_ms = file->node->contested_ms;
+	const struct foreign *foreign = &fs->foreign;
+	struct place place = inode_place(file->node);
+	struct key key;
 
-	return !file_can_write(file) && changed_ms != 0 &&
-	       flusher_clock_ms() - changed_ms < OPEN_CONTESTED_MS;
-}
-
-bool fs_is_contested(struct fs *fs, const struct fs_file *file)
-{
-	bool contested;
-
-	pthread_mutex_lock(&fs->lock);
-	contested = open_is_contested(file);
-	pthread_mutex_unlock(&fs->lock);
-	return contested;
+	if (file_can_write(file) || !inode_has_name(file->node) ||
+		place_key(fs->separator, &place, &key) != 0)
+		return false;
+	return contested_has(&foreign->contested, key.bytes, key.size, flusher_clock_ms()) ||
+	       (foreign_is_pending(fs) &&
+		       (foreign->told == NULL || found->known.version > kt_txn_id(foreign->told)));
 }
 
 /* Send the value of a file that was just opened, as fs_open_prefetch() says. The client cache
@@ -118,7 +117,7 @@ static void open_send_value(struct fs *fs, struct kt_txn *txn, const struct fs_f
 	struct inode *node = file->node;
 	struct kt_slice value;
 
-	if (send == NULL || !file_can_read(file) || node->opens > 1 || open_is_contested(file))
+	if (send == NULL || !file_can_read(file) || node->opens > 1 || file->contested)
 		return;
 	if (found->known.version == node->sent || !prefetch_is_small(node, &found->known) ||
 		!foreign_is_told(fs, txn))
@@ -150,8 +149,10 @@ int fs_open_prefetch(struct fs *fs, uint64_t number, int flags, fs_prefetch_valu
 	err = lookup_node(fs, number, &node);
 	if (!err)
 		err = open_node(fs, txn, node, flags, &found, ret_file);
-	if (!err)
+	if (!err) {
+		(*ret_file)->contested = open_is_contested(fs, *ret_file, &found);
 		open_send_value(fs, txn, *ret_file, &found, send, arg);
+	}
 	err = query_end(fs, txn, err);
 	/* The file was removed after its name was looked up, and another file may have the name
 	 * now. After ESTALE the kernel looks the name up again and opens that file. */

@@ -60,7 +60,6 @@ struct inode {
 
 	uint64_t sent; /* of a file: version of its value that was sent ahead, or, in a read-only
 			  file system, read; 0 */
-	int64_t contested_ms; /* of a file: when others last changed its entry; 0: never */
 	bool plain; /* of a file: its last change found no privileges in it (fs_drop_privileges) */
 	struct known *last; /* what it was when it lost its place, if it has no content; or NULL */
 	struct dirty_file *dirty;  /* of a file: what is not in the store under its key; or NULL */

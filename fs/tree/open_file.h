@@ -12,6 +12,7 @@ struct fs_file {
 	LIST_ENTRY(fs_file) list; /* in fs->files */
 	struct inode *node;	  /* its opens count the handle */
 	int flags;		  /* of open(2) */
+	bool contested;	  /* others change the file while it is read (foreign/contested.h) */
 	bool unpublished; /* it made, truncated or wrote the file, which was not published since */
 	bool read;	  /* was read through this handle */
 	bool wrote;	  /* was written through this handle */

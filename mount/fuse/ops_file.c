@@ -15,11 +15,11 @@ static struct fs_file *file_of(const struct fuse_file_info *fi)
 }
 
 /* Without the kernel's cache each read(2) is one request, up to OPS_MAX_WRITE. */
-static void set_file(fuse_req_t req, struct fs *fs, struct fuse_file_info *fi, struct fs_file *file)
+static void set_file(fuse_req_t req, struct fuse_file_info *fi, struct fs_file *file)
 {
 	fi->fh = (uintptr_t)file;
 	fi->keep_cache = 1;
-	fi->direct_io = ops_context(req)->wire.maps_direct && fs_is_contested(fs, file);
+	fi->direct_io = ops_context(req)->wire.maps_direct && fs_is_contested(file);
 	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
 }
 
@@ -40,7 +40,7 @@ void ops_create(
 		ops_reply(req, err);
 		return;
 	}
-	set_file(req, at.fs, fi, file);
+	set_file(req, fi, file);
 	param = ops_made(&at, &entry);
 	if (fuse_reply_create(req, &param, fi) != 0) { /* nobody waits for it any more */
 		fs_release(at.fs, file);
@@ -78,7 +78,7 @@ void ops_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 		ops_reply(req, err);
 		return;
 	}
-	set_file(req, at.fs, fi, file);
+	set_file(req, fi, file);
 	if (fuse_reply_open(req, fi) != 0)
 		fs_release(at.fs, file);
 }
