@@ -53,22 +53,22 @@ static int alloc_extend(struct space *space, uint64_t want, struct run *ret_run)
 	uint64_t end = space->map.page_count;
 	uint64_t growth = space_growth(space);
 	struct run run = {end, want};
-	int r;
+	int err;
 
 	if (growth == 0)
 		return -ENOSPC;
 	if (run.count > growth)
 		run.count = growth;
-	r = alloc_reserve(&space->open, run);
-	if (r < 0)
-		return r;
-	r = space_map_grow(&space->map, end + run.count);
-	if (r < 0)
-		return r;
-	r = space_map_reserve(&space->map, run);
-	if (r < 0) {
+	err = alloc_reserve(&space->open, run);
+	if (err)
+		return err;
+	err = space_map_grow(&space->map, end + run.count);
+	if (err)
+		return err;
+	err = space_map_reserve(&space->map, run);
+	if (err) {
 		space_map_shrink(&space->map, end);
-		return r;
+		return err;
 	}
 	alloc_take(space, run, SPACE_USED);
 	*ret_run = run;
@@ -151,25 +151,25 @@ int space_alloc(struct space *space, uint64_t want, struct run *ret_run)
 	struct space_txn *open = &space->open;
 	struct run run = {0};
 	bool found;
-	int r;
+	int err;
 
 	assert(open->open && !space->log.pending.ready && want > 0);
 	found = open->low ? alloc_find_lowest(space, want, &run)
 			  : alloc_find(space, open->frugal, want, &run);
 	if (!found || (!open->frugal && !alloc_is_decent(space, run.count, want))) {
-		r = alloc_extend(space, want, ret_run);
-		if (r == 0 && space->map.counts[SPACE_FREE] > 0)
+		err = alloc_extend(space, want, ret_run);
+		if (!err && space->map.counts[SPACE_FREE] > 0)
 			space->cursor = (space->cursor + SPACE_MAP_WINDOW) % space->map.page_count;
-		if (r != -ENOSPC)
-			return r;
+		if (err != -ENOSPC)
+			return err;
 		if (!alloc_find_at_limit(space, want, &run)) {
 			/* The reserve lets the file grow a little further. */
-			return open->uses_reserve ? alloc_extend(space, want, ret_run) : r;
+			return open->uses_reserve ? alloc_extend(space, want, ret_run) : err;
 		}
 	}
-	r = alloc_reserve(open, run);
-	if (r < 0)
-		return r;
+	err = alloc_reserve(open, run);
+	if (err)
+		return err;
 	alloc_take(space, run, SPACE_FREE);
 	space->cursor = run.start + run.count;
 	*ret_run = run;
@@ -179,14 +179,14 @@ int space_alloc(struct space *space, uint64_t want, struct run *ret_run)
 int space_alloc_low(struct space *space, uint64_t count, uint64_t below, struct run *ret_run)
 {
 	struct run run;
-	int r;
+	int err;
 
 	assert(space->open.low && !space->log.pending.ready && count > 0);
 	if (!space_map_find_lowest(&space->map, count, &run) || run.start + count > below)
 		return -ENOSPC;
-	r = alloc_reserve(&space->open, run);
-	if (r < 0)
-		return r;
+	err = alloc_reserve(&space->open, run);
+	if (err)
+		return err;
 	alloc_take(space, run, SPACE_FREE);
 	*ret_run = run;
 	return 0;

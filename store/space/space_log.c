@@ -68,10 +68,10 @@ static int drop_pages(struct record *record, size_t writing)
 	while (count < log->count && count < most &&
 		(record->renew || log->end.tail_seq + count < log->end.last_cycle_seq)) {
 		const struct log_page *page = &log->pages[count];
-		int r = space_release(space, (struct run){page->page, 1}, page->txn);
+		int err = space_release(space, (struct run){page->page, 1}, page->txn);
 
-		if (r < 0)
-			return r;
+		if (err)
+			return err;
 		count++;
 	}
 	record->out->dropped = count;
@@ -90,10 +90,10 @@ static int take_pages(struct record *record, size_t count)
 {
 	struct space *space = record->space;
 	struct space_log_pending *out = record->out;
-	int r = space_log_reserve(&space->log, count);
+	int err = space_log_reserve(&space->log, count);
 
-	if (r < 0)
-		return r;
+	if (err)
+		return err;
 	out->pages = calloc(count, sizeof(*out->pages));
 	out->sealed = calloc(count, sizeof(*out->sealed));
 	out->data = calloc(count, PAGE_SIZE);
@@ -102,9 +102,9 @@ static int take_pages(struct record *record, size_t count)
 	while (out->count < count) {
 		struct run run;
 
-		r = space_alloc(space, count - out->count, &run);
-		if (r < 0)
-			return r;
+		err = space_alloc(space, count - out->count, &run);
+		if (err)
+			return err;
 		for (uint64_t i = 0; i < run.count; i++)
 			out->pages[out->count++] =
 				(struct log_page){run.start + i, space->open.txn};
@@ -157,30 +157,30 @@ static int prepare_pages(struct record *record, uint64_t seed)
 	struct space_log_pending *out = record->out;
 	size_t tail_size = record->renew ? 0 : log->end.tail_size;
 	size_t size, room;
-	int r;
+	int err;
 
-	r = drop_pages(record, record->stream.size / LOG_PAYLOAD + 1);
-	if (r == 0)
-		r = space_log_record_base(record);
-	if (r < 0)
-		return r;
+	err = drop_pages(record, record->stream.size / LOG_PAYLOAD + 1);
+	if (!err)
+		err = space_log_record_base(record);
+	if (err)
+		return err;
 	size = tail_size + record->base.size + RECORD_SLACK;
 	if (record->renew || pages_for(size) != pages_for(2 * size))
-		r = space_log_record_sweep(record, record->renew ? SIZE_MAX : size);
-	if (r == 0)
-		r = take_pages(record, pages_for(size + space_log_record_swept(record)));
-	if (r == 0)
-		r = space_log_record_base(record);
-	if (r < 0)
-		return r;
+		err = space_log_record_sweep(record, record->renew ? SIZE_MAX : size);
+	if (!err)
+		err = take_pages(record, pages_for(size + space_log_record_swept(record)));
+	if (!err)
+		err = space_log_record_base(record);
+	if (err)
+		return err;
 	size = tail_size + record->base.size + RECORD_SLACK;
 	room = out->count * LOG_PAYLOAD;
 	assert(size <= room);
-	r = space_log_record_sweep(record, room - size);
-	if (r == 0)
-		r = space_log_record_compose(record);
-	if (r < 0)
-		return r;
+	err = space_log_record_sweep(record, room - size);
+	if (!err)
+		err = space_log_record_compose(record);
+	if (err)
+		return err;
 	assert(record->cycle_ends || !record->renew);
 	fill_pages(record, seed);
 	out->end.tail_seq = (log->end.tail_seq > 0 ? log->end.tail_seq : 1) + out->dropped;
@@ -197,12 +197,12 @@ static int prepare_pages(struct record *record, uint64_t seed)
 static int prepare_record(struct record *record, uint64_t seed)
 {
 	struct space_log_pending *out = record->out;
-	int r = space_log_record_base(record);
+	int err = space_log_record_base(record);
 
-	if (r == 0)
-		r = space_log_record_compose(record);
-	if (r < 0)
-		return r;
+	if (!err)
+		err = space_log_record_compose(record);
+	if (err)
+		return err;
 	if (record->stream.size > SLOT_TAIL || record->renew)
 		return prepare_pages(record, seed);
 	memset(out->tail, 0, sizeof(out->tail));
@@ -216,7 +216,7 @@ int space_log_prepare(struct space *space, uint64_t seed, struct space_log_delta
 	struct space_log_pending *out = &space->log.pending;
 	struct record record = {.space = space, .out = out, .renew = space->open.cut};
 	uint64_t seq = space->log.end.head_seq + 1;
-	int r;
+	int err;
 
 	assert(space->open.open && !out->ready);
 	out->end = space->log.end;
@@ -224,12 +224,12 @@ int space_log_prepare(struct space *space, uint64_t seed, struct space_log_delta
 		space_shorten(space);
 	for (int i = 0; i < QUEUES; i++)
 		out->carry[i] = space->queues[i].carry;
-	r = prepare_record(&record, seed);
-	for (int i = 0; i < QUEUES && r == 0; i++)
-		r = chunk_cut(&space->open.freed[i], space->open.txn, seq, &out->freed[i]);
+	err = prepare_record(&record, seed);
+	for (int i = 0; i < QUEUES && !err; i++)
+		err = chunk_cut(&space->open.freed[i], space->open.txn, seq, &out->freed[i]);
 	space_log_record_fini(&record);
-	if (r < 0)
-		return r;
+	if (err)
+		return err;
 	out->ready = true;
 	*ret_delta = (struct space_log_delta){
 		.space = out->end,

@@ -38,7 +38,7 @@ static int read_chain(
 	uint64_t seq = source->space->head_seq;
 	uint64_t ref = source->space->head;
 	struct chain chain = {.count = (size_t)(seq + 1 - first)};
-	int r;
+	int err;
 
 	if (chain.count > source->page_count)
 		return error_damaged(source->slot_page, "impossible length of the free-space log");
@@ -48,12 +48,12 @@ static int read_chain(
 	for (size_t i = chain.count; i-- > 0; seq--) {
 		const struct page_header *page;
 
-		r = source->read(source->arg, ref, &page);
-		if (r == 0)
-			r = check_page(source, ref, (const struct format_log *)page, seq);
-		if (r < 0) {
+		err = source->read(source->arg, ref, &page);
+		if (!err)
+			err = check_page(source, ref, (const struct format_log *)page, seq);
+		if (err) {
 			free(chain.pages);
-			return r;
+			return err;
 		}
 		chain.pages[i] = (const struct format_log *)page;
 		ref = chain.pages[i]->prev;
@@ -70,7 +70,7 @@ static int replay_group(
 	const struct format_log *first = chain->pages[i];
 	struct encoder bytes = {0};
 	size_t count = 0;
-	int r;
+	int err;
 
 	do {
 		const struct format_log *page = chain->pages[i + count];
@@ -78,27 +78,27 @@ static int replay_group(
 		encode_bytes(&bytes, page + 1, page->header.count);
 		count++;
 	} while (i + count < chain->count && chain->pages[i + count]->first_record != 0);
-	r = bytes.failed ? -ENOMEM
-			 : space_log_replay_bytes(
-				   replay, bytes.data, bytes.size, first->header.page, first->seq);
+	err = bytes.failed ? -ENOMEM
+			   : space_log_replay_bytes(replay, bytes.data, bytes.size,
+				     first->header.page, first->seq);
 	encoder_fini(&bytes);
 	*ret_count = count;
-	return r;
+	return err;
 }
 
 /* Replay the pages of the chain from one on, then the slot's tail. */
 static int replay_pages(struct replay *replay, const struct chain *chain, size_t begin)
 {
 	size_t i = begin, count;
-	int r;
+	int err;
 
 	if (i < chain->count && chain->pages[i]->first_record != 0)
 		return error_damaged(
 			chain->pages[i]->header.page, "the free-space log begins within a record");
 	for (; i < chain->count; i += count) {
-		r = replay_group(replay, chain, i, &count);
-		if (r < 0)
-			return r;
+		err = replay_group(replay, chain, i, &count);
+		if (err)
+			return err;
 	}
 	return space_log_replay_bytes(replay, replay->source->tail,
 		replay->source->space->tail_size, replay->source->slot_page,
@@ -154,13 +154,13 @@ static int note_pages(
 {
 	struct space_log *log = &space->log;
 	size_t known = (size_t)(end->head_seq + 1 - end->tail_seq) - chain->count;
-	int r;
+	int err;
 
 	if (end->head_seq == 0)
 		return 0;
-	r = space_log_reserve(log, chain->count);
-	if (r < 0)
-		return r;
+	err = space_log_reserve(log, chain->count);
+	if (err)
+		return err;
 	memmove(log->pages, log->pages + (log->count - known), known * sizeof(*log->pages));
 	for (size_t i = 0; i < chain->count; i++)
 		log->pages[known + i] = (struct log_page){
@@ -182,14 +182,14 @@ static int replay_from(struct replay *replay, const struct chain *chain, size_t 
 {
 	struct space *space = replay->space;
 	const struct space_log_source *source = replay->source;
-	int r = replay_pages(replay, chain, begin);
+	int err = replay_pages(replay, chain, begin);
 
-	if (r == 0)
-		r = note_pages(space, source->space, chain);
-	if (r == 0)
-		r = check_state(replay);
-	if (r < 0)
-		return r;
+	if (!err)
+		err = note_pages(space, source->space, chain);
+	if (!err)
+		err = check_state(replay);
+	if (err)
+		return err;
 	space->log.end = *source->space;
 	memcpy(space->log.tail, source->tail, SLOT_TAIL);
 	for (int i = 0; i < QUEUES; i++)
@@ -213,25 +213,25 @@ int space_log_load(const struct space_log_source *source, struct space **ret_spa
 	struct replay replay = {.source = source, .whole = end->last_cycle_seq == 0};
 	struct chain chain = {0};
 	size_t begin = 0;
-	int r = check_end(source);
+	int err = check_end(source);
 
-	if (r == 0)
-		r = space_new(&replay.space);
-	if (r < 0)
-		return r;
+	if (!err)
+		err = space_new(&replay.space);
+	if (err)
+		return err;
 	if (end->head == 0 && end->tail_size == 0)
-		r = load_new(&replay);
-	if (r == 0)
-		r = read_chain(source, first, &chain);
+		err = load_new(&replay);
+	if (!err)
+		err = read_chain(source, first, &chain);
 	/* Pages from before the last complete cycle only wait for their release. */
 	if (end->last_cycle_seq > first)
 		begin = (size_t)(end->last_cycle_seq - first);
-	if (r == 0)
-		r = replay_from(&replay, &chain, begin);
+	if (!err)
+		err = replay_from(&replay, &chain, begin);
 	free(chain.pages);
-	if (r < 0) {
+	if (err) {
 		space_close(replay.space);
-		return r;
+		return err;
 	}
 	*ret_space = replay.space;
 	return 0;
@@ -253,19 +253,19 @@ int space_log_catch_up(struct space *space, const struct space_log_source *sourc
 	const struct format_space *end = source->space;
 	struct replay replay = {.space = space, .source = source, .whole = true};
 	struct chain chain = {0};
-	int r = check_end(source);
+	int err = check_end(source);
 
 	assert(!space->open.open);
-	if (r < 0)
-		return r;
+	if (err)
+		return err;
 	if (source->txn < space->txn || end->head_seq < known->head_seq ||
 		end->tail_seq > known->head_seq + 1 || !is_logged(space))
 		return -ESTALE;
-	r = read_chain(source, known->head_seq + 1, &chain);
-	if (r == 0 && chain.before != known->head)
-		r = -ESTALE;
-	if (r == 0)
-		r = replay_from(&replay, &chain, 0);
+	err = read_chain(source, known->head_seq + 1, &chain);
+	if (!err && chain.before != known->head)
+		err = -ESTALE;
+	if (!err)
+		err = replay_from(&replay, &chain, 0);
 	free(chain.pages);
-	return r;
+	return err;
 }

@@ -68,10 +68,10 @@ int space_log_record_base(struct record *record)
 	struct space *space = record->space;
 	struct space_txn *open = &space->open;
 	struct encoder *out = &record->base;
-	int r = collect_taken(record);
+	int err = collect_taken(record);
 
-	if (r < 0)
-		return r;
+	if (err)
+		return err;
 	out->size = 0;
 	encode_number(out, open->txn);
 	encode_number(out, space->map.page_count);
@@ -219,7 +219,7 @@ int space_log_record_compose(struct record *record)
 	const struct space_log *log = &record->space->log;
 	struct encoder *out = &record->stream;
 	struct encoder counts[2] = {{0}, {0}};
-	int r = 0;
+	int err = 0;
 
 	encode_number(&counts[0], record->chunk_count);
 	encode_number(&counts[1], record->region_count);
@@ -236,8 +236,8 @@ int space_log_record_compose(struct record *record)
 	encode_bytes(out, counts[1].data, counts[1].size);
 	encode_bytes(out, record->regions.data, record->regions.size);
 	if (counts[0].failed || counts[1].failed || out->failed)
-		r = -ENOMEM;
+		err = -ENOMEM;
 	encoder_fini(&counts[0]);
 	encoder_fini(&counts[1]);
-	return r;
+	return err;
 }

@@ -37,26 +37,26 @@ static int replay_size(struct replay *replay, struct decoder *in)
 	uint64_t page_count = decode_number(in);
 	uint64_t grown = decode_number(in);
 	struct run run = {0};
-	int r;
+	int err;
 
 	if (in->failed || page_count > replay->source->page_count || page_count < PAGE_FIRST ||
 		grown > page_count - PAGE_FIRST)
 		return bad(replay, "a record has an impossible size of the file");
 	run = (struct run){page_count - grown, grown};
 	if (replay->first_txn == 0 && map->page_count == 0) {
-		r = space_map_grow(map, run.start);
-		if (r < 0)
-			return r;
+		err = space_map_grow(map, run.start);
+		if (err)
+			return err;
 	}
 	if (run.start != map->page_count)
 		return replay->first_txn == 0 ? -ESTALE
 					      : bad(replay, "a record has another size of the file "
 							    "than the one before");
-	r = space_map_grow(map, page_count);
-	if (r == 0)
-		r = space_map_reserve(map, run);
-	if (r < 0)
-		return r;
+	err = space_map_grow(map, page_count);
+	if (!err)
+		err = space_map_reserve(map, run);
+	if (err)
+		return err;
 	for (uint64_t i = (run.start + REGION_PAGES - 1) / REGION_PAGES; i < space_map_regions(map);
 		i++)
 		map->regions[i].known = true;
@@ -121,10 +121,10 @@ static int take_run(struct replay *replay, struct run run)
 	while (run.count > 0) {
 		uint64_t room = REGION_PAGES - run.start % REGION_PAGES;
 		struct run part = {run.start, run.count < room ? run.count : room};
-		int r = take_part(replay, part);
+		int err = take_part(replay, part);
 
-		if (r < 0)
-			return r;
+		if (err)
+			return err;
 		space_map_trim(map, part);
 		run.start += part.count;
 		run.count -= part.count;
@@ -139,12 +139,12 @@ static int replay_taken(struct replay *replay, struct decoder *in)
 	struct run run = {0};
 
 	for (; count > 0; count--) {
-		int r = next_run(replay, in, &position, &run);
+		int err = next_run(replay, in, &position, &run);
 
-		if (r == 0)
-			r = take_run(replay, run);
-		if (r < 0)
-			return r;
+		if (!err)
+			err = take_run(replay, run);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -153,13 +153,13 @@ static int replay_taken(struct replay *replay, struct decoder *in)
 static int hold_run(struct replay *replay, struct run run)
 {
 	struct space_map *map = &replay->space->map;
-	int r;
+	int err;
 
 	if (!space_map_is(map, run, SPACE_USED))
 		return bad(replay, "a page was freed that is not in use");
-	r = space_map_reserve(map, run);
-	if (r < 0)
-		return r;
+	err = space_map_reserve(map, run);
+	if (err)
+		return err;
 	space_map_set(map, run, SPACE_USED, SPACE_PENDING);
 	return 0;
 }
@@ -171,23 +171,23 @@ static int replay_freed(struct replay *replay, struct decoder *in, int which, ui
 	size_t count = decode_count(in);
 	uint64_t position = 0;
 	struct run run = {0};
-	int r = 0;
+	int err = 0;
 
-	for (; count > 0 && r == 0; count--) {
-		r = next_run(replay, in, &position, &run);
-		if (r == 0)
-			r = hold_run(replay, run);
-		if (r == 0)
-			r = run_list_reserve(&runs);
-		if (r == 0)
+	for (; count > 0 && !err; count--) {
+		err = next_run(replay, in, &position, &run);
+		if (!err)
+			err = hold_run(replay, run);
+		if (!err)
+			err = run_list_reserve(&runs);
+		if (!err)
 			run_list_add(&runs, run);
 	}
-	if (r == 0)
-		r = chunk_cut(&runs, txn, replay->seq, &chunks);
-	if (r == 0)
+	if (!err)
+		err = chunk_cut(&runs, txn, replay->seq, &chunks);
+	if (!err)
 		space_queue_push(&replay->space->queues[which], chunks);
 	run_list_fini(&runs);
-	return r;
+	return err;
 }
 
 /* ---- the sweep ------------------------------------------------------------------------------- */
@@ -201,10 +201,10 @@ static int same_chunk(struct replay *replay, struct decoder *in, struct chunk *c
 	if (count != chunk->count)
 		return bad(replay, "pending pages differ from an earlier record");
 	for (size_t i = 0; i < count; i++) {
-		int r = next_run(replay, in, &position, &run);
+		int err = next_run(replay, in, &position, &run);
 
-		if (r < 0)
-			return r;
+		if (err)
+			return err;
 		if (run.start != chunk->runs[i].start || run.count != chunk->runs[i].count)
 			return bad(replay, "pending pages differ from an earlier record");
 	}
@@ -218,18 +218,18 @@ static int new_chunk(struct replay *replay, struct decoder *in, struct chunk_key
 {
 	struct chunk *chunk;
 	uint64_t position = 0;
-	int r = chunk_new(key, replay->seq, count, &chunk);
+	int err = chunk_new(key, replay->seq, count, &chunk);
 
-	for (size_t i = 0; i < count && r == 0; i++) {
-		r = next_run(replay, in, &position, &chunk->runs[i]);
-		if (r == 0)
-			r = hold_run(replay, chunk->runs[i]);
-		if (r < 0)
+	for (size_t i = 0; i < count && !err; i++) {
+		err = next_run(replay, in, &position, &chunk->runs[i]);
+		if (!err)
+			err = hold_run(replay, chunk->runs[i]);
+		if (err)
 			chunk_free(chunk);
 	}
-	if (r == 0)
+	if (!err)
 		*ret_chunk = chunk;
-	return r;
+	return err;
 }
 
 static int replay_chunk(struct replay *replay, struct decoder *in, uint64_t txn)
@@ -239,7 +239,7 @@ static int replay_chunk(struct replay *replay, struct decoder *in, uint64_t txn)
 	struct chunk_key key = {.index = decode_number(in)};
 	size_t count = decode_count(in);
 	struct chunk **link, *chunk = NULL;
-	int r;
+	int err;
 
 	if (in->failed || head / 2 == 0 || head / 2 >= txn || count == 0 || count > LOG_CHUNK)
 		return bad(replay, "a record of free pages is garbled");
@@ -249,20 +249,20 @@ static int replay_chunk(struct replay *replay, struct decoder *in, uint64_t txn)
 	if (replay->whole || key.txn >= replay->first_txn ||
 		chunk_compare(key, queue->drained) <= 0)
 		return bad(replay, "pending pages come from nowhere");
-	r = new_chunk(replay, in, key, count, &chunk);
-	if (r == 0)
+	err = new_chunk(replay, in, key, count, &chunk);
+	if (!err)
 		space_queue_insert(queue, link, chunk);
-	return r;
+	return err;
 }
 
 static int replay_chunks(struct replay *replay, struct decoder *in, uint64_t txn)
 {
 	uint64_t count = decode_count(in);
-	int r = 0;
+	int err = 0;
 
-	for (; count > 0 && r == 0; count--)
-		r = replay_chunk(replay, in, txn);
-	return r;
+	for (; count > 0 && !err; count--)
+		err = replay_chunk(replay, in, txn);
+	return err;
 }
 
 /* Read the free pages of a region from runs. */
@@ -288,7 +288,7 @@ static int add_free(struct replay *replay, uint64_t index, struct region_bits *b
 	struct space_map *map = &replay->space->map;
 	const struct region added = {.bits = bits};
 	struct run run = {0};
-	int r;
+	int err;
 
 	while (space_map_next(&added, SPACE_FREE, run.start + run.count, &run)) {
 		struct run whole = {index * REGION_PAGES + run.start, run.count};
@@ -296,9 +296,9 @@ static int add_free(struct replay *replay, uint64_t index, struct region_bits *b
 		if (is_known(replay, &map->regions[index]) || !space_map_contains(map, whole) ||
 			!space_map_is(map, whole, SPACE_USED))
 			return bad(replay, "a checkpoint differs from earlier records");
-		r = space_map_reserve(map, whole);
-		if (r < 0)
-			return r;
+		err = space_map_reserve(map, whole);
+		if (err)
+			return err;
 		space_map_set(map, whole, SPACE_USED, SPACE_FREE);
 	}
 	return 0;
@@ -310,7 +310,7 @@ static int checkpoint_region(struct replay *replay, uint64_t index, const uint64
 	struct region *region = &replay->space->map.regions[index];
 	struct region_bits added = {0};
 	uint64_t now[REGION_WORDS];
-	int r;
+	int err;
 
 	space_map_bitmap(region, now);
 	for (size_t i = 0; i < REGION_WORDS; i++) {
@@ -318,10 +318,10 @@ static int checkpoint_region(struct replay *replay, uint64_t index, const uint64
 			return bad(replay, "a checkpoint differs from earlier records");
 		added.plane[0][i] = bitmap[i] & ~now[i];
 	}
-	r = add_free(replay, index, &added);
-	if (r == 0)
+	err = add_free(replay, index, &added);
+	if (!err)
 		region->known = true;
-	return r;
+	return err;
 }
 
 /* One item of the checkpoints: a region, or some without free pages. */
@@ -332,22 +332,22 @@ static int replay_region(struct replay *replay, struct decoder *in, uint64_t ind
 	uint64_t gap = count == 0 ? decode_number(in) : 0;
 	uint64_t bitmap[REGION_WORDS] = {0};
 	const uint8_t *raw;
-	int r = 0;
+	int err = 0;
 
 	if (in->failed || gap > most || count > REGION_PAGES)
 		return bad(replay, "a checkpoint of free pages is garbled");
 	*ret_done = gap > 0 ? gap : 1;
 	if (count > 0) {
-		r = read_region_runs(replay, in, count, bitmap);
+		err = read_region_runs(replay, in, count, bitmap);
 	} else if (gap == 0) {
 		raw = decode_bytes(in, sizeof(bitmap));
 		if (raw == NULL)
 			return bad(replay, "a checkpoint of free pages is garbled");
 		memcpy(bitmap, raw, sizeof(bitmap));
 	}
-	for (uint64_t i = 0; i < *ret_done && r == 0; i++)
-		r = checkpoint_region(replay, index + i, bitmap);
-	return r;
+	for (uint64_t i = 0; i < *ret_done && !err; i++)
+		err = checkpoint_region(replay, index + i, bitmap);
+	return err;
 }
 
 static int replay_regions(struct replay *replay, struct decoder *in)
@@ -360,10 +360,10 @@ static int replay_regions(struct replay *replay, struct decoder *in)
 		return bad(replay, "a checkpoint is outside the file");
 	while (count > 0) {
 		uint64_t done;
-		int r = replay_region(replay, in, index, count, &done);
+		int err = replay_region(replay, in, index, count, &done);
 
-		if (r < 0)
-			return r;
+		if (err)
+			return err;
 		index += done;
 		count -= done;
 	}
@@ -376,7 +376,7 @@ static int replay_record(struct replay *replay, struct decoder *in)
 {
 	struct space *space = replay->space;
 	uint64_t txn = decode_number(in);
-	int r = 0;
+	int err = 0;
 
 	if (in->failed || txn == 0 || txn > replay->source->txn)
 		return bad(replay, "a record bears an impossible transaction");
@@ -384,21 +384,21 @@ static int replay_record(struct replay *replay, struct decoder *in)
 		return 0; /* known before the replay began */
 	if (space->txn != 0 && txn != space->txn + 1)
 		return replay->first_txn == 0 ? -ESTALE : bad(replay, "records are not in order");
-	r = replay_size(replay, in);
+	err = replay_size(replay, in);
 	if (replay->first_txn == 0)
 		replay->first_txn = txn;
-	for (int i = 0; i < QUEUES && r == 0; i++)
-		r = replay_drained(replay, in, i, txn);
-	if (r == 0)
-		r = replay_taken(replay, in);
-	for (int i = 0; i < QUEUES && r == 0; i++)
-		r = replay_freed(replay, in, i, txn);
-	if (r == 0)
-		r = replay_chunks(replay, in, txn);
-	if (r == 0)
-		r = replay_regions(replay, in);
-	if (r < 0)
-		return r;
+	for (int i = 0; i < QUEUES && !err; i++)
+		err = replay_drained(replay, in, i, txn);
+	if (!err)
+		err = replay_taken(replay, in);
+	for (int i = 0; i < QUEUES && !err; i++)
+		err = replay_freed(replay, in, i, txn);
+	if (!err)
+		err = replay_chunks(replay, in, txn);
+	if (!err)
+		err = replay_regions(replay, in);
+	if (err)
+		return err;
 	if (in->failed || in->size != 0)
 		return bad(replay, "a record of free pages is garbled");
 	space->txn = txn;
@@ -415,13 +415,13 @@ int space_log_replay_bytes(
 	while (in.size > 0) {
 		size_t length = (size_t)decode_number(&in);
 		struct decoder record = {.at = decode_bytes(&in, length), .size = length};
-		int r;
+		int err;
 
 		if (in.failed)
 			return bad(replay, "a record of free pages is cut off");
-		r = replay_record(replay, &record);
-		if (r < 0)
-			return r;
+		err = replay_record(replay, &record);
+		if (err)
+			return err;
 	}
 	return 0;
 }
