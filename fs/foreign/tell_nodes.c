@@ -15,7 +15,7 @@ struct told_node {
 	uint64_t node, parent; /* parent 0: it has no name */
 	uint64_t directory;    /* that the file is the value of, or 0 */
 	enum inode_kind kind;
-	bool stays; /* it is a directory that is there now */
+	bool stays; /* it is there now */
 	char name[NAMES_MAX + 1];
 };
 
@@ -59,6 +59,16 @@ static void tell_note_gone(const struct fs *fs, struct kt_txn *txn, struct inode
 	}
 }
 
+/* Is a file still there? Then its node is kept: what is asked again finds it. */
+static bool tell_is_there(const struct fs *fs, struct kt_txn *txn, const struct place *place)
+{
+	struct key key;
+	bool there = false;
+
+	return txn != NULL && place_key(fs->separator, place, &key) == 0 &&
+	       kt_contains(txn, key.bytes, key.size, &there) == 0 && there;
+}
+
 static void batch_add(struct batch *batch, struct fs *fs, struct kt_txn *txn, struct inode *node)
 {
 	struct told_node *told = &batch->nodes[batch->count++];
@@ -76,6 +86,7 @@ static void batch_add(struct batch *batch, struct fs *fs, struct kt_txn *txn, st
 		told->stays = !node->gone;
 		return;
 	}
+	told->stays = tell_is_there(fs, txn, &place);
 	if (place_key(fs->separator, &place, &key) == 0)
 		contested_add(&fs->foreign.contested, key.bytes, key.size, flusher_clock_ms());
 	directory = place;
