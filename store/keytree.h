@@ -69,7 +69,7 @@
  *   - A read transaction keeps the pages that it can see. While one is open for hours and others
  *     write, the file grows: kt_info() names the oldest reader.
  *   - Close a store, or call execve(2), in the child of a fork(): an open handle keeps the locks of
- *     a parent that has died.
+ *     a parent that has died without kt_close().
  *   - A thread that holds the write transaction of one handle and begins one of another handle of
  *     the same store waits for ever.
  */

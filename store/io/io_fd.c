@@ -9,6 +9,7 @@
 #include "store/util/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -69,6 +70,18 @@ int io_fd_new(int fd, const struct io_ops *ops, bool durable, bool readonly, str
 	return 0;
 }
 
+/* Close a descriptor of this handle. Its locks end now, even if another process still has the open
+ * file: the child of a fork, or one that looks at the descriptor through /proc. In the child of a
+ * fork they are the parent's, and stay. */
+static void io_fd_unlock_and_close(const struct io *io, int fd)
+{
+	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	if (!io_forked(io))
+		(void)fcntl(fd, F_OFD_SETLK, &all);
+	close(fd);
+}
+
 void io_fd_area_leave(struct io *io)
 {
 	struct io_fd *file = (struct io_fd *)io;
@@ -76,9 +89,9 @@ void io_fd_area_leave(struct io *io)
 	if (file->area != NULL)
 		munmap(file->area, file->area_size);
 	if (file->area_fd >= 0)
-		close(file->area_fd);
+		io_fd_unlock_and_close(io, file->area_fd);
 	if (file->mark_fd >= 0)
-		close(file->mark_fd);
+		io_fd_unlock_and_close(io, file->mark_fd);
 	file->area = NULL;
 	file->area_fd = -1;
 	file->mark_fd = -1;
@@ -93,7 +106,7 @@ void io_fd_close(struct io *io)
 		fault_unregister(file->base);
 		munmap(file->base, file->map_size);
 	}
-	close(file->fd);
+	io_fd_unlock_and_close(io, file->fd);
 	io_fd_mark_free(io->not_forked);
 	free(file->path);
 	free(file);

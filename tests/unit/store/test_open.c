@@ -107,6 +107,31 @@ static void permissions(void **state)
 	}
 }
 
+/* A store is closed when kt_close() returns, though the child of a fork still has its descriptors. */
+static void closed_beside_a_child(void **state)
+{
+	struct fixture *f = *state;
+	int ends[2], status;
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(kt_open(f->temp.path, KT_OPTIONS(.flags = KT_CREATE), &f->store), 0);
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) != 0 || kt_close(f->store) != 0);
+	}
+	close(ends[0]);
+	assert_int_equal(kt_close(f->store), 0);
+	assert_int_equal(try_open(f->temp.path, KT_ALONE), 0);
+	assert_int_equal(kt_open(f->temp.path, KT_OPTIONS(.flags = KT_ALONE), &f->store), 0);
+	close(ends[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(try_open(f->temp.path, 0), -EBUSY);
+}
+
 /* Change the header and seal it again. */
 static void patch_header(const char *path, size_t offset, uint64_t value, size_t size)
 {
@@ -200,6 +225,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			opening_writes_nothing, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(permissions, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			closed_beside_a_child, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(other_formats, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(damaged_files, fixture_setup, fixture_teardown),
 	};
