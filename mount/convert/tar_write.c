@@ -105,11 +105,20 @@ static void set_xattrs(struct archive_entry *entry, const struct attr *attr)
 	}
 }
 
+/* libarchive writes the two numbers with a point between them, so before 1970 they must be those of
+ * the decimal: -1.25 is not -2 s and 750000000 ns. It has no -0, so the last second of 1969 loses its
+ * fraction. */
 static void set_time(
 	int64_t ns, struct archive_entry *entry, void (*set)(struct archive_entry *, time_t, long))
 {
 	struct timespec time = clock_timespec(ns);
 
+	if (time.tv_sec < -1 && time.tv_nsec > 0) {
+		time.tv_sec++;
+		time.tv_nsec = 1000000000 - time.tv_nsec;
+	} else if (time.tv_sec == -1) {
+		time.tv_nsec = 0;
+	}
 	set(entry, time.tv_sec, time.tv_nsec);
 }
 
