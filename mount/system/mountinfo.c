@@ -1,7 +1,7 @@
 /* Reading mountinfo. A line of it:
  *
  *     36 35 98:0 / /mnt rw,noatime master:1 - ext3 /dev/root rw,errors=continue
- *           dev    dir                        type source
+ *     id    dev    dir                        type source
  *
  * Blanks and backslashes in names are written as \ and three octal digits.
  */
@@ -60,7 +60,11 @@ static bool parse_line(char *line, struct mountinfo *ret_info)
 	unsigned major, minor;
 	char *field;
 
-	cut_fields(&line, 2);
+	field = cut_field(&line);
+	if (field == NULL)
+		return false;
+	info.id = strtol(field, NULL, 10);
+	cut_fields(&line, 1);
 	field = cut_field(&line);
 	if (field == NULL || sscanf(field, "%u:%u", &major, &minor) != 2)
 		return false;
@@ -101,13 +105,23 @@ int mountinfo_each(mountinfo_fn *fn, void *arg)
 	return mountinfo_read("/proc/self/mountinfo", fn, arg);
 }
 
-/* @return 1: it is what is searched for; else 0 */
+/* @return 1: the mount is in our namespace too; else 0 */
+static int mountinfo_has_id(void *arg, const struct mountinfo *info)
+{
+	return info->id == *(const long *)arg;
+}
+
+/* The number of a device that has gone may have been given to another mount since.
+ * @return 1: it is what is searched for, and not a mount of our namespace; else 0 */
 static int mountinfo_is_like(void *arg, const struct mountinfo *info)
 {
 	const struct mountinfo *gone = arg;
+	bool like = strcmp(info->type, gone->type) == 0 &&
+		    (strcmp(info->dir, gone->dir) == 0 ||
+			    (info->dev == gone->dev && strcmp(info->source, gone->source) == 0));
+	long id = info->id;
 
-	return info->dev == gone->dev ||
-	       (strcmp(info->dir, gone->dir) == 0 && strcmp(info->type, gone->type) == 0);
+	return like && mountinfo_each(mountinfo_has_id, &id) == 0;
 }
 
 int mountinfo_find_elsewhere(const struct mountinfo *gone, pid_t *ret_pid)
@@ -148,6 +162,7 @@ static int keep_last(void *arg, const struct mountinfo *info)
 		return 0;
 	mountinfo_fini(&search->found);
 	search->found = (struct mountinfo){
+		.id = info->id,
 		.dev = info->dev,
 		.dir = strdup(info->dir),
 		.type = strdup(info->type),

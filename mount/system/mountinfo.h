@@ -6,6 +6,7 @@
 
 /** One mount. */
 struct mountinfo {
+	long id;      /* of this mount at this place; no other one of any namespace has it */
 	dev_t dev;    /* device number of its files */
 	char *dir;    /* where it is; absolute, without symbolic links; owned */
 	char *type;   /* file system type, for instance fuse.keytree; owned */
