@@ -23,7 +23,7 @@ struct contested {
 	int64_t changed_ms[CONTESTED_KEYS];
 };
 
-/** Another process has changed the entry of a key, or may have. @param now_ms  flusher_clock_ms() */
+/** Another process has changed or removed the entry of a key, or may have. @param now_ms  flusher_clock_ms() */
 void contested_add(struct contested *contested, const void *key, size_t size, int64_t now_ms);
 
 /** May the key be contested? */

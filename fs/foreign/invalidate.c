@@ -234,6 +234,7 @@ static int invalidate_key(void *arg, const struct kt_slice *key, const struct kt
 		.key = key->data,
 		.size = key->size,
 		.same = shared_size(&diff->before, key),
+		.had_value = from != NULL,
 		.appeared = from == NULL || to == NULL || type_of_stat(from) != type_of_stat(to) ||
 			    from->shared != to->shared,
 		.entry_from = from != NULL ? from->shared : 0,

@@ -144,8 +144,9 @@ static int path_file_nodes(struct path *path, struct inode *directory, const voi
 		files[2] = inodes_find_file(nodes, &place, path->entry);
 	for (int i = 0; i < FILES_MAX; i++)
 		component->files[i] = files[i] != NULL ? files[i]->number : 0;
-	contested_add(
-		&path->diff->fs->foreign.contested, path->key, path->size, flusher_clock_ms());
+	if (path->had_value)
+		contested_add(&path->diff->fs->foreign.contested, path->key, path->size,
+			flusher_clock_ms());
 	if (files[0] == NULL || path->entry == 0)
 		return 0;
 	return path_share_node(path, files[0], files[2]);

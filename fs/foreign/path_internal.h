@@ -30,9 +30,10 @@ struct path {
 	struct diff *diff;
 	const unsigned char *key;
 	size_t size;
-	size_t same;   /* bytes that it shares with the key before */
-	bool revived;  /* it is back: all on the way may differ */
-	bool appeared; /* it was added, removed, or made another type of file, or another's name */
+	size_t same;	/* bytes that it shares with the key before */
+	bool revived;	/* it is back: all on the way may differ */
+	bool had_value; /* before, so the client cache may have pages of it */
+	bool appeared;	/* it was added, removed, or made another type of file, or another's name */
 	uint64_t entry_from,
 		entry; /* number of its entry, before and now, if keys share it; else 0 */
 	size_t at;     /* how far the way went: where the next name begins */

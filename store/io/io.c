@@ -77,7 +77,7 @@ bool io_locked(struct io *io, enum io_place place, enum io_lock kind, const stru
 
 bool io_is_at(struct io *io, const char *path)
 {
-	return io->ops->is_at == NULL || io->ops->is_at(io, path);
+	return io->ops->is_at != NULL ? io->ops->is_at(io, path) : path == NULL;
 }
 
 int io_area(struct io *io, size_t size, bool create, struct io_area *ret_area)

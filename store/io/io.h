@@ -191,8 +191,8 @@ int io_lock(struct io *io, enum io_place place, enum io_lock kind, const struct 
 bool io_locked(struct io *io, enum io_place place, enum io_lock kind, const struct io_range *range,
 	struct io_range *ret_by);
 
-/** Does a path lead to this file, and not to another one or to none?
- *  @param path  NULL: the one under which it was opened */
+/** Does a path lead to this file, and not to another one or to none? None leads to memory.
+ *  @param path  NULL: the one under which it was opened, if any */
 bool io_is_at(struct io *io, const char *path);
 
 /** Map the memory that all who have the file open share (lockarea.h).
