@@ -13,6 +13,10 @@
 /** The extended attribute. */
 #define COUNTS_XATTR "user.keytree.counts"
 
+/** One more of the root, for everybody: the commit up to which the kernel was told of what others
+ * have changed, in decimal. Not of the mount of a snapshot, which nobody changes. */
+#define COUNTS_TOLD_XATTR "user.keytree.told"
+
 /** Room for its value. */
 #define COUNTS_TEXT_SIZE 4096
 

@@ -1,12 +1,14 @@
 /* The program under test is run as a user runs it. */
 #include "support.h"
 
+#include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +29,25 @@ int support_keytree(const char *command, const char *arg1, const char *arg2)
 	char *argv[] = {"keytree", (char *)command, (char *)arg1, (char *)arg2, NULL};
 
 	return run(argv);
+}
+
+void support_wait_told(const char *mount_dir, uint64_t commit, time_t limit_s)
+{
+	time_t begin = time(NULL);
+	char text[32];
+
+	for (;;) {
+		ssize_t size = getxattr(mount_dir, "user.keytree.told", text, sizeof(text) - 1);
+
+		assert_true(size > 0);
+		text[size] = '\0';
+		if (strtoull(text, NULL, 10) >= commit)
+			return;
+		if (time(NULL) > begin + limit_s)
+			fail_msg("after %ld s %s was told of commit %s, not of %llu", (long)limit_s,
+				mount_dir, text, (unsigned long long)commit);
+		sched_yield();
+	}
 }
 
 int support_setup(void **state)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -34,6 +35,10 @@ void support_mount_with(const struct fixture *fixture, const char *options);
 
 /** Leave the mount and unmount it. */
 void support_unmount(const struct fixture *fixture);
+
+/** Wait until a mount was told of all that others have changed up to a commit.
+ *  @param limit_s  fail after so many seconds */
+void support_wait_told(const char *mount_dir, uint64_t commit, time_t limit_s);
 
 /** A number below limit; the seed was printed, or comes from KEYTREE_SEED. */
 uint32_t support_random(struct fixture *fixture, uint32_t limit);
