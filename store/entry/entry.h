@@ -6,7 +6,8 @@
  *     entry         finding, changing and storing one entry; entry_view what callers get of it,
  *                   entry_bytes what callers give
  *     shared_entry  entries of several keys; nameless entries without a key; move_entry another key
- *     cursor        walking; cursor_calls what else cursors can do; range all entries of a range
+ *     cursor        bounds, and what a cursor stands on; cursor_walk steps; cursor_calls what else
+ *                   cursors can do; range all entries of a range
  *     collection    a part of the store below a name
  *     typed, text, key_number, versioned   convenient calls, made of the others
  */
