@@ -176,7 +176,7 @@ bool space_is_taken(const struct space *space, uint64_t page)
 /* ---- end ------------------------------------------------------------------------------------- */
 
 /* All pages that the transaction took get another state. */
-static void settle_taken(struct space *space, enum space_state to)
+static void space_end_taken(struct space *space, enum space_state to)
 {
 	struct space_txn *open = &space->open;
 
@@ -209,7 +209,7 @@ static void forget_freed(struct space_txn *open)
 void space_commit(struct space *space)
 {
 	assert(space->open.open && space->log.pending.ready);
-	settle_taken(space, SPACE_USED);
+	space_end_taken(space, SPACE_USED);
 	space_forget_cut(space);
 	forget_freed(&space->open);
 	space->txn = space->open.txn;
@@ -269,7 +269,7 @@ void space_abort(struct space *space)
 		return;
 	space_log_abort(space);
 	space_lengthen(space);
-	settle_taken(space, SPACE_FREE);
+	space_end_taken(space, SPACE_FREE);
 	for (int i = 0; i < QUEUES; i++)
 		space_take_back(space, &open->freed[i], 0);
 	space_cut_off(space, open->page_count);
