@@ -34,6 +34,9 @@ static const struct command *const commands[] = {
 	&cmd_umount,
 	&cmd_get,
 	&cmd_put,
+	&cmd_edit,
+	&cmd_cp,
+	&cmd_mv,
 	&cmd_del,
 	&cmd_ls,
 	&cmd_scan,
@@ -51,11 +54,21 @@ static const struct command *const commands[] = {
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
+/* Names that people try for a command. */
+static const struct {
+	const char *name;
+	const struct command *command;
+} aliases[] = {{"rm", &cmd_del}, {"info", &cmd_stat}, {"set", &cmd_put}, {"list", &cmd_ls}};
+
 static const struct command *find_command(const char *name)
 {
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		if (strcmp(commands[i]->name, name) == 0)
 			return commands[i];
+	}
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+		if (strcmp(aliases[i].name, name) == 0)
+			return aliases[i].command;
 	}
 	return NULL;
 }
@@ -75,8 +88,59 @@ static int print_help(const struct command *command)
 	return COMMAND_DONE;
 }
 
+#define NAME_MOST 31
+
+/* How many letters must be changed, added or left out to make one word of another (Levenshtein).
+ * Both have at most NAME_MOST. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[NAME_MOST + 1];
+	size_t size = strlen(b);
+
+	for (unsigned j = 0; j <= size; j++)
+		row[j] = j;
+	for (; *a != '\0'; a++) {
+		unsigned left_above = row[0]++;
+
+		for (size_t j = 0; j < size; j++) {
+			unsigned above = row[j + 1];
+			unsigned least = left_above + (*a != b[j]);
+
+			if (above + 1 < least)
+				least = above + 1;
+			if (row[j] + 1 < least)
+				least = row[j] + 1;
+			left_above = above;
+			row[j + 1] = least;
+		}
+	}
+	return row[size];
+}
+
+/* The command whose name is nearest to a word; NULL: none is near. */
+static const char *nearest_command(const char *name)
+{
+	const char *nearest = NULL;
+	unsigned least = 3;
+
+	for (size_t i = 0; i < COMMAND_COUNT && strlen(name) <= NAME_MOST; i++) {
+		unsigned far = distance(name, commands[i]->name);
+
+		if (far < least && far < strlen(commands[i]->name)) {
+			least = far;
+			nearest = commands[i]->name;
+		}
+	}
+	return nearest;
+}
+
 static int unknown_command(const char *name)
 {
+	const char *nearest = nearest_command(name);
+
+	if (nearest != NULL)
+		return command_usage(
+			NULL, "unknown command '%s'; did you mean '%s'?", name, nearest);
 	return command_usage(NULL, "unknown command '%s'", name);
 }
 
@@ -94,7 +158,8 @@ static bool wants_help(int argc, char **argv)
 static bool run_general(int argc, char **argv, int *ret_status)
 {
 	const struct command *command;
-	bool version = strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "version") == 0;
+	bool version = strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "version") == 0 ||
+		       strcmp(argv[0], "-V") == 0;
 	bool help = strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0 ||
 		    strcmp(argv[0], "-h") == 0;
 

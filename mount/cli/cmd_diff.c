@@ -38,26 +38,14 @@ static int newest(const struct diff *diff, struct kt_store *store, char name[KT_
 	return COMMAND_NO;
 }
 
-static int begin_at(
-	const struct diff *diff, struct kt_store *store, const char *name, struct kt_txn **ret_txn)
-{
-	bool now = strcmp(name, COMMAND_NOW) == 0;
-	int err = now ? kt_begin(store, KT_READ, ret_txn) : kt_snapshot_open(store, name, ret_txn);
-
-	if (err != -ENOENT)
-		return err != 0 ? command_fail_errno(diff->path, name, err) : COMMAND_DONE;
-	command_fail(diff->path, name, "no such snapshot");
-	return COMMAND_NO;
-}
-
 static int diff_print(struct diff *diff, struct kt_store *store, const char *from, const char *to)
 {
-	int status = begin_at(diff, store, from, &diff->print.from);
+	int status = command_begin_in(diff->path, store, from, &diff->print.from);
 	int err;
 
 	if (status != COMMAND_DONE)
 		return status;
-	status = begin_at(diff, store, to, &diff->print.to);
+	status = command_begin_in(diff->path, store, to, &diff->print.to);
 	if (status == COMMAND_DONE) {
 		err = kt_diff(diff->print.from, diff->print.to, print_changes_print, &diff->print);
 		if (err != 0)

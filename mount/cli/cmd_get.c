@@ -31,19 +31,24 @@ static int write_value(const char *path, struct kt_txn *txn, const struct line_k
 
 static int get_run(const struct command *command, int argc, char **argv)
 {
+	static const struct option longs[] = {{"snapshot", required_argument, NULL, 's'}, {0}};
+	const char *snapshot = NULL;
 	struct kt_store *store;
 	struct kt_txn *txn;
 	char **operands;
 	struct line_key key;
-	int status;
+	int option, status;
 
-	if (command_option(command, argc, argv, "", NULL) != -1)
-		return COMMAND_USAGE;
+	while ((option = command_option(command, argc, argv, "", longs)) != -1) {
+		if (option == '?')
+			return COMMAND_USAGE;
+		snapshot = optarg;
+	}
 	if (command_operands(command, argc, argv, 2, 2, &operands) < 0)
 		return COMMAND_USAGE;
 	status = command_read_key(operands[0], operands[1], &key);
 	if (status == COMMAND_DONE)
-		status = command_begin(operands[0], KT_READ, &store, &txn);
+		status = command_begin_at(operands[0], snapshot, &store, &txn);
 	if (status != COMMAND_DONE)
 		return status;
 
@@ -56,9 +61,10 @@ static int get_run(const struct command *command, int argc, char **argv)
 
 const struct command cmd_get = {
 	.name = "get",
-	.operands = "STORE KEY",
+	.operands = "STORE KEY [--snapshot NAME]",
 	.summary = "print a value",
-	.help = "Writes the bytes of KEY's value, and nothing else, to standard output.\n"
-		"Exit status 1: there is no such key.\n",
+	.help = "Writes the bytes of KEY's value, and nothing else, to standard output.\n\n"
+		"  --snapshot NAME   the value that KEY had when the snapshot was taken\n\n"
+		"Exit status 1: there is no such key, or no such snapshot.\n",
 	.run = get_run,
 };

@@ -18,6 +18,7 @@
 
 struct ls {
 	struct fs *fs;
+	const char *snapshot; /* NULL: the present */
 	enum { LS_NAMES, LS_COLUMNS, LS_DETAILS, LS_JSON } form;
 	char line_end; /* newline, or NUL with -0 */
 };
@@ -256,6 +257,7 @@ static int list_store(struct ls *ls, const char *store_path, const char *path)
 		.file_mode = 0644,
 		.dir_mode = 0755,
 		.read_only = true,
+		.snapshot = ls->snapshot,
 	};
 	struct kt_store *store;
 	char *copy = strdup(path);
@@ -272,7 +274,10 @@ static int list_store(struct ls *ls, const char *store_path, const char *path)
 		err = list_path(ls, copy);
 		fs_close(ls->fs);
 	}
-	if (err == -ENOENT || err == -ENOTDIR) {
+	if (err == -ENOENT && ls->snapshot != NULL && ls->fs == NULL) {
+		command_fail(store_path, ls->snapshot, "no such snapshot");
+		status = COMMAND_NO;
+	} else if (err == -ENOENT || err == -ENOTDIR) {
 		command_fail(store_path, path, "no such key or directory");
 		status = COMMAND_NO;
 	} else if (err != 0) {
@@ -287,6 +292,7 @@ static int ls_run(const struct command *command, int argc, char **argv)
 	static const struct option longs[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"null", no_argument, NULL, '0'},
+		{"snapshot", required_argument, NULL, 's'},
 		{0},
 	};
 	struct ls ls = {.line_end = '\n'};
@@ -296,7 +302,9 @@ static int ls_run(const struct command *command, int argc, char **argv)
 	while ((option = command_option(command, argc, argv, "l0", longs)) != -1) {
 		if (option == '?')
 			return COMMAND_USAGE;
-		if (option == '0')
+		if (option == 's')
+			ls.snapshot = strcmp(optarg, COMMAND_NOW) != 0 ? optarg : NULL;
+		else if (option == '0')
 			ls.line_end = '\0';
 		else
 			ls.form = option == 'j' ? LS_JSON : LS_DETAILS;
@@ -311,13 +319,14 @@ static int ls_run(const struct command *command, int argc, char **argv)
 
 const struct command cmd_ls = {
 	.name = "ls",
-	.operands = "STORE [PREFIX] [-l] [-0 | --json]",
+	.operands = "STORE [PREFIX] [-l] [--snapshot NAME] [-0 | --json]",
 	.summary = "list a directory without mounting",
 	.help = "Lists the names in the directory PREFIX (default: the root) as a mount would show "
 		"them.\n"
 		"If a key is also a prefix of other keys, its value is the name %value.\n\n"
 		"  -l           print mode, owner, group, size and time too\n"
 		"  -0, --null   print raw names, each ended by a NUL\n"
+		"  --snapshot NAME   list what was there when the snapshot was taken\n"
 		"  --json       print one object on a line: name, type, mode, uid, gid, size, "
 		"mtime_ns,\n"
 		"               and target of a symbolic link\n",

@@ -23,6 +23,7 @@ struct bound {
 
 struct scan {
 	struct bound prefix, from, to;
+	const char *snapshot; /* NULL: the present */
 	uint64_t limit;
 	enum scan_format format;
 };
@@ -92,7 +93,7 @@ static int scan_store(const char *path, const struct scan *scan)
 	struct kt_store *store;
 	struct kt_txn *txn;
 	struct kt_cursor *cursor = NULL;
-	int status = command_begin(path, KT_READ, &store, &txn);
+	int status = command_begin_at(path, scan->snapshot, &store, &txn);
 	int err;
 
 	if (status != COMMAND_DONE)
@@ -122,6 +123,9 @@ static bool scan_take_option(struct scan *scan, int option)
 	case 't':
 		scan->to.text = optarg;
 		return true;
+	case 's':
+		scan->snapshot = optarg;
+		return true;
 	case 'n':
 		return command_number(optarg, &scan->limit);
 	case '0':
@@ -147,13 +151,14 @@ static int scan_run(const struct command *command, int argc, char **argv)
 		{"from", required_argument, NULL, 'f'},
 		{"to", required_argument, NULL, 't'},
 		{"limit", required_argument, NULL, 'n'},
+		{"snapshot", required_argument, NULL, 's'},
 		{"null", no_argument, NULL, '0'},
 		{"json", no_argument, NULL, 'j'},
 		{0},
 	};
 	struct scan scan = {.limit = UINT64_MAX};
 	char **operands;
-	int option;
+	int option, count;
 
 	while ((option = command_option(command, argc, argv, "0", longs)) != -1) {
 		if (option == '?')
@@ -161,10 +166,15 @@ static int scan_run(const struct command *command, int argc, char **argv)
 		if (!scan_take_option(&scan, option))
 			return command_usage(command, "'%s' is not a number", optarg);
 	}
-	if (command_operands(command, argc, argv, 1, 1, &operands) < 0)
+	count = command_operands(command, argc, argv, 1, 2, &operands);
+	if (count < 0)
 		return COMMAND_USAGE;
+	if (count == 2 && scan.prefix.text != NULL)
+		return command_usage(command, "PREFIX and --prefix exclude each other");
+	if (count == 2)
+		scan.prefix.text = operands[1];
 	if (scan.prefix.text != NULL && (scan.from.text != NULL || scan.to.text != NULL))
-		return command_usage(command, "--prefix excludes --from and --to");
+		return command_usage(command, "a prefix excludes --from and --to");
 	if (!read_bound(operands[0], &scan.prefix) || !read_bound(operands[0], &scan.from) ||
 		!read_bound(operands[0], &scan.to))
 		return COMMAND_FAILED;
@@ -173,15 +183,16 @@ static int scan_run(const struct command *command, int argc, char **argv)
 
 const struct command cmd_scan = {
 	.name = "scan",
-	.operands = "STORE [--prefix P | --from A --to B] [--limit N] [-0 | --json]",
+	.operands = "STORE [PREFIX | --from A --to B] [--limit N] [--snapshot NAME] [-0 | --json]",
 	.summary = "list keys in order",
-	.help = "Lists the keys in the order of their bytes, one on a line. Control bytes in them "
-		"are\n"
-		"printed as %XX.\n\n"
-		"  --prefix P   only keys that begin with P\n"
+	.help = "Lists the keys, or those that begin with PREFIX, in the order of their bytes, one "
+		"on a\n"
+		"line. Control bytes in them are printed as %XX.\n\n"
+		"  --prefix P   the same as PREFIX\n"
 		"  --from A     only keys from A on\n"
 		"  --to B       only keys before B\n"
 		"  --limit N    at most N keys\n"
+		"  --snapshot NAME   the keys that were there when the snapshot was taken\n"
 		"  -0, --null   print raw bytes, each key ended by a NUL\n"
 		"  --json       print one object on a line: key, mtime_ns, version, value; "
 		"key_base64 and\n"

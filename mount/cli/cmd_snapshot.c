@@ -9,13 +9,18 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 /* One use of the command. */
 struct use {
 	const char *path, *name; /* name: NULL, not given */
+	char **names;		 /* all that were given, from name on */
+	int name_count;
+	uint64_t keep; /* how many of the newest stay; UINT64_MAX: not given */
 	bool json;
 };
 
@@ -82,7 +87,7 @@ static int snapshot_step(void *arg, uint64_t done, uint64_t total)
 	return progress_step(progress, done);
 }
 
-static int snapshot_forget(const struct use *use, struct kt_store *store)
+static int snapshot_forget_one(const struct use *use, struct kt_store *store)
 {
 	struct progress progress;
 	int err;
@@ -92,9 +97,65 @@ static int snapshot_forget(const struct use *use, struct kt_store *store)
 	progress_fini(&progress);
 	if (err == -EINTR)
 		return command_fail(use->path, "delete", "interrupted; the snapshot stays");
-	if (!err)
-		err = kt_flush(store);
-	return err != 0 ? snapshot_fail(use, "delete", err) : COMMAND_DONE;
+	return err ? snapshot_fail(use, "delete", err) : COMMAND_DONE;
+}
+
+/* Names of snapshots, oldest first. */
+struct names {
+	char (*list)[KT_NAME_MAX + 1];
+	size_t count;
+};
+
+static int names_add(void *arg, const struct kt_snapshot *snapshot)
+{
+	struct names *names = arg;
+	void *list = reallocarray(names->list, names->count + 1, sizeof(names->list[0]));
+
+	if (list == NULL)
+		return -ENOMEM;
+	names->list = list;
+	snprintf(names->list[names->count++], sizeof(names->list[0]), "%s", snapshot->name);
+	return 0;
+}
+
+/* Delete all but the newest. */
+static int snapshot_forget_old(const struct use *use, struct kt_store *store)
+{
+	struct names names = {0};
+	int status = COMMAND_DONE;
+	int err = kt_snapshot_list(store, names_add, &names);
+
+	if (err)
+		status = command_fail_errno(use->path, "list", err);
+	for (size_t i = 0; status == COMMAND_DONE && i + use->keep < names.count; i++)
+		status = snapshot_forget_one(
+			&(struct use){.path = use->path, .name = names.list[i]}, store);
+	free(names.list);
+	return status;
+}
+
+/* Delete those that were named; one that does not exist does not stop the others. */
+static int snapshot_forget_named(const struct use *use, struct kt_store *store)
+{
+	int status = COMMAND_DONE;
+
+	for (int i = 0; status != COMMAND_FAILED && i < use->name_count; i++) {
+		struct use one = {.path = use->path, .name = use->names[i]};
+		int result = snapshot_forget_one(&one, store);
+
+		status = result != COMMAND_DONE ? result : status;
+	}
+	return status;
+}
+
+static int snapshot_forget(const struct use *use, struct kt_store *store)
+{
+	int status = use->name_count > 0 ? snapshot_forget_named(use, store)
+					 : snapshot_forget_old(use, store);
+	int err = kt_flush(store);
+
+	return err && status != COMMAND_FAILED ? command_fail_errno(use->path, "flush", err)
+					       : status;
 }
 
 static int snapshot_restore(const struct use *use, struct kt_store *store)
@@ -169,7 +230,7 @@ static const struct action {
 } actions[] = {
 	{"create", 1, 2, 0, snapshot_create},
 	{"list", 1, 1, KT_READONLY, snapshot_list},
-	{"delete", 2, 2, 0, snapshot_forget},
+	{"delete", 2, INT_MAX, 0, snapshot_forget},
 	{"restore", 2, 2, 0, snapshot_restore},
 };
 
@@ -192,46 +253,84 @@ static int run_action(const struct action *action, const struct use *use)
 	return command_close(use->path, store, action->run(use, store));
 }
 
-static int snapshot_run(const struct command *command, int argc, char **argv)
+/* Read the options. @return false after a usage error, which has been printed */
+static bool snapshot_parse(
+	const struct command *command, int argc, char **argv, struct use *ret_use)
 {
-	static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {0}};
-	const struct action *action;
-	struct use use = {0};
-	char **operands;
-	int option, count;
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"keep", required_argument, NULL, 'k'},
+		{0},
+	};
+	int option;
 
+	*ret_use = (struct use){.keep = UINT64_MAX};
 	while ((option = command_option(command, argc, argv, "", longs)) != -1) {
 		if (option == '?')
-			return COMMAND_USAGE;
-		use.json = true;
+			return false;
+		if (option == 'j')
+			ret_use->json = true;
+		else if (!command_number(optarg, &ret_use->keep)) {
+			command_usage(command, "'%s' is not a number", optarg);
+			return false;
+		}
 	}
-	count = command_operands(command, argc, argv, 2, 3, &operands);
+	return true;
+}
+
+/* Do the operands and options fit the action? @return COMMAND_DONE or COMMAND_USAGE */
+static int snapshot_check_use(const struct command *command, const struct action *action,
+	const struct use *use, int count)
+{
+	bool keeps = use->keep != UINT64_MAX;
+
+	if (keeps && action->run != snapshot_forget)
+		return command_usage(command, "--keep is for delete");
+	if (keeps && count > 2)
+		return command_usage(command, "--keep and a name exclude each other");
+	if (count - 1 < action->min && !keeps)
+		return command_usage(command, "%s needs a name", action->word);
+	if (count - 1 > action->max)
+		return action->max > 1 ? command_usage(command, "%s takes one name", action->word)
+				       : command_usage(command, "%s takes no name", action->word);
+	if (use->json && action->run != snapshot_list)
+		return command_usage(command, "--json is for list");
+	if (use->name != NULL && action->run == snapshot_create &&
+		strcmp(use->name, COMMAND_NOW) == 0)
+		return command_usage(command, "'%s' means the present", COMMAND_NOW);
+	return COMMAND_DONE;
+}
+
+static int snapshot_run(const struct command *command, int argc, char **argv)
+{
+	const struct action *action;
+	struct use use;
+	char **operands;
+	int count;
+
+	if (!snapshot_parse(command, argc, argv, &use))
+		return COMMAND_USAGE;
+	count = command_operands(command, argc, argv, 2, -1, &operands);
 	if (count < 0)
 		return COMMAND_USAGE;
 	action = find_action(operands[0]);
 	if (action == NULL)
 		return command_usage(
 			command, "'%s' is not create, list, delete or restore", operands[0]);
-	if (count - 1 < action->min)
-		return command_usage(command, "%s needs a name", action->word);
-	if (count - 1 > action->max)
-		return command_usage(command, "%s takes no name", action->word);
-	if (use.json && action->run != snapshot_list)
-		return command_usage(command, "--json is for list");
 	use.path = operands[1];
-	if (count == 3) {
-		line_read_name(operands[2]);
-		use.name = operands[2];
-	}
-	if (use.name != NULL && action->run == snapshot_create &&
-		strcmp(use.name, COMMAND_NOW) == 0)
-		return command_usage(command, "'%s' means the present", COMMAND_NOW);
+	use.names = operands + 2;
+	use.name_count = count - 2;
+	for (int i = 0; i < use.name_count; i++)
+		line_read_name(use.names[i]);
+	use.name = use.name_count > 0 ? use.names[0] : NULL;
+	if (snapshot_check_use(command, action, &use, count) != COMMAND_DONE)
+		return COMMAND_USAGE;
 	return run_action(action, &use);
 }
 
 const struct command cmd_snapshot = {
 	.name = "snapshot",
-	.operands = "create|list|delete|restore STORE [NAME] [--json]",
+	.operands = "create|list|delete|restore STORE [NAME...] [--keep N] [--json]",
 	.summary = "take, list, delete and restore snapshots",
 	.help = "  create STORE [NAME]   keep the current state; takes the same time whatever the "
 		"size of\n"
@@ -239,7 +338,8 @@ const struct command cmd_snapshot = {
 		"printed\n"
 		"  list STORE [--json]   print time, space used only by it, entries and name, "
 		"oldest first\n"
-		"  delete STORE NAME     delete a snapshot; space used only by it is released\n"
+		"  delete STORE NAME...  delete snapshots; space used only by them is released\n"
+		"  delete STORE --keep N   delete all but the N newest\n"
 		"  restore STORE NAME    bring all keys back to that state, in one transaction; "
 		"snapshots\n"
 		"                        remain, so a snapshot taken before can undo it\n\n"

@@ -141,6 +141,47 @@ int command_begin(const char *path, unsigned begin_flags, struct kt_store **ret_
 	return COMMAND_DONE;
 }
 
+int command_begin_in(
+	const char *path, struct kt_store *store, const char *snapshot, struct kt_txn **ret_txn)
+{
+	bool now = snapshot == NULL || strcmp(snapshot, COMMAND_NOW) == 0;
+	int err = now ? kt_begin(store, KT_READ, ret_txn)
+		      : kt_snapshot_open(store, snapshot, ret_txn);
+
+	if (err == -ENOENT) {
+		command_fail(path, snapshot, "no such snapshot");
+		return COMMAND_NO;
+	}
+	return err ? command_fail_errno(path, now ? "begin" : snapshot, err) : COMMAND_DONE;
+}
+
+int command_begin_at(const char *path, const char *snapshot, struct kt_store **ret_store,
+	struct kt_txn **ret_txn)
+{
+	struct kt_store *store;
+	int status = command_open(path, KT_READONLY, &store);
+
+	if (status != COMMAND_DONE)
+		return status;
+	status = command_begin_in(path, store, snapshot, ret_txn);
+	if (status != COMMAND_DONE)
+		return command_close(path, store, status);
+	*ret_store = store;
+	return COMMAND_DONE;
+}
+
+int command_end_write(const char *path, struct kt_txn *txn, int status)
+{
+	int err;
+
+	if (status == COMMAND_FAILED) {
+		kt_abort(txn);
+		return status;
+	}
+	err = kt_commit(txn, KT_FLUSH);
+	return err ? command_fail_errno(path, "commit", err) : status;
+}
+
 int command_close(const char *path, struct kt_store *store, int status)
 {
 	int err = kt_close(store);

@@ -4,7 +4,8 @@
  * command_option(), does its work through the library, and returns the exit status. Whatever goes
  * wrong is one line on standard error: keytree: STORE: what: why.
  *
- * The folder: command.c, then cmd_NAME.c for each command; convert_run (import and export),
+ * The folder: command.c, then cmd_NAME.c for each command (mv is in cmd_cp.c); copy_entry (cp and mv),
+ * convert_run (import and export),
  * print_changes (diff and watch), stat_mounts (stat), mount_helper (mount.keytree).
  */
 #ifndef MOUNT_CLI_COMMAND_H
@@ -41,14 +42,17 @@ extern const struct command cmd_backup;
 extern const struct command cmd_check;
 extern const struct command cmd_compact;
 extern const struct command cmd_collection;
+extern const struct command cmd_cp;
 extern const struct command cmd_create;
 extern const struct command cmd_del;
 extern const struct command cmd_diff;
+extern const struct command cmd_edit;
 extern const struct command cmd_export;
 extern const struct command cmd_get;
 extern const struct command cmd_import;
 extern const struct command cmd_ls;
 extern const struct command cmd_mount;
+extern const struct command cmd_mv;
 extern const struct command cmd_put;
 extern const struct command cmd_scan;
 extern const struct command cmd_snapshot;
@@ -111,6 +115,23 @@ int command_open(const char *path, unsigned flags, struct kt_store **ret_store);
  *  @return COMMAND_DONE or COMMAND_FAILED */
 int command_begin(const char *path, unsigned begin_flags, struct kt_store **ret_store,
 	struct kt_txn **ret_txn);
+
+/** Open a store for reading, and begin a transaction on the present or on a snapshot; a failure is
+ *  printed and leaves nothing open.
+ *  @param snapshot  its name; NULL or COMMAND_NOW: the present
+ *  @return COMMAND_DONE; COMMAND_NO no such snapshot; COMMAND_FAILED */
+int command_begin_at(const char *path, const char *snapshot, struct kt_store **ret_store,
+	struct kt_txn **ret_txn);
+
+/** Begin a read transaction as command_begin_at() does, on a store that is open. */
+int command_begin_in(
+	const char *path, struct kt_store *store, const char *snapshot, struct kt_txn **ret_txn);
+
+/** End a write transaction: commit it so that it is on the disk; or abort it, if something failed.
+ *  A failure is printed.
+ *  @param status  exit status so far
+ *  @return status, or COMMAND_FAILED */
+int command_end_write(const char *path, struct kt_txn *txn, int status);
 
 /** Close the store, and standard output with it; their failure is printed.
  *  @param store   taken; NULL is allowed

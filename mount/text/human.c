@@ -3,6 +3,7 @@
 
 #include "fs/clock.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,4 +78,35 @@ void human_utc_time(int64_t time_ns, char ret_text[HUMAN_TIME_SIZE])
 
 	gmtime_r(&seconds, &tm);
 	strftime(ret_text, HUMAN_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+int64_t human_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return clock_timespec_ns(&now);
+}
+
+bool human_read_age(const char *text, int64_t *ret_ns)
+{
+	static const struct {
+		char letter;
+		int64_t seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+	unsigned long long number;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno != 0 || *end == '\0' || end[1] != '\0')
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (*end == units[i].letter)
+			return !__builtin_mul_overflow(
+				number, units[i].seconds * INT64_C(1000000000), ret_ns);
+	}
+	return false;
 }

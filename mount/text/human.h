@@ -32,4 +32,11 @@ void human_local_time(int64_t time_ns, char ret_text[HUMAN_TIME_SIZE]);
 /** A time in UTC, like "2026-11-20T12:00:00Z". @param time_ns  since 1970 UTC */
 void human_utc_time(int64_t time_ns, char ret_text[HUMAN_TIME_SIZE]);
 
+/** The time now, in nanoseconds since 1970. */
+int64_t human_now_ns(void);
+
+/** Read an age: a decimal number and s, m, h, d or w, for seconds, minutes, hours, days or weeks.
+ *  @return false: it is none, or too long for nanoseconds */
+bool human_read_age(const char *text, int64_t *ret_ns);
+
 #endif
