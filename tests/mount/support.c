@@ -50,6 +50,15 @@ void support_wait_told(const char *mount_dir, uint64_t commit, time_t limit_s)
 	}
 }
 
+unsigned long support_operations(unsigned long count)
+{
+	const char *wanted = getenv("KEYTREE_OPS");
+
+	if (wanted != NULL)
+		return strtoul(wanted, NULL, 10);
+	return getenv("KEYTREE_BRIEF") != NULL ? count / 4 : count;
+}
+
 int support_setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));

@@ -40,6 +40,10 @@ void support_unmount(const struct fixture *fixture);
  *  @param limit_s  fail after so many seconds */
 void support_wait_told(const char *mount_dir, uint64_t commit, time_t limit_s);
 
+/** How many operations a test makes: what KEYTREE_OPS says, or else count; where KEYTREE_BRIEF is set,
+ *  as under sanitizers, a quarter of it. */
+unsigned long support_operations(unsigned long count);
+
 /** A number below limit; the seed was printed, or comes from KEYTREE_SEED. */
 uint32_t support_random(struct fixture *fixture, uint32_t limit);
 

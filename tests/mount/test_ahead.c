@@ -179,14 +179,12 @@ static void test_never_back(void **state)
 
 int main(void)
 {
-	const char *operations = getenv("KEYTREE_OPS");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_never_back, support_setup, support_teardown),
 	};
 
 	if (!support_has_fuse())
 		return SUPPORT_SKIPPED;
-	if (operations != NULL)
-		reads_wanted = strtoul(operations, NULL, 10);
+	reads_wanted = support_operations(reads_wanted);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -265,8 +265,7 @@ static op_fn *const ops[] = {op_write, op_write, op_write, op_write, op_append, 
 /* After any operations, through any of the open files, the file is what the image is. */
 static void test_data(void **state)
 {
-	const char *count = getenv("KEYTREE_OPS");
-	unsigned long limit = count != NULL ? strtoul(count, NULL, 10) : OPS;
+	unsigned long limit = support_operations(OPS);
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);

@@ -217,8 +217,7 @@ static void run_round(struct world *w, unsigned long count)
 
 static void run(struct fixture *fixture, int mount_count, bool application)
 {
-	const char *wanted = getenv("KEYTREE_OPS");
-	unsigned long count = wanted != NULL ? strtoul(wanted, NULL, 10) : OPS;
+	unsigned long count = support_operations(OPS);
 	struct world w = {.fixture = fixture,
 		.mount_count = mount_count,
 		.application = application,

@@ -197,8 +197,7 @@ static bool has_links(struct oracle *w)
 /* @param scratch  names of scratch files, which do not outlive the mount */
 static void run_operations(void **state, const char *scratch)
 {
-	const char *count = getenv("KEYTREE_OPS");
-	unsigned long limit = count != NULL ? strtoul(count, NULL, 10) : OPS;
+	unsigned long limit = support_operations(OPS);
 	unsigned often = (unsigned)(limit / 70 + 1);
 	struct oracle *w = calloc(1, sizeof(*w));
 

@@ -321,7 +321,6 @@ static void test_no_stale_reads(void **state)
 
 int main(void)
 {
-	const char *operations = getenv("KEYTREE_OPS");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_no_stale_reads, support_setup, support_teardown),
@@ -329,7 +328,6 @@ int main(void)
 
 	if (!support_has_fuse())
 		return SUPPORT_SKIPPED;
-	if (operations != NULL)
-		checks_wanted = strtoul(operations, NULL, 10);
+	checks_wanted = support_operations(checks_wanted);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,7 +258,6 @@ static void test_told_is_whole(void **state)
 
 int main(void)
 {
-	const char *operations = getenv("KEYTREE_OPS");
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			test_replaced_by_put, support_setup, support_teardown),
@@ -270,7 +269,6 @@ int main(void)
 
 	if (!support_has_fuse())
 		return SUPPORT_SKIPPED;
-	if (operations != NULL)
-		changes_wanted = (unsigned)strtoul(operations, NULL, 10);
+	changes_wanted = (unsigned)support_operations(changes_wanted);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
