@@ -99,6 +99,14 @@ int error_unreadable(void)
 	return -EIO;
 }
 
+void error_tell(int err, const char *what)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "%s: %s", what, kt_strerror(NULL, err));
+	error_log(text);
+}
+
 const char *error_detail(int err)
 {
 	return note.err == err && err != 0 && note.words == NULL ? note.text : "";

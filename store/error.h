@@ -25,6 +25,9 @@ int error_damaged(uint64_t page, const char *reason);
 /** Note that a page which is mapped cannot be read, and log it. @return -EIO */
 int error_unreadable(void);
 
+/** Tell the log of an error that no caller hears of. @param what  has happened, in words */
+void error_tell(int err, const char *what);
+
 /** Note words that say an error better than its usual ones: "no such key".
  *  @param words  a string literal; costs no more than storing it
  *  @return err */

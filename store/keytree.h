@@ -145,11 +145,16 @@ enum kt_open_flag {
  *     kt_open("app.kt", KT_OPTIONS(.flags = KT_CREATE), &store); // the same, in C
  */
 struct kt_open_options {
-	size_t size;	   /* sizeof(struct kt_open_options) */
-	unsigned flags;	   /* enum kt_open_flag, combined */
-	unsigned mode;	   /* permission bits of a file that is created; 0: 0600 */
-	const char *name;  /* of the store in messages; NULL: "file:PATH". Copied */
-	uint64_t max_size; /* see kt_set_max_size(); 0: no limit */
+	size_t size;		/* sizeof(struct kt_open_options) */
+	unsigned flags;		/* enum kt_open_flag, combined */
+	unsigned mode;		/* permission bits of a file that is created; 0: 0600 */
+	const char *name;	/* of the store in messages; NULL: "file:PATH". Copied */
+	uint64_t max_size;	/* see kt_set_max_size(); 0: no limit */
+	unsigned write_wait_ms; /* how long kt_begin() waits to write at most; 0: without a limit */
+	unsigned flush_interval_ms; /* a thread flushes each commit after so long, at the latest; it
+				       may wait for another writer first. A flush that fails is told
+				       to kt_set_log(). 0: only KT_FLUSH, kt_flush() and kt_close()
+				       flush */
 };
 
 #ifndef __cplusplus
@@ -280,7 +285,7 @@ KT_API int kt_catch_faults(void);
 KT_API uint64_t kt_fault_count(void);
 
 /** Bring every commit so far, by anyone, to the disk.
- *  @return 0; -EIO and others: the disk failed, and the store takes no more writes, from nobody,
+ *  @return 0; -EROFS the handle is for reading only; -EIO and others: the disk failed, and the store takes no more writes, from nobody,
  *          until all have closed it */
 KT_API int kt_flush(struct kt_store *store);
 
@@ -358,6 +363,25 @@ KT_API int kt_compact(struct kt_store *store, kt_compact_fn *progress, void *arg
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
+/** A handle that has the store open: one of another process, or of this one. */
+struct kt_process {
+	uint32_t pid;	  /* in its own pid namespace */
+	char command[16]; /* name of the process of this number here; "": it cannot be found */
+	bool writing;	  /* it has the write transaction, or flushes */
+	unsigned readers; /* its read transactions */
+	uint64_t oldest;  /* oldest commit that they see; 0: there are none */
+	int64_t age_ns;	  /* how long the oldest of them is open; 0: there are none */
+};
+
+/** Receives a handle. @param process  borrowed during the call
+ *  @return 0; another value ends the list */
+typedef int kt_process_fn(void *arg, const struct kt_process *process);
+
+/** List the handles that have the store open, this one too. Users who may only read the store are
+ *  not listed, and cannot list others; kt_info() counts their read transactions.
+ *  @return 0; what each has returned; -EACCES this handle may only read the store */
+KT_API int kt_processes(struct kt_store *store, kt_process_fn *each, void *arg);
+
 /** Wait for a commit, by anyone.
  *  @param txn         number of a commit that is known
  *  @param timeout_ms  milliseconds to wait at most; negative: for ever
@@ -434,9 +458,15 @@ KT_API void kt_watch_close(struct kt_watch *watch);
 /** Begin a transaction. Readers never wait; a writer waits for its turn among all processes.
  *  @param flags    enum kt_begin_flag, combined
  *  @param ret_txn  end with kt_commit() or kt_abort()
- *  @return 0; -EAGAIN with KT_TRY; -EDEADLK this thread holds the write transaction already;
- * -EROFS; -EIO an earlier flush failed */
+ *  @return 0; -EAGAIN with KT_TRY; -ETIMEDOUT with write_wait_ms of kt_open(); -EDEADLK this thread
+ *          holds the write transaction already; -EROFS; -EIO an earlier flush failed */
 KT_API int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn);
+
+/** Begin a transaction as kt_begin() does, but wait to write for a limited time only.
+ *  @param timeout_ms  milliseconds; 0: as with KT_TRY; negative: without a limit
+ *  @return as kt_begin(); -ETIMEDOUT, and kt_strerror() names the process that is writing */
+KT_API int kt_begin_wait(
+	struct kt_store *store, unsigned flags, int timeout_ms, struct kt_txn **ret_txn);
 
 /** End a transaction and make its changes visible to all at once. One that changed nothing
  *  leaves no trace.

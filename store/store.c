@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include "store/check/prove.h"
+#include "store/commit/autoflush.h"
 #include "store/commit/commit.h"
 #include "store/commit/full_disk.h"
 #include "store/compact/compact.h"
@@ -14,9 +15,11 @@
 #include "store/share/pins.h"
 #include "store/share/writer_lock.h"
 #include "store/space/space.h"
+#include "store/util/deadline.h"
 #include "store/util/memory.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +53,8 @@ static int new_store(const char *kind, const char *name, struct kt_store **ret_s
 	store->prove = prove_commit;
 	store->spill_pages = spill_pages();
 	pthread_mutex_init(&store->writer_mutex, NULL);
-	pthread_cond_init(&store->writer_free, NULL);
+	deadline_cond_init(&store->writer_free);
+	store->write_wait_ms = WRITER_LOCK_WAIT;
 	pthread_mutex_init(&store->root_mutex, NULL);
 	store->seen = calloc(1, sizeof(*store->seen));
 	if (asprintf(&store->name, "%s%s%s", kind, *kind != '\0' ? ":" : "", name) < 0)
@@ -61,6 +65,7 @@ static int new_store(const char *kind, const char *name, struct kt_store **ret_s
 
 static void free_store(struct kt_store *store)
 {
+	autoflush_stop(store->autoflush);
 	current_fini(store);
 	space_close(store->space);
 	/* In the child of a fork the opener is the parent's. */
@@ -177,6 +182,8 @@ static int read_options(const struct kt_open_options *options, struct kt_open_op
 		memcpy(ret_options, options, options->size < known ? options->size : known);
 	if (ret_options->mode == 0)
 		ret_options->mode = 0600;
+	if (ret_options->write_wait_ms > INT_MAX || ret_options->flush_interval_ms > INT_MAX)
+		return error_set(-EINVAL, "a time is longer than %d ms", INT_MAX);
 	if (ret_options->mode & ~0777u)
 		return error_set(
 			-EINVAL, "mode 0%o has more than permission bits", ret_options->mode);
@@ -213,8 +220,12 @@ int kt_open(const char *path, const struct kt_open_options *options, struct kt_s
 		err = open_path(path, &known, &store);
 	if (err != 0)
 		return err;
+	if (known.write_wait_ms > 0)
+		store->write_wait_ms = (int)known.write_wait_ms;
 	if (known.max_size != 0)
 		err = kt_set_max_size(store, known.max_size);
+	if (!err && known.flush_interval_ms > 0 && !store->readonly)
+		err = autoflush_start(store, known.flush_interval_ms, &store->autoflush);
 	if (err != 0)
 		kt_close(store);
 	else
@@ -245,7 +256,7 @@ static int flush_own(struct kt_store *store)
 
 	if (own == 0)
 		return 0;
-	err = writer_lock_take(store, false);
+	err = writer_lock_take(store, WRITER_LOCK_WAIT);
 	if (err != 0)
 		return err;
 	err = commit_flush(store);
@@ -273,6 +284,8 @@ int kt_close(struct kt_store *store)
 		return error_set(-EBUSY, "%u read transactions are open", here.count);
 	if (writer_lock_is_held(store))
 		return error_set(-EBUSY, "a write transaction is open");
+	autoflush_stop(store->autoflush);
+	store->autoflush = NULL;
 	nameless_drop_own(store); /* entries that remain are dropped at the next opening */
 	err = flush_own(store);
 	free_store(store);
@@ -289,8 +302,8 @@ int kt_flush(struct kt_store *store)
 	int err;
 
 	if (store->readonly)
-		return 0;
-	err = writer_lock_take(store, false);
+		return error_say(-EROFS, "opened for reading only");
+	err = writer_lock_take(store, WRITER_LOCK_WAIT);
 	if (err != 0)
 		return err;
 	err = commit_flush(store);

@@ -324,7 +324,7 @@ static int check_pin_slot(struct checker *checker)
 static int check_pinned(struct checker *checker)
 {
 	struct kt_store *store = checker->store;
-	int err = store->io->durable ? check_pin_slot(checker) : writer_lock_take(store, false);
+	int err = store->io->durable ? check_pin_slot(checker) : writer_lock_take(store, WRITER_LOCK_WAIT);
 
 	if (err != 0)
 		return err;

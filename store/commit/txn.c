@@ -2,6 +2,7 @@
 #include "store/commit/txn.h"
 #include "store/share/pins.h"
 #include "store/share/writer_lock.h"
+#include "store/commit/autoflush.h"
 #include "store/commit/commit.h"
 #include "store/commit/full_disk.h"
 #include "store/commit/savepoint.h"
@@ -139,7 +140,7 @@ static int txn_start_write(struct kt_store *store, struct txn *txn)
 	return 0;
 }
 
-static int txn_begin_write(struct kt_store *store, bool try, struct txn **ret_txn)
+static int txn_begin_write(struct kt_store *store, int timeout_ms, struct txn **ret_txn)
 {
 	struct txn *txn;
 	int err;
@@ -151,7 +152,7 @@ static int txn_begin_write(struct kt_store *store, bool try, struct txn **ret_tx
 		return -ENOMEM;
 	txn->writing = true;
 	txn->own = malloc(sizeof(*txn->own));
-	err = txn->own == NULL ? -ENOMEM : writer_lock_take(store, try);
+	err = txn->own == NULL ? -ENOMEM : writer_lock_take(store, timeout_ms);
 	if (!err) {
 		err = txn_start_write(store, txn);
 		if (err != 0)
@@ -168,6 +169,11 @@ static int txn_begin_write(struct kt_store *store, bool try, struct txn **ret_tx
 
 int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 {
+	return kt_begin_wait(store, flags, store->write_wait_ms, ret_txn);
+}
+
+int kt_begin_wait(struct kt_store *store, unsigned flags, int timeout_ms, struct kt_txn **ret_txn)
+{
 	struct txn *txn;
 	int err;
 
@@ -176,7 +182,7 @@ int kt_begin(struct kt_store *store, unsigned flags, struct kt_txn **ret_txn)
 	if (err != 0)
 		return err;
 	if (flags & KT_WRITE)
-		err = txn_begin_write(store, (flags & KT_TRY) != 0, &txn);
+		err = txn_begin_write(store, flags & KT_TRY ? WRITER_LOCK_TRY : timeout_ms, &txn);
 	else
 		err = txn_begin_read(store, &txn);
 	if (err != 0)
@@ -312,6 +318,8 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 		err = commit_txn(txn, flush);
 	else
 		space_abort(txn->store->space);
+	if (!err && !flush && txn->store->autoflush != NULL)
+		autoflush_note(txn->store->autoflush);
 	if (!err && txn->nameless_owner != 0)
 		txn->store->nameless_owner = txn->nameless_owner;
 	if (txn->failed != 0 && txn->pager.changed)

@@ -276,7 +276,7 @@ static int compact_relocate(struct compaction *compaction, enum relocate_how how
 
 static int compact_try_trim(struct kt_store *store, bool *ret_early)
 {
-	int err = writer_lock_take(store, false);
+	int err = writer_lock_take(store, WRITER_LOCK_WAIT);
 
 	if (err != 0)
 		return err;

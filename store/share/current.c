@@ -236,10 +236,9 @@ static void current_inherit(struct kt_store *store, const struct slot_state *sta
 	area->unsynced.overflow = true;
 	atomic_store(&area->durable_txn, state->durable_txn);
 	atomic_store(&area->shrink_txn, state->slot.txn); /* it may have cut the file */
-	if (current_txn(store) != state->slot.txn) {
+	if (current_txn(store) != state->slot.txn)
 		atomic_store(&area->published, published_make(state->slot.txn, state->slot.page));
-		lockarea_notify(store);
-	}
+	lockarea_notify(store); /* it may have died before it did that */
 }
 
 static int current_catch_up(struct kt_store *store, bool died)

@@ -19,6 +19,7 @@
 
 #include <pthread.h>
 
+struct autoflush;
 struct commit_hooks;
 struct seen;
 struct space;
@@ -34,6 +35,11 @@ struct root {
 	uint64_t free_pages, pending_pages; /* for kt_info() */
 	struct format_tree trees[TREE_COUNT];
 	struct root *older; /* next in the list of replaced roots, newest first */
+};
+
+/** A thread that waits for the writer lock. */
+struct writer_waiter {
+	struct writer_waiter *prev, *next;
 };
 
 #define HANDLE_PIN_BLOCKS 256 /* most blocks of pins that one handle takes */
@@ -72,9 +78,11 @@ struct kt_store {
 	_Atomic uint32_t blocks[HANDLE_PIN_BLOCKS]; /* blocks of pins: number + 1; 0: not taken */
 	struct txn *read_txns[LOCKAREA_PINS];	    /* by pin of the first block: pin_memory() */
 
-	pthread_mutex_t writer_mutex; /* protects the next five */
+	int write_wait_ms; /* how long kt_begin() waits to write; negative: without a limit */
+	struct autoflush *autoflush;  /* NULL: nothing is flushed by itself */
+	pthread_mutex_t writer_mutex; /* protects the next four */
 	pthread_cond_t writer_free;
-	uint64_t ticket_next, ticket_now; /* threads draw tickets and are served in that order */
+	struct writer_waiter *writer_list; /* threads that wait, in the order in which they came */
 	bool writer_active;
 	pthread_t writer_thread;
 

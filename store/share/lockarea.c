@@ -368,6 +368,17 @@ void lockarea_leave(struct kt_store *store)
 	store->opener_number = 0;
 }
 
+uint32_t lockarea_writer_pid(const struct lockarea *area)
+{
+	uint64_t writer = atomic_load(&area->writer_id);
+	uint32_t used = atomic_load(&area->openers_used);
+
+	for (uint32_t i = 0; writer != 0 && i < used && i < LOCKAREA_OPENERS; i++)
+		if (atomic_load(&area->openers[i].id) == writer)
+			return atomic_load(&area->openers[i].pid);
+	return 0;
+}
+
 bool lockarea_is_alive(struct kt_store *store, uint32_t index)
 {
 	struct io_range byte = opener_byte(index);
@@ -457,6 +468,8 @@ bool kt_opener_is_alive(struct kt_store *store, uint64_t id)
 	struct lockarea *area = store->area;
 	uint32_t used = atomic_load(&area->openers_used);
 
+	if (store->unprivileged) /* the list of others cannot be seen */
+		return true;
 	for (uint32_t i = 0; i < used && i < LOCKAREA_OPENERS; i++)
 		if (atomic_load(&area->openers[i].id) == id)
 			return lockarea_is_alive(store, i);

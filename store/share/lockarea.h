@@ -6,6 +6,7 @@
  *     pins.h         readers keep the pages they see
  *     writer_lock.h  one writer at a time
  *     waiter.c       waiting for commits
+ *     process_list.c who has the store open
  *     key_claim.c    a key that one handle has claimed: a file that is being created
  *     step.h         named points of the protocol, for tests
  *
@@ -128,6 +129,7 @@ struct opener {
 struct pin {
 	alignas(64) _Atomic uint64_t txn; /* a cache line of its own: readers do not slow
 					     each other down */
+	_Atomic int64_t begun_ns; /* when the read transaction began, of CLOCK_MONOTONIC_COARSE */
 };
 
 /** Pins of one opener. */
@@ -210,6 +212,9 @@ int lockarea_hold(struct io *io);
 
 /** Unregister, if registered. */
 void lockarea_leave(struct kt_store *store);
+
+/** Process of the handle that holds WRITE; 0: none does, or it is not known. */
+uint32_t lockarea_writer_pid(const struct lockarea *area);
 
 /** Is the process of an opener alive? @param index  of the opener */
 bool lockarea_is_alive(struct kt_store *store, uint32_t index);

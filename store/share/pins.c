@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Where this thread found a free pin last. */
 static _Thread_local unsigned pin_hint;
@@ -147,6 +148,15 @@ static int pin_take_unprivileged(
 	return err;
 }
 
+/* The time by the clock that costs least to read. */
+static inline int64_t pin_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
 /* ---- pinning --------------------------------------------------------------------------------- */
 
 static int pin_take_slowly(struct kt_store *store, struct pin **ret_pin, struct root **ret_root)
@@ -184,6 +194,7 @@ int pin_take(struct kt_store *store, struct pin **ret_pin, struct root **ret_roo
 		pin_release(store, pin);
 		return err;
 	}
+	atomic_store_explicit(&pin->begun_ns, pin_now_ns(), memory_order_relaxed);
 	atomic_store_explicit(&pin->txn, root->txn, memory_order_release);
 	STEP("rooted");
 	*ret_root = root;

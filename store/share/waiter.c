@@ -21,15 +21,22 @@
 
 /* ---- the futex ------------------------------------------------------------------------------- */
 
-/* Wait while the futex has the value seen, but not longer than left.
+/* A writer that dies between publishing a commit and waking leaves everybody asleep: so all look again
+ * after this time. */
+#define LOOK_AGAIN_S 1
+
+/* Wait while the futex has the value seen, but not longer than left, nor than LOOK_AGAIN_S.
  * others: wait for commits of other handles only */
 static void futex_wait(
 	struct kt_store *store, bool others, uint32_t seen, const struct timespec *left)
 {
+	const struct timespec again = {.tv_sec = LOOK_AGAIN_S};
 	struct lockarea *area = store->area;
 	_Atomic uint32_t *count =
 		others ? &area->openers[store->opener_number - 1].foreign_waiters : &area->waiters;
 
+	if (left == NULL || left->tv_sec >= LOOK_AGAIN_S)
+		left = &again;
 	atomic_fetch_add(count, 1);
 	syscall(SYS_futex, &area->futex, FUTEX_WAIT, seen, left, NULL, 0);
 	atomic_fetch_sub(count, 1);

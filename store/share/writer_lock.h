@@ -6,10 +6,15 @@
 
 #include <stdbool.h>
 
+/** Wait without a limit, and not at all: timeouts of writer_lock_take(). */
+#define WRITER_LOCK_WAIT (-1)
+#define WRITER_LOCK_TRY 0
+
 /** Wait for the writer lock, and take up what other writers have committed.
- *  @param try  do not wait
- *  @return 0; -EAGAIN with try; -EDEADLK this thread holds it; -ECHILD after a fork; -EUCLEAN */
-int writer_lock_take(struct kt_store *store, bool try);
+ *  @param timeout_ms  milliseconds to wait at most; 0: do not wait; negative: without a limit
+ *  @return 0; -EAGAIN it is taken, and the caller does not wait; -ETIMEDOUT; -EDEADLK this thread
+ *          holds it; -ECHILD after a fork; -EUCLEAN */
+int writer_lock_take(struct kt_store *store, int timeout_ms);
 
 void writer_lock_release(struct kt_store *store);
 

@@ -41,3 +41,13 @@ int deadline_left_ms(int64_t deadline_ns)
 	left = (left + NS_PER_MS - 1) / NS_PER_MS;
 	return left < INT_MAX ? (int)left : INT_MAX;
 }
+
+void deadline_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}

@@ -2,6 +2,7 @@
 #ifndef STORE_UTIL_DEADLINE_H
 #define STORE_UTIL_DEADLINE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
@@ -17,5 +18,8 @@ bool deadline_left(int64_t deadline_ns, struct timespec *ret_left);
 
 /** The same in milliseconds, rounded up; 0: none; -1: it never comes. */
 int deadline_left_ms(int64_t deadline_ns);
+
+/** Make a condition variable whose waits end at deadlines. */
+void deadline_cond_init(pthread_cond_t *cond);
 
 #endif
