@@ -48,6 +48,7 @@ static const struct command *const commands[] = {
 	&cmd_import,
 	&cmd_export,
 	&cmd_stat,
+	&cmd_readers,
 	&cmd_check,
 	&cmd_compact,
 };
@@ -58,7 +59,8 @@ static const struct command *const commands[] = {
 static const struct {
 	const char *name;
 	const struct command *command;
-} aliases[] = {{"rm", &cmd_del}, {"info", &cmd_stat}, {"set", &cmd_put}, {"list", &cmd_ls}};
+} aliases[] = {{"rm", &cmd_del}, {"info", &cmd_stat}, {"who", &cmd_readers}, {"set", &cmd_put},
+	{"list", &cmd_ls}};
 
 static const struct command *find_command(const char *name)
 {

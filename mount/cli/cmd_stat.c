@@ -20,6 +20,7 @@ struct facts {
 	struct kt_store_info info;
 	uint64_t snapshots;
 	uint64_t kept_bytes; /* by snapshots */
+	uint32_t writer_pid; /* 0: nobody is writing, or it is not known */
 	struct stat_mounts mounts;
 };
 
@@ -33,7 +34,7 @@ struct fact {
 	const char *help;
 };
 
-#define FACT_COUNT 20
+#define FACT_COUNT 21
 
 static void list_facts(const struct facts *facts, struct fact list[FACT_COUNT])
 {
@@ -63,6 +64,9 @@ static void list_facts(const struct facts *facts, struct fact list[FACT_COUNT])
 			"Its process, by its own pid namespace; 0: not known, or it sees the last "
 			"commit."},
 		{"readers", info->readers, PLAIN, "Read transactions that are open."},
+		{"writer_pid", facts->writer_pid, PLAIN,
+			"Process that is writing, by its own pid namespace; 0: none, or not "
+			"known."},
 		{"pending_bytes", info->pending_pages * info->page_size, BYTES,
 			"Disk that is free when a reader or the disk lets go of it."},
 		{"disk_free", info->disk_free, BYTES, "Free on the file system of the store."},
@@ -149,6 +153,15 @@ static int add_snapshot(void *arg, const struct kt_snapshot *snapshot)
 	return 0;
 }
 
+static int stat_add_process(void *arg, const struct kt_process *process)
+{
+	struct facts *facts = arg;
+
+	if (process->writing)
+		facts->writer_pid = process->pid;
+	return 0;
+}
+
 static int print_facts(const char *path, const struct facts *facts, enum stat_format format)
 {
 	switch (format) {
@@ -168,6 +181,10 @@ static int show_facts(const char *path, struct kt_store *store, enum stat_format
 
 	if (!err)
 		err = kt_snapshot_list(store, add_snapshot, &facts);
+	if (!err)
+		err = kt_processes(store, stat_add_process, &facts);
+	if (err == -EACCES) /* whoever may only read the store is not told */
+		err = 0;
 	if (!err)
 		err = stat_mounts_read(path, &facts.mounts);
 	if (!err)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The long option that has a letter; NULL if none has. */
 static const char *long_name(const struct option *longs, int letter)
@@ -116,12 +117,43 @@ int command_fail_output(const char *subject, const char *what, int err)
 			      : command_fail_errno(subject, what, err);
 }
 
+/* How long a command waits before it says for whom. */
+#define QUIET_MS 1000
+
+static int command_name_writer(void *arg, const struct kt_process *process)
+{
+	const char *path = arg;
+
+	if (process->writing)
+		fprintf(stderr, "keytree: %s: waiting for process %u%s%s%s, which is writing\n",
+			path, process->pid, *process->command != '\0' ? " (" : "", process->command,
+			*process->command != '\0' ? ")" : "");
+	return process->writing;
+}
+
+/* Tell a terminal whom the command waits for. What it is about to do may wait all the same. */
+static void command_explain_wait(const char *path, struct kt_store *store)
+{
+	struct kt_txn *txn;
+	int err;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	err = kt_begin_wait(store, KT_WRITE, QUIET_MS, &txn);
+	if (!err)
+		kt_abort(txn);
+	else if (err == -ETIMEDOUT)
+		kt_processes(store, command_name_writer, (void *)path);
+}
+
 int command_open(const char *path, unsigned flags, struct kt_store **ret_store)
 {
 	int err = kt_open(path, KT_OPTIONS(.flags = flags), ret_store);
 
 	if (err != 0)
 		return command_fail_errno(path, flags & KT_CREATE ? "create" : "open", err);
+	if (!(flags & KT_READONLY))
+		command_explain_wait(path, *ret_store);
 	return COMMAND_DONE;
 }
 

@@ -54,6 +54,7 @@ extern const struct command cmd_ls;
 extern const struct command cmd_mount;
 extern const struct command cmd_mv;
 extern const struct command cmd_put;
+extern const struct command cmd_readers;
 extern const struct command cmd_scan;
 extern const struct command cmd_snapshot;
 extern const struct command cmd_stat;
@@ -104,7 +105,8 @@ int command_fail_errno(const char *subject, const char *what, int err);
  *  @return COMMAND_FAILED */
 int command_fail_output(const char *subject, const char *what, int err);
 
-/** Open the store a command works on; a failure is printed.
+/** Open the store a command works on; a failure is printed. If it is to be written, and another process
+ *  is writing for longer than a second, a terminal is told which one.
  *  @param flags      of kt_open()
  *  @param ret_store  end with command_close()
  *  @return COMMAND_DONE or COMMAND_FAILED */
