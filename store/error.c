@@ -4,15 +4,26 @@
 #include "keytree.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static _Thread_local struct {
 	int err;
-	const char *words; /* instead of the usual ones of err; NULL: those */
-	char text[256];	   /* the detail, or the memory of words */
+	const char *words;   /* instead of the usual ones of err; NULL: those */
+	char text[256];	     /* the detail, or the memory of words */
+	char path[PATH_MAX]; /* that it is about; empty: it is about no path */
 } note;
+
+/* Begin the note of an error. */
+static void error_note(int err, const char *words)
+{
+	note.err = err;
+	note.words = words;
+	note.path[0] = '\0';
+}
 
 int error_set(int err, const char *format, ...)
 {
@@ -21,17 +32,30 @@ int error_set(int err, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(note.text, sizeof(note.text), format, args);
 	va_end(args);
-	note.err = err;
-	note.words = NULL;
+	error_note(err, NULL);
 	return err;
 }
 
 int error_say(int err, const char *words)
 {
-	note.err = err;
-	note.words = words;
+	error_note(err, words);
 	note.text[0] = '\0';
 	return err;
+}
+
+int error_path(int err, const char *path)
+{
+	if (note.err != err) {
+		error_note(err, NULL);
+		note.text[0] = '\0';
+	}
+	snprintf(note.path, sizeof(note.path), "%s", path);
+	return err;
+}
+
+const char *error_path_of(int err)
+{
+	return note.err == err && err != 0 ? note.path : "";
 }
 
 int error_key_too_long(size_t size)
@@ -101,9 +125,11 @@ int error_unreadable(void)
 
 void error_tell(int err, const char *what)
 {
-	char text[300];
+	const char *detail = error_detail(err);
+	char text[400];
 
-	snprintf(text, sizeof(text), "%s: %s", what, kt_strerror(NULL, err));
+	snprintf(text, sizeof(text), "%s: %s%s%s", what, strerrordesc_np(-err),
+		*detail != '\0' ? ": " : "", detail);
 	error_log(text);
 }
 

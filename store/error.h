@@ -39,6 +39,12 @@ int error_key_too_long(size_t size);
 /** Does the error mean that the disk, a quota or a limit leaves no room? */
 bool error_is_full(int err);
 
+/** Note the path that an error is about, beside its words. @return err */
+int error_path(int err, const char *path);
+
+/** The path noted for an error; "": none. */
+const char *error_path_of(int err);
+
 /** Forget the note: a call that can fail without a note begins. */
 void error_clear(void);
 

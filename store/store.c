@@ -219,7 +219,7 @@ int kt_open(const char *path, const struct kt_open_options *options, struct kt_s
 	for (unsigned tries = 1; err == -ESTALE && tries < OPEN_TRIES; tries++)
 		err = open_path(path, &known, &store);
 	if (err != 0)
-		return err;
+		return error_path(err, path);
 	if (known.write_wait_ms > 0)
 		store->write_wait_ms = (int)known.write_wait_ms;
 	if (known.max_size != 0)
@@ -301,6 +301,7 @@ int kt_flush(struct kt_store *store)
 {
 	int err;
 
+	error_clear();
 	if (store->readonly)
 		return error_say(-EROFS, "opened for reading only");
 	err = writer_lock_take(store, WRITER_LOCK_WAIT);

@@ -4,10 +4,11 @@
 #include "keytree.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char message[4608]; /* a path and a note */
+static _Thread_local char message[2 * PATH_MAX + 512]; /* a name, a path and a note */
 
 /* Error numbers whose usual text would mislead here. */
 static const char *error_words(int err)
@@ -48,10 +49,11 @@ const char *kt_strerror(const struct kt_store *store, int err)
 	const char *words = said != NULL ? said : error_words(err);
 	const char *detail = error_detail(err);
 	const char *name = store != NULL ? kt_name(store) : "";
+	const char *path = error_path_of(err);
 
 	if (words == NULL)
 		words = "unknown error";
-	snprintf(message, sizeof(message), "%s%s%s%s%s", name, *name != '\0' ? ": " : "", words,
-		*detail != '\0' ? ": " : "", detail);
+	snprintf(message, sizeof(message), "%s%s%s%s%s%s%s", name, *name != '\0' ? ": " : "", path,
+		*path != '\0' ? ": " : "", words, *detail != '\0' ? ": " : "", detail);
 	return message;
 }

@@ -99,7 +99,15 @@ int command_fail(const char *subject, const char *what, const char *why)
 
 int command_fail_errno(const char *subject, const char *what, int err)
 {
-	return command_fail(subject, what, kt_strerror(NULL, err));
+	const char *why = kt_strerror(NULL, err);
+	size_t size = strlen(subject);
+	const char *end = strncmp(why, subject, size) == 0 ? why + size : NULL;
+
+	/* The subject is not named twice, nor the path that a symbolic link leads to beside it. */
+	if (*why == '/')
+		end = strstr(why, ": ");
+	return command_fail(
+		subject, what, end != NULL && strncmp(end, ": ", 2) == 0 ? end + 2 : why);
 }
 
 int command_read_key(const char *path, const char *text, struct line_key *ret_key)

@@ -324,7 +324,8 @@ static int check_pin_slot(struct checker *checker)
 static int check_pinned(struct checker *checker)
 {
 	struct kt_store *store = checker->store;
-	int err = store->io->durable ? check_pin_slot(checker) : writer_lock_take(store, WRITER_LOCK_WAIT);
+	int err = store->io->durable ? check_pin_slot(checker)
+				     : writer_lock_take(store, WRITER_LOCK_WAIT);
 
 	if (err != 0)
 		return err;
@@ -350,8 +351,10 @@ int kt_check_steps(struct kt_store *store, kt_check_fn *found, kt_check_step_fn 
 	uint64_t *ret_findings)
 {
 	struct checker checker = {.store = store, .found = found, .step = step, .arg = arg};
-	int err = check_pinned(&checker);
+	int err;
 
+	error_clear();
+	err = check_pinned(&checker);
 	if (!err)
 		err = checker.stopped;
 	free(checker.marked);

@@ -4,7 +4,10 @@
 #include "store/error.h"
 #include "store/io/io.h"
 #include "store/share/current.h"
+#include "store/share/pins.h"
 #include "store/space/space.h"
+
+#include <stdio.h>
 
 /* Log pages that the commit of a delete may need. */
 #define LOG_PAGES 4
@@ -146,6 +149,25 @@ int full_disk_make_sure(struct txn *txn)
 	store->full = true;
 	space_use_reserve(store->space);
 	return 0;
+}
+
+int full_disk_explain(const struct txn *txn, int err)
+{
+	struct kt_store *store = txn->store;
+	struct space_counts counts;
+	struct readers readers;
+	char who[48] = "of a user who may only read it";
+
+	if (!error_is_full(err) || store->space == NULL)
+		return err;
+	space_count(store->space, &counts);
+	pins_readers(store, &readers);
+	if (readers.oldest >= atomic_load(&store->root)->txn || counts.pending <= counts.free)
+		return err;
+	if (readers.pid != 0)
+		snprintf(who, sizeof(who), "of process %u", readers.pid);
+	return error_set(err, "a read transaction %s keeps %llu MiB from being used again", who,
+		(unsigned long long)(counts.pending * PAGE_SIZE >> 20));
 }
 
 void full_disk_committed(struct txn *txn)

@@ -31,6 +31,10 @@ int full_disk_prepare(struct txn *txn);
  *  @return 0; an error of writing other than a full disk */
 int full_disk_make_sure(struct txn *txn);
 
+/** Note for kt_strerror() if a reader is why there is no room.
+ *  @param err  of a change or commit @return err */
+int full_disk_explain(const struct txn *txn, int err);
+
 /** The transaction is written: is the disk still full? */
 void full_disk_committed(struct txn *txn);
 

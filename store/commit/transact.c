@@ -1,5 +1,6 @@
 /* A write transaction as one call. */
 #include "keytree.h"
+#include "store/error.h"
 
 #include <errno.h>
 
@@ -20,10 +21,11 @@ static int transact_once(struct kt_store *store, kt_transact_fn *change, void *a
 
 int kt_transact(struct kt_store *store, kt_transact_fn *change, void *arg, unsigned flags)
 {
-	int err = -EAGAIN;
+	int err = error_unknown_flags(flags, KT_FLUSH);
 
-	if (flags & ~(unsigned)KT_FLUSH)
-		return -EINVAL;
+	if (err)
+		return err;
+	err = -EAGAIN;
 	for (unsigned i = 0; i < KT_TRANSACT_TRIES && err == -EAGAIN; i++)
 		err = transact_once(store, change, arg, flags);
 	return err;

@@ -315,7 +315,7 @@ int kt_commit_to(struct kt_txn *handle, unsigned flags, struct kt_txn *reader)
 	if (!err && txn->savepoint_count > 0)
 		err = savepoints_close(txn);
 	if (!err && txn->generation != txn->clean)
-		err = commit_txn(txn, flush);
+		err = full_disk_explain(txn, commit_txn(txn, flush));
 	else
 		space_abort(txn->store->space);
 	if (!err && !flush && txn->store->autoflush != NULL)
@@ -367,7 +367,7 @@ int kt_new_id(struct kt_txn *handle, uint64_t *ret_id)
 	struct txn *txn = handle->txn;
 
 	if (!txn->writing)
-		return -EROFS;
+		return error_say(-EROFS, "the transaction is for reading only");
 	*ret_id = txn->own->next_id++;
 	txn->generation++;
 	return 0;

@@ -356,8 +356,10 @@ static int compact_lower(struct compaction *compaction)
 int kt_compact(struct kt_store *store, kt_compact_fn *progress, void *arg)
 {
 	struct compaction compaction = {.store = store, .progress = progress, .arg = arg};
-	int err = compact_drain(&compaction);
+	int err;
 
+	error_clear();
+	err = compact_drain(&compaction);
 	compaction.first_pages = compaction.pages;
 	if (!err)
 		err = compact_pack(&compaction);

@@ -30,6 +30,7 @@ struct backup {
 	struct txn *txn;
 	const char *name; /* of the copy */
 	bool replace;	  /* a store of that name */
+	int failed;	  /* why the copy could not be made; 0: a failure is one of its path */
 	struct io *held;  /* that store: nobody opens it until the copy has its name */
 	kt_backup_fn *progress;
 	void *arg;
@@ -203,8 +204,11 @@ static int backup_check_source(const struct txn *txn)
 {
 	uint8_t id[16];
 	bool unknown;
-	int err = txn->writing ? -EINVAL : slot_read_header(txn->store->io, id, &unknown);
+	int err;
 
+	if (txn->writing)
+		return error_say(-EINVAL, "a write transaction cannot be copied");
+	err = slot_read_header(txn->store->io, id, &unknown);
 	if (!err && unknown)
 		err = error_set(-ENOTSUP, "the store has features that cannot be copied");
 	return err;
@@ -269,6 +273,7 @@ static int backup_fill(void *arg, struct io *io)
 	free(backup->buf);
 	space_close(backup->space);
 	reachable_fini(&backup->reachable);
+	backup->failed = err;
 	return err;
 }
 
@@ -278,12 +283,16 @@ int kt_backup(
 	struct backup backup = {
 		.handle = txn, .txn = txn->txn, .name = path, .progress = progress, .arg = arg};
 	struct io *io = NULL;
-	int err = error_unknown_flags(flags, KT_BACKUP_REPLACE);
+	int err;
 
-	backup.replace = (flags & KT_BACKUP_REPLACE) != 0;
+	error_clear();
+	err = error_unknown_flags(flags, KT_BACKUP_REPLACE);
 	if (!err)
 		err = backup_check_source(txn->txn);
-	if (!err && backup.replace)
+	if (err)
+		return err;
+	backup.replace = (flags & KT_BACKUP_REPLACE) != 0;
+	if (backup.replace)
 		err = backup_check_target(&backup);
 	if (!err)
 		err = (backup.replace ? io_file_replace : io_file_create)(
@@ -291,7 +300,7 @@ int kt_backup(
 	if (!err)
 		io_close(io);
 	io_close(backup.held);
-	return err;
+	return err && !backup.failed ? error_path(err, path) : err;
 }
 
 int kt_backup_fd(struct kt_txn *txn, int fd, kt_backup_fn *progress, void *arg)
@@ -302,8 +311,10 @@ int kt_backup_fd(struct kt_txn *txn, int fd, kt_backup_fn *progress, void *arg)
 		.progress = progress,
 		.arg = arg};
 	struct io *io;
-	int err = backup_check_source(txn->txn);
+	int err;
 
+	error_clear();
+	err = backup_check_source(txn->txn);
 	if (!err)
 		err = io_stream_open(fd, &io);
 	if (err != 0)

@@ -297,7 +297,9 @@ static int increment_fill(void *arg, struct io *io)
 
 static int increment_check_points(const struct txn *since, const struct txn *txn)
 {
-	return since->writing || txn->writing || since->store != txn->store ? -EINVAL : 0;
+	if (since->writing || txn->writing || since->store != txn->store)
+		return error_say(-EINVAL, "not two read transactions of one store");
+	return 0;
 }
 
 /* Only another increment may be replaced. */
@@ -325,8 +327,10 @@ int kt_backup_since(struct kt_txn *txn, struct kt_txn *since, const char *path, 
 		.arg = arg};
 	bool replace = (flags & KT_BACKUP_REPLACE) != 0;
 	struct io *io = NULL;
-	int err = error_unknown_flags(flags, KT_BACKUP_REPLACE);
+	int err;
 
+	error_clear();
+	err = error_unknown_flags(flags, KT_BACKUP_REPLACE);
 	if (!err)
 		err = increment_check_points(since->txn, txn->txn);
 	if (!err && replace)
@@ -347,8 +351,10 @@ int kt_backup_since_fd(
 		.progress = progress,
 		.arg = arg};
 	struct io *io;
-	int err = increment_check_points(since->txn, txn->txn);
+	int err;
 
+	error_clear();
+	err = increment_check_points(since->txn, txn->txn);
 	if (!err)
 		err = io_stream_open(fd, &io);
 	if (err != 0)

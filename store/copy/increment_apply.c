@@ -455,8 +455,10 @@ static int apply_commit(struct increment_apply *apply)
 int kt_apply(struct kt_store *store, int fd, unsigned flags, kt_backup_fn *progress, void *arg)
 {
 	struct increment_apply *apply;
-	int err = error_unknown_flags(flags, KT_APPLY_REPLACE);
+	int err;
 
+	error_clear();
+	err = error_unknown_flags(flags, KT_APPLY_REPLACE);
 	if (err != 0)
 		return err;
 	apply = calloc(1, sizeof(*apply));

@@ -14,6 +14,7 @@
 
 /* Why a call on a collection returns -ENOENT. */
 #define COLLECTION_MISSING "no such collection"
+#define COLLECTION_EXISTS "a collection of this name exists"
 
 struct kt_collection {
 	struct kt_store *store;
@@ -29,9 +30,11 @@ static int collection_new(struct kt_store *store, const void *name, size_t size,
 	struct kt_collection *collection;
 
 	if (size > 0 && memchr(name, KT_SEPARATOR, size) != NULL)
-		return -EINVAL;
-	if (size == 0 || size >= KT_KEY_MAX)
-		return size == 0 ? -EINVAL : -ENAMETOOLONG;
+		return error_say(-EINVAL, "the name of a collection has no /");
+	if (size == 0)
+		return error_say(-EINVAL, "the name of a collection is not empty");
+	if (size >= KT_KEY_MAX)
+		return error_say(-ENAMETOOLONG, "the name of a collection is too long");
 	collection = malloc(sizeof(*collection) + size + 1);
 	if (collection == NULL)
 		return -ENOMEM;
@@ -65,7 +68,7 @@ int kt_collection_view(
 	uint8_t *prefix;
 
 	if (txn->txn->store != collection->store)
-		return -EINVAL;
+		return error_say(-EINVAL, "the collection is of another store");
 	view = txn_alloc(txn->txn, sizeof(*view) + collection->prefix_size);
 	if (view == NULL)
 		return -ENOMEM;
@@ -136,7 +139,7 @@ static int collection_make(struct kt_collection *collection, bool exclusive)
 	records = collection_part(collection, txn, KT_DIRECTORIES);
 	err = collection_find(collection, txn, &made, &exists);
 	if (!err && exists && exclusive)
-		err = -EEXIST;
+		err = error_say(-EEXIST, COLLECTION_EXISTS);
 	if (!err && !made)
 		err = kt_put(&records, "", 0, "", 0);
 	if (!err)
@@ -161,7 +164,7 @@ static int collection_find_or_make(struct kt_collection *collection, unsigned fl
 	if (!(flags & KT_CREATE))
 		return exists ? 0 : error_say(-ENOENT, COLLECTION_MISSING);
 	if (exists && (flags & KT_EXCLUSIVE))
-		return -EEXIST;
+		return error_say(-EEXIST, COLLECTION_EXISTS);
 	if (made || (exists && collection->store->readonly))
 		return 0;
 	return collection_make(collection, (flags & KT_EXCLUSIVE) != 0);
@@ -193,7 +196,7 @@ int kt_collection_delete(struct kt_txn *txn, const void *name, size_t name_size)
 	int err;
 
 	if (!txn->txn->writing)
-		return -EROFS;
+		return error_say(-EROFS, "the transaction is for reading only");
 	err = collection_new(txn->txn->store, name, name_size, &collection);
 	if (err != 0)
 		return err;

@@ -2,6 +2,7 @@
  * name to name. All of it is built on the calls of cursor.c. */
 #include "store/entry/entry.h"
 #include "store/commit/txn.h"
+#include "store/error.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,7 +36,7 @@ int kt_cursor_put(struct kt_cursor *cursor, const void *value, size_t value_size
 	int err = cursor_entry(cursor, &txn, &key);
 
 	if (!err && !txn.txn->writing)
-		err = -EROFS;
+		err = error_say(-EROFS, "the transaction is for reading only");
 	if (!err)
 		err = kt_contains(&txn, key.data, key.size, &exists);
 	if (!err && !exists)
@@ -61,7 +62,7 @@ static int cursor_name(const struct kt_cursor *cursor, size_t skip, struct kt_sl
 	const char *begin, *end;
 
 	if (key.size < skip)
-		return -EINVAL;
+		return error_say(-EINVAL, "the key is shorter than what is to be skipped");
 	begin = (const char *)key.data + skip;
 	end = key.size > skip ? memchr(begin, KT_SEPARATOR, key.size - skip) : NULL;
 	ret_name->data = begin;

@@ -6,6 +6,7 @@
 #include "store/tree/overflow.h"
 #include "store/entry/shared_entry.h"
 #include "store/commit/commit.h"
+#include "store/commit/full_disk.h"
 #include "store/util/bytes.h"
 
 #include <errno.h>
@@ -65,7 +66,7 @@ int entry_read_part(struct kt_txn *handle, const void *key, size_t key_size, str
 int entry_fail(struct txn *txn, int err)
 {
 	if (err != 0 && txn->failed == 0)
-		txn->failed = err;
+		txn->failed = full_disk_explain(txn, err);
 	return err;
 }
 
@@ -330,7 +331,9 @@ static int entry_attr_init(
 	struct kt_txn *txn, const void *attr, size_t size, struct entry_bytes *bytes)
 {
 	bytes->copy = NULL;
-	return size > KT_ATTR_MAX ? -E2BIG : entry_bytes_init(txn, attr, size, bytes);
+	if (size > KT_ATTR_MAX)
+		return error_set(-E2BIG, "attributes of %zu bytes, at most %d", size, KT_ATTR_MAX);
+	return entry_bytes_init(txn, attr, size, bytes);
 }
 
 int kt_put_entry(struct kt_txn *txn, const void *key, size_t key_size, const void *value,
@@ -411,8 +414,10 @@ int kt_delete(struct kt_txn *txn, const void *key, size_t key_size, unsigned fla
 	struct entry entry;
 	int err = error_unknown_flags(flags, KT_MISSING_OK);
 
+	if (!err && txn->tree == TREE_SHARED)
+		err = error_say(-EINVAL, "shared entries go with their keys");
 	if (!err)
-		err = txn->tree == TREE_SHARED ? -EINVAL : entry_edit(txn, key, key_size, &entry);
+		err = entry_edit(txn, key, key_size, &entry);
 	if (!err && !entry.exists)
 		return flags & KT_MISSING_OK ? 0 : error_say(-ENOENT, ENTRY_MISSING);
 	return err != 0 ? err : entry_fail(txn->txn, entry_delete(&entry));

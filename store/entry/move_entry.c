@@ -70,7 +70,7 @@ static int move_entry_prepare(struct entry *source, const struct kt_txn *from, s
 	int err;
 
 	if (from->tree == TREE_SHARED || (is_link && to->tree == TREE_SHARED))
-		return -EINVAL;
+		return error_say(-EINVAL, "shared entries go with their keys");
 	if (is_link && to->tree != TREE_ENTRIES)
 		return shared_entry_take(source, buffer);
 	if (to->tree != TREE_SHARED)

@@ -163,7 +163,7 @@ int shared_entry_take(struct entry *entry, struct move_entry_buffer *buffer)
 		return err;
 	cell = shared.cell;
 	if (cell.keys > 1)
-		return -EMLINK;
+		return error_say(-EMLINK, "the entry has several keys");
 	err = move_entry_pack(buffer, &cell);
 	if (!err)
 		err = entry_remove(&shared);
@@ -233,19 +233,19 @@ static int link_between(struct kt_txn *from, const void *from_key, size_t from_s
 	int err = entry_edit(from, from_key, from_size, &source);
 
 	if (!err && !source.exists)
-		return -ENOENT;
+		return error_say(-ENOENT, ENTRY_MISSING);
 	if (err != 0) /* nothing has changed: the transaction goes on */
 		return err;
 	err = entry_open(to, to_key, to_size, &target);
 	if (!err && target.exists)
-		return -EEXIST;
+		return error_say(-EEXIST, "the key exists");
 	if (!err)
 		id = shared_entry_id(from, &source);
 	if (!err && id != 0) {
 		cell = link_cell(id, 0);
 		err = shared_entry_follow(from->txn, &cell, &cell);
 		if (!err && cell.keys >= KT_LINK_MAX)
-			return -EMLINK;
+			return error_say(-EMLINK, "the entry has too many keys");
 	} else if (!err) {
 		err = shared_entry_make(&source, &id);
 	}
@@ -261,9 +261,9 @@ int kt_link(struct kt_txn *from, const void *from_key, size_t from_size, struct 
 	int err;
 
 	if ((from->tree != TREE_ENTRIES && from->tree != TREE_SHARED) || to->tree != TREE_ENTRIES)
-		return -EINVAL;
+		return error_say(-EINVAL, "keys share entries within KT_ENTRIES only");
 	if (entry_is_too_long(to, to_size))
-		return -ENAMETOOLONG;
+		return error_key_too_long(to_size);
 	err = entry_bytes_init(to, to_key, to_size, &bytes);
 	if (!err)
 		err = link_between(from, from_key, from_size, to, bytes.data, to_size);

@@ -101,7 +101,7 @@ int kt_put_uint(
 	struct kt_txn *txn, const void *key, size_t key_size, unsigned width, uint64_t number)
 {
 	if (!is_width(width))
-		return -EINVAL;
+		return error_say(-EINVAL, "the width is not 1, 2, 4 or 8");
 	if (width < 8 && number >> (8 * width) != 0)
 		return -ERANGE;
 	return kt_put(txn, key, key_size, &number, width);
@@ -126,7 +126,7 @@ int kt_put_int(struct kt_txn *txn, const void *key, size_t key_size, unsigned wi
 	int64_t rest;
 
 	if (!is_width(width))
-		return -EINVAL;
+		return error_say(-EINVAL, "the width is not 1, 2, 4 or 8");
 	rest = number >> (8 * width - 1); /* 0 or -1, if it fits */
 	if (rest != 0 && rest != -1)
 		return -ERANGE;

@@ -437,7 +437,8 @@ int kt_diff(struct kt_txn *from, struct kt_txn *to, kt_diff_fn *each, void *arg)
 	int err = 0;
 
 	if (from->txn->store != to->txn->store || from->tree != to->tree || !is_same_part(from, to))
-		return -EINVAL;
+		return error_say(
+			-EINVAL, "the two transactions are not of the same part of one store");
 	if (from->tree == TREE_ENTRIES)
 		err = pending_find(&diff, from->txn, to->txn);
 	if (!err)

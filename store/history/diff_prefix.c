@@ -1,6 +1,7 @@
 /* The difference below a prefix (kt_diff_prefix): that of two handles whose keys all begin with it,
  * as of a collection. These leave the prefix out of the keys; here it is put back. */
 #include "store/commit/txn.h"
+#include "store/error.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,7 +31,8 @@ int kt_diff_prefix(struct kt_txn *from, struct kt_txn *to, const void *prefix, s
 	uint8_t whole_to[KT_KEY_MAX];
 
 	if (from->prefix_size != to->prefix_size)
-		return -EINVAL;
+		return error_say(
+			-EINVAL, "the two transactions are not of the same part of one store");
 	if (size > KT_KEY_MAX - from->prefix_size)
 		return 0; /* no key begins with it */
 	if (from->prefix_size > 0) {

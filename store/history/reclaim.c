@@ -77,9 +77,9 @@ int kt_clear(struct kt_txn *handle)
 	int err;
 
 	if (!txn->writing)
-		return -EROFS;
+		return error_say(-EROFS, "the transaction is for reading only");
 	if (handle->tree == TREE_SHARED)
-		return -EINVAL;
+		return error_say(-EINVAL, "shared entries go with their keys");
 	if (txn->failed != 0)
 		return txn->failed;
 	/* Of a collection each key is deleted: the sums in the tree's root must be told what goes. */

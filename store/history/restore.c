@@ -2,6 +2,7 @@
 #include "store/entry/entry.h"
 #include "store/history/link_map.h"
 #include "store/history/restore.h"
+#include "store/error.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -114,7 +115,7 @@ int kt_restore(struct kt_store *store, struct kt_txn *point)
 {
 	struct kt_txn *last = NULL, *to = NULL;
 	int err = point->txn->writing || point->txn->store != store
-			  ? -EINVAL
+			  ? error_say(-EINVAL, "not a read transaction of this store")
 			  : kt_begin(store, KT_WRITE, &to);
 
 	if (!err)

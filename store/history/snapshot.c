@@ -283,8 +283,11 @@ int snapshot_check_name(const char *name)
 {
 	if (*name == '\0' || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
 		strcmp(name, "..") == 0)
-		return -EINVAL;
-	return strlen(name) > KT_NAME_MAX ? -ENAMETOOLONG : 0;
+		return error_say(
+			-EINVAL, "the name of a snapshot is not empty, . or .., nor has it a /");
+	return strlen(name) > KT_NAME_MAX
+		       ? error_say(-ENAMETOOLONG, "the name of a snapshot is too long")
+		       : 0;
 }
 
 int snapshot_keep(struct kt_txn *txn, const char *name)
@@ -298,7 +301,7 @@ int snapshot_keep(struct kt_txn *txn, const char *name)
 	int err = snapshot_find_name(&tree, name, &record, NULL);
 
 	if (err != -ENOENT)
-		return !err ? -EEXIST : err;
+		return !err ? error_say(-EEXIST, "a snapshot of this name exists") : err;
 	memcpy(kept.trees, root->trees, sizeof(kept.trees));
 	memcpy(value, &kept, sizeof(kept));
 	memcpy(value + sizeof(kept), name, size);

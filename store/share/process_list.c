@@ -61,6 +61,7 @@ int kt_processes(struct kt_store *store, kt_process_fn *each, void *arg)
 	uint32_t used = atomic_load(&area->openers_used);
 	int result = 0;
 
+	error_clear();
 	if (io_forked(store->io))
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");

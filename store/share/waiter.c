@@ -98,6 +98,7 @@ int kt_wait(struct kt_store *store, uint64_t txn, int timeout_ms, uint64_t *ret_
 	uint64_t now = 0;
 	int err;
 
+	error_clear();
 	if (io_forked(store->io))
 		return error_set(
 			-ECHILD, "it was opened before a fork; open it again in the child");
@@ -154,8 +155,10 @@ static int waiter_start(struct kt_waiter *waiter)
 int kt_waiter_open(struct kt_store *store, unsigned flags, struct kt_waiter **ret_waiter)
 {
 	struct kt_waiter *waiter;
-	int err = error_unknown_flags(flags, KT_OTHERS);
+	int err;
 
+	error_clear();
+	err = error_unknown_flags(flags, KT_OTHERS);
 	if (err != 0)
 		return err;
 	if (io_forked(store->io))

@@ -201,6 +201,8 @@ static void names_and_words(void **state)
 	struct fixture *f = *state;
 	struct kt_store *memory;
 	char expected[200];
+	struct kt_store *other;
+	struct kt_txn *txn;
 
 	snprintf(expected, sizeof(expected), "file:%s", f->temp.path);
 	assert_string_equal(kt_name(f->store), expected);
@@ -211,6 +213,21 @@ static void names_and_words(void **state)
 	assert_string_equal(kt_strerror(memory, -EUCLEAN), "memory:cache: the store is damaged");
 	assert_string_equal(kt_strerror(NULL, -EMEDIUMTYPE), "not a keytree store");
 	assert_non_null(strstr(kt_strerror(NULL, -123456), "unknown error"));
+	/* What could not be opened is named; the note is of that error alone. */
+	assert_int_equal(kt_open("/nowhere/app.kt", NULL, &other), -ENOENT);
+	assert_string_equal(
+		kt_strerror(NULL, -ENOENT), "/nowhere/app.kt: No such file or directory");
+	assert_string_equal(kt_strerror(NULL, -EACCES), "Permission denied");
+	assert_int_equal(kt_begin(f->store, 0xf0, &txn), -EINVAL);
+	assert_non_null(strstr(kt_strerror(NULL, -EINVAL), "unknown flags 0xf0"));
+	assert_int_equal(kt_begin(f->store, KT_READ, &txn), 0);
+	assert_null(strstr(kt_strerror(NULL, -EINVAL), "unknown flags"));
+	assert_int_equal(kt_backup(txn, "/nowhere/copy.kt", 0, NULL, NULL), -ENOENT);
+	assert_string_equal(
+		kt_strerror(NULL, -ENOENT), "/nowhere/copy.kt: No such file or directory");
+	assert_int_equal(kt_get(txn, "k", 1, &(struct kt_slice){NULL, 0}), -ENOENT);
+	assert_string_equal(kt_strerror(NULL, -ENOENT), "no such key");
+	kt_abort(txn);
 	assert_int_equal(kt_close(memory), 0);
 	assert_int_equal(kt_close(NULL), 0);
 	kt_abort(NULL);

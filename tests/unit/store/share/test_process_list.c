@@ -183,6 +183,35 @@ static void processes(void **state)
 	assert_int_equal(kt_abort(second), 0);
 }
 
+/* Where a reader is why there is no room, the error says so and names its process. */
+static void no_room_for_a_reader(void **state)
+{
+	static char value[100000];
+	struct process_world *f = *state;
+	struct kt_txn *reader;
+	char words[100];
+	int err = 0;
+
+	assert_int_equal(kt_set_max_size(f->store, 1 << 20), 0);
+	assert_int_equal(kt_begin(f->store, KT_READ, &reader), 0);
+	for (int i = 0; !err && i < 100; i++) {
+		struct kt_txn *txn;
+
+		assert_int_equal(kt_begin(f->store, KT_WRITE, &txn), 0);
+		err = kt_put(txn, "k", 1, value, sizeof(value));
+		if (err)
+			kt_abort(txn);
+		else
+			err = kt_commit(txn, KT_FLUSH);
+	}
+	assert_int_equal(err, -ENOSPC);
+	snprintf(words, sizeof(words), "No space left on device: a read transaction of process %d",
+		(int)getpid());
+	assert_ptr_equal(strstr(kt_strerror(NULL, err), words), kt_strerror(NULL, err));
+	assert_int_equal(kt_abort(reader), 0);
+	assert_int_equal(process_put_number(f->store, "k", 1, KT_FLUSH), 0);
+}
+
 /* ---- flushing by itself ---------------------------------------------------------------------- */
 
 static uint64_t durable(struct kt_store *store, uint64_t *ret_txn)
@@ -250,6 +279,7 @@ int main(void)
 		PROCESS_TEST(limited_thread),
 		PROCESS_TEST(limited_process),
 		PROCESS_TEST(processes),
+		PROCESS_TEST(no_room_for_a_reader),
 		PROCESS_TEST(flushed_by_itself),
 		PROCESS_TEST(flushing_and_fork),
 	};
