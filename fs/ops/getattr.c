@@ -21,7 +21,9 @@ int fs_statfs(struct fs *fs, struct statvfs *ret_statvfs)
 
 	if (err)
 		return err;
-	free_pages = info.disk_free / info.page_size + info.free_pages + info.pending_pages;
+	free_pages = info.disk_free / info.page_size + info.free_pages;
+	if (info.oldest_reader >= info.txn) /* else some of these wait for a reader */
+		free_pages += info.pending_pages;
 	*ret_statvfs = (struct statvfs){
 		.f_bsize = info.page_size,
 		.f_frsize = info.page_size,

@@ -373,6 +373,30 @@ static void test_statfs(void **state)
 	assert_true(statvfs.f_files > statvfs.f_ffree);
 }
 
+/* What a reader keeps from being used again is not free. */
+static void test_statfs_beside_reader(void **state)
+{
+	static const size_t size = 1 << 20;
+	struct world *w = *state;
+	struct statvfs before, beside, after;
+	char *value = calloc(1, size + 1);
+	struct kt_txn *reader;
+
+	memset(value, 'x', size);
+	world_put(w, "a", value);
+	assert_int_equal(kt_begin(w->store, KT_READ, &reader), 0);
+	world_put(w, "a", "small");
+	assert_int_equal(kt_flush(w->store), 0);
+	assert_int_equal(fs_statfs(w->fs, &beside), 0);
+	assert_int_equal(kt_abort(reader), 0);
+	assert_int_equal(fs_statfs(w->fs, &before), 0);
+	assert_true(before.f_bavail - beside.f_bavail >= size / 4096);
+	world_put(w, "b", "1"); /* and now it is used */
+	assert_int_equal(fs_statfs(w->fs, &after), 0);
+	assert_true(after.f_bavail + 100 > before.f_bavail);
+	free(value);
+}
+
 int main(void)
 {
 #define MEMORY(test) cmocka_unit_test_setup_teardown(test, world_setup_memory, world_teardown)
@@ -380,6 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MEMORY(test_shows_keys),
 		MEMORY(test_create),
+		MEMORY(test_statfs_beside_reader),
 		MEMORY(test_flush_before_write),
 		MEMORY(test_overwrite),
 		IN_FILE(test_fsync),
