@@ -61,8 +61,8 @@
  * Caveats.
  *   - A program that truncates or overwrites the store file while it is open damages it. A view
  *     into a part that was cut off raises SIGBUS, or reads zeros; see "Damage" above.
- *   - Do not use a store on a network file system from more than one machine: locks and maps are
- *     shared between the processes of one kernel only.
+ *   - A store on a network file system is refused: locks and maps are shared between the processes
+ *     of one kernel only. See KT_ANY_FS.
  *   - A store that is open under one name is -EBUSY under another one (a hard link), and after
  *     PATH-lock was removed. A file that takes the name of an open store is -ESTALE until all have
  *     closed the store. Do not replace a store, or remove PATH-lock, while a process has it open.
@@ -136,6 +136,9 @@ enum kt_open_flag {
 	KT_EXCLUSIVE = 1 << 1, /* with KT_CREATE: fail with -EEXIST if it does */
 	KT_READONLY = 1 << 2,  /* open for reading only */
 	KT_ALONE = 1 << 3,     /* for as long as it is open, nobody else may write */
+	KT_ANY_FS = 1 << 4,    /* on any file system: without it NFS, SMB, 9p, FUSE and others that
+				  may differ between their users are -EREMOTE. All who open the
+				  store do so on this machine, through the same mount */
 };
 
 /** Options of kt_open(). Zero is the default of each.

@@ -97,8 +97,10 @@ int store_format(struct io *io)
 /* Write the first content of a new file. */
 static int fill_new(void *arg, struct io *io)
 {
-	(void)arg;
-	return store_format(io);
+	const struct kt_open_options *options = arg;
+	int err = options->flags & KT_ANY_FS ? 0 : io_check_coherent(io);
+
+	return err ? err : store_format(io);
 }
 
 /* Map the file and load its newest commit. */
@@ -126,7 +128,7 @@ static int open_file(const char *path, const struct kt_open_options *options, st
 		err = io_file_open(path, readonly, ret_io);
 	if (err != -ENOENT || !(flags & KT_CREATE) || readonly)
 		return err;
-	err = io_file_create(path, options->mode, fill_new, NULL, ret_io);
+	err = io_file_create(path, options->mode, fill_new, (void *)options, ret_io);
 	if (err == -EEXIST && !(flags & KT_EXCLUSIVE)) /* another process was faster */
 		err = io_file_open(path, readonly, ret_io);
 	return err;
@@ -188,7 +190,7 @@ static int read_options(const struct kt_open_options *options, struct kt_open_op
 		return error_set(
 			-EINVAL, "mode 0%o has more than permission bits", ret_options->mode);
 	return error_unknown_flags(
-		ret_options->flags, KT_CREATE | KT_EXCLUSIVE | KT_READONLY | KT_ALONE);
+		ret_options->flags, KT_CREATE | KT_EXCLUSIVE | KT_READONLY | KT_ALONE | KT_ANY_FS);
 }
 
 static int open_path(
@@ -198,6 +200,11 @@ static int open_path(
 	struct io *io;
 	int err = open_file(path, options, &io);
 
+	if (!err && !(options->flags & KT_ANY_FS)) {
+		err = io_check_coherent(io);
+		if (err)
+			io_close(io);
+	}
 	return err != 0 ? err
 			: store_open(io, named ? "" : "file", named ? options->name : path,
 				  options->flags, ret_store);

@@ -28,6 +28,8 @@ static const char *error_words(int err)
 		return "in use";
 	case -ECHILD:
 		return "opened before a fork";
+	case -EREMOTE:
+		return "a file system that may be incoherent";
 	case -ENOTSUP:
 		return "not supported";
 	case -EILSEQ:

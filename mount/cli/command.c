@@ -154,12 +154,30 @@ static void command_explain_wait(const char *path, struct kt_store *store)
 		kt_processes(store, command_name_writer, (void *)path);
 }
 
+/* Does the user say that it is right to open a store on a network file system? */
+static bool command_allows_any_fs(void)
+{
+	const char *any = getenv(COMMAND_ANY_FS);
+
+	return any != NULL && *any != '\0' && strcmp(any, "0") != 0;
+}
+
 int command_open(const char *path, unsigned flags, struct kt_store **ret_store)
 {
-	int err = kt_open(path, KT_OPTIONS(.flags = flags), ret_store);
+	unsigned any = command_allows_any_fs() ? KT_ANY_FS : 0;
+	const char *what = flags & KT_CREATE ? "create" : "open";
+	char why[512];
+	int err = kt_open(path, KT_OPTIONS(.flags = flags | any), ret_store);
 
+	if (err == -EREMOTE) {
+		snprintf(why, sizeof(why),
+			"%s; if only this machine opens it, and through this mount, "
+			"set " COMMAND_ANY_FS "=1",
+			kt_strerror(NULL, err) + strlen(path) + 2);
+		return command_fail(path, what, why);
+	}
 	if (err != 0)
-		return command_fail_errno(path, flags & KT_CREATE ? "create" : "open", err);
+		return command_fail_errno(path, what, err);
 	if (!(flags & KT_READONLY))
 		command_explain_wait(path, *ret_store);
 	return COMMAND_DONE;

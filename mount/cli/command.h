@@ -105,6 +105,9 @@ int command_fail_errno(const char *subject, const char *what, int err);
  *  @return COMMAND_FAILED */
 int command_fail_output(const char *subject, const char *what, int err);
 
+/** What allows a store on any file system, as a user sets it: the environment. */
+#define COMMAND_ANY_FS "KEYTREE_ANY_FS"
+
 /** Open the store a command works on; a failure is printed. If it is to be written, and another process
  *  is writing for longer than a second, a terminal is told which one.
  *  @param flags      of kt_open()

@@ -80,6 +80,11 @@ bool io_is_at(struct io *io, const char *path)
 	return io->ops->is_at != NULL ? io->ops->is_at(io, path) : path == NULL;
 }
 
+int io_check_coherent(struct io *io)
+{
+	return io->ops->check_coherent != NULL ? io->ops->check_coherent(io) : 0;
+}
+
 int io_area(struct io *io, size_t size, bool create, struct io_area *ret_area)
 {
 	return io->ops->area(io, size, create, ret_area);

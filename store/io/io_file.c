@@ -7,6 +7,7 @@
  */
 #include "store/error.h"
 #include "store/io/io_fd.h"
+#include "store/io/incoherent.h"
 #include "store/io/io_lock.h"
 #include "store/util/fd.h"
 
@@ -131,6 +132,7 @@ static const struct io_ops file_ops = {
 	.watch = io_lock_watch,
 	.statfs = file_statfs,
 	.home = file_home,
+	.check_coherent = incoherent_check,
 	.prefetch = file_prefetch,
 	.cached = file_cached,
 	.close = io_fd_close,
