@@ -6,8 +6,10 @@
  *     lower    what lies behind where a full file would end moves to free pages before it
  *     cut      the free pages at the end are given up, the file is cut
  *
- * Each step is a write transaction that takes the lowest free pages and is flushed, so that what it
- * freed is free for the next. Between steps the turn goes to whoever waits for it. A walk through a
+ * Each step is a write transaction that takes the lowest free pages. It is flushed before the next
+ * one, so that what it freed is free. Others may write meanwhile: most of the step is brought to the
+ * disk while nobody holds the writer lock, and a step is made as large as the disk takes in some
+ * milliseconds, since a flush by another waits for it. A walk through a
  * tree goes by key, so that it does not matter what others change meanwhile, and visits a bounded
  * number of pages. No step lets the file grow as long as there is a free page.
  */
@@ -25,8 +27,14 @@
 #include <string.h>
 #include <time.h>
 
-/* Pages that a step may write: 4 MiB. */
+/* Pages that a step may write: at most 4 MiB; at least, and at first, 256 KiB. */
 #define STEP_PAGES 1024
+#define STEP_PAGES_LEAST 64
+
+/* A step that takes longer to be flushed is followed by a smaller one, one that takes less time by a
+ * larger one. */
+#define FLUSH_LONG_NS 20000000
+#define FLUSH_SHORT_NS 5000000
 
 #define ROUNDS 3
 #define WALKS (1 + ROUNDS + 2 * ROUNDS)
@@ -41,6 +49,7 @@ struct compaction {
 	struct kt_store *store;
 	kt_compact_fn *progress;
 	void *arg;
+	unsigned step_pages;  /* that the next step may write */
 	unsigned walks;	      /* that are over */
 	uint64_t seen;	      /* pages, in this walk */
 	uint64_t stored;      /* pages that hold something */
@@ -86,6 +95,32 @@ static int compact_tell(struct compaction *compaction)
 	return compaction->progress(compaction->arg, &now);
 }
 
+static int64_t compact_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Commit and flush a step, and see how long that takes. Near a full disk the commit itself flushes. */
+static int compact_commit(struct compaction *compaction, struct txn *txn)
+{
+	int64_t begin_ns = compact_now_ns(), took_ns;
+	int err = kt_commit(&txn->handles[0], 0);
+
+	if (!err) {
+		io_write_back(compaction->store->io, 0, 0);
+		err = kt_flush(compaction->store);
+	}
+	took_ns = compact_now_ns() - begin_ns;
+	if (took_ns > FLUSH_LONG_NS && compaction->step_pages > STEP_PAGES_LEAST)
+		compaction->step_pages /= 2;
+	else if (took_ns < FLUSH_SHORT_NS && compaction->step_pages < STEP_PAGES)
+		compaction->step_pages *= 2;
+	return err;
+}
+
 /* ret_changed: did the step do anything? May be NULL */
 static int compact_end_step(
 	struct compaction *compaction, struct txn *txn, int err, bool *ret_changed)
@@ -100,7 +135,7 @@ static int compact_end_step(
 		kt_abort(&txn->handles[0]);
 	} else {
 		txn->generation++;
-		err = kt_commit(&txn->handles[0], KT_FLUSH);
+		err = compact_commit(compaction, txn);
 	}
 	return err != 0 ? err : compact_tell(compaction);
 }
@@ -177,7 +212,7 @@ static int compact_pack_step(struct compaction *compaction, unsigned tree, unsig
 	if (tree >= SNAPSHOT_TREES)
 		pager_begin_internal(&txn->pager);
 	for (unsigned i = 0; !err && fit && i < STEP_PAGES && !position->end &&
-			     txn->pager.dirty_live < STEP_PAGES;
+			     txn->pager.dirty_live < compaction->step_pages;
 		i++) {
 		err = pack_branch(txn, tree, level, room_to_pack(compaction, txn), position, &fit);
 		compaction->seen++;
@@ -232,7 +267,9 @@ static int compact_relocate_step(struct compaction *compaction, unsigned tree,
 	enum relocate_how how, uint64_t ceiling, struct relocate_position *position,
 	bool *ret_stuck)
 {
-	struct relocation relocation = {.how = how, .ceiling = ceiling, .budget = STEP_PAGES};
+	struct relocation relocation = {
+		.how = how, .ceiling = ceiling, .budget = compaction->step_pages};
+	const unsigned budget = compaction->step_pages;
 	struct relocate_position before = *position;
 	struct txn *txn;
 	int err = compact_begin_step(compaction, &txn);
@@ -247,7 +284,7 @@ static int compact_relocate_step(struct compaction *compaction, unsigned tree,
 	err = relocate_continue(&relocation, position);
 	compaction->seen += relocation.seen;
 	err = compact_end_step(compaction, txn, err, NULL);
-	*ret_stuck = relocation.full && relocation.budget == STEP_PAGES &&
+	*ret_stuck = relocation.full && relocation.budget == budget &&
 		     before.block == position->block && before.size == position->size &&
 		     memcmp(before.key, position->key, before.size) == 0;
 	return err;
@@ -355,7 +392,8 @@ static int compact_lower(struct compaction *compaction)
 
 int kt_compact(struct kt_store *store, kt_compact_fn *progress, void *arg)
 {
-	struct compaction compaction = {.store = store, .progress = progress, .arg = arg};
+	struct compaction compaction = {
+		.store = store, .progress = progress, .arg = arg, .step_pages = STEP_PAGES_LEAST};
 	int err;
 
 	error_clear();

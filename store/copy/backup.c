@@ -25,6 +25,10 @@
 
 #define PART_PAGES 256 /* copied at once: 1 MiB */
 
+/* The copy is brought to the disk as it is written, up to so many bytes behind: else a flush of the
+ * store would wait for gigabytes of it. */
+#define BEHIND (UINT64_C(8) << 20)
+
 struct backup {
 	struct kt_txn *handle;
 	struct txn *txn;
@@ -38,7 +42,8 @@ struct backup {
 	struct space *space; /* of the copy */
 	struct space_log_delta log;
 	struct io *to;
-	uint64_t copied; /* pages */
+	uint64_t copied;       /* pages */
+	uint64_t written_back; /* offset in the copy up to which it is on the disk, or nearly */
 	uint8_t *buf;
 };
 
@@ -125,8 +130,13 @@ static int backup_make_log(struct backup *backup)
 static int backup_put_pages(struct backup *backup, uint64_t page, const void *data, uint64_t count)
 {
 	struct iovec part = {(void *)data, count * PAGE_SIZE};
+	uint64_t end = (page + count) * PAGE_SIZE;
 	int err = io_write(backup->to, page * PAGE_SIZE, &part, 1);
 
+	if (!err && end >= backup->written_back + 2 * BEHIND) {
+		io_write_back(backup->to, backup->written_back, BEHIND);
+		backup->written_back = end - BEHIND;
+	}
 	return err != 0 ? error_set(err, "writing the copy %s", backup->name) : 0;
 }
 

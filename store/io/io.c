@@ -36,6 +36,12 @@ int io_sync(struct io *io)
 	return io->ops->sync(io);
 }
 
+void io_write_back(struct io *io, uint64_t offset, uint64_t size)
+{
+	if (io->ops->write_back != NULL)
+		io->ops->write_back(io, offset, size);
+}
+
 int io_size(struct io *io, uint64_t *ret_size)
 {
 	return io->ops->size(io, ret_size);

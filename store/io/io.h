@@ -64,6 +64,7 @@ struct io_ops {
 	int (*read)(struct io *io, uint64_t offset, void *buf, size_t size);
 	int (*write)(struct io *io, uint64_t offset, const struct iovec *parts, size_t count);
 	int (*sync)(struct io *io);
+	void (*write_back)(struct io *io, uint64_t offset, uint64_t size); /* NULL: not needed */
 	int (*size)(struct io *io, uint64_t *ret_size);
 	int (*truncate)(struct io *io, uint64_t size);
 	int (*map)(struct io *io, uint64_t least, uint64_t most, const void **ret_base,
@@ -157,6 +158,11 @@ int io_write(struct io *io, uint64_t offset, const struct iovec *parts, size_t c
 /** Bring all that was written to the disk, as fdatasync(2). After a failure the state of what was
  *  written is unknown and a later success proves nothing (I6). */
 int io_sync(struct io *io);
+
+/** Write what is in the cache of a part of the file to the disk, and wait for that, so that a sync that
+ *  others wait for need not. It is only a hint: an error is that of the next sync.
+ *  @param size  0: up to the end */
+void io_write_back(struct io *io, uint64_t offset, uint64_t size);
 
 /** Size of the file, bytes. */
 int io_size(struct io *io, uint64_t *ret_size);
