@@ -306,17 +306,10 @@ const char *kt_name(const struct kt_store *store)
 
 int kt_flush(struct kt_store *store)
 {
-	int err;
-
 	error_clear();
 	if (store->readonly)
 		return error_say(-EROFS, "opened for reading only");
-	err = writer_lock_take(store, WRITER_LOCK_WAIT);
-	if (err != 0)
-		return err;
-	err = commit_flush(store);
-	writer_lock_release(store);
-	return err;
+	return commit_flush_waiting(store);
 }
 
 int kt_set_max_size(struct kt_store *store, uint64_t bytes)

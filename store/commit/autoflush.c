@@ -6,7 +6,6 @@
 #include "store/commit/commit.h"
 #include "store/error.h"
 #include "store/share/handle.h"
-#include "store/share/writer_lock.h"
 #include "store/util/deadline.h"
 
 #include <errno.h>
@@ -25,12 +24,8 @@ struct autoflush {
 
 static void autoflush_flush(struct kt_store *store)
 {
-	int err = writer_lock_take(store, WRITER_LOCK_WAIT);
+	int err = commit_flush_waiting(store);
 
-	if (!err) {
-		err = commit_flush(store);
-		writer_lock_release(store);
-	}
 	if (err)
 		error_tell(err, "a flush failed");
 }

@@ -16,6 +16,7 @@
 #include "store/share/current.h"
 #include "store/share/pins.h"
 #include "store/share/step.h"
+#include "store/share/writer_lock.h"
 #include "store/slot/digest.h"
 #include "store/space/space.h"
 #include "store/space/space_log.h"
@@ -346,6 +347,17 @@ int commit_flush(struct kt_store *store)
 	store->slot = slot;
 	atomic_store(&store->area->durable_txn, slot.txn);
 	return 0;
+}
+
+int commit_flush_waiting(struct kt_store *store)
+{
+	int err = writer_lock_take(store, WRITER_LOCK_WAIT);
+
+	if (err)
+		return err;
+	err = commit_flush(store);
+	writer_lock_release(store);
+	return err;
 }
 
 /* The current root is on the disk, so no valid slot refers to pages behind its end, and no reader

@@ -62,6 +62,9 @@ void commit_confirm(struct kt_store *store);
 /** Bring the current root to the disk. The caller holds the writer lock. */
 int commit_flush(struct kt_store *store);
 
+/** The same for a caller that does not hold the writer lock: it waits for it. */
+int commit_flush_waiting(struct kt_store *store);
+
 /** Cut the file off behind the pages of the current root, once that is on the disk and no reader is
  * older than the commit that gave up the pages behind. The caller holds the writer lock.
  *  @param ret_early  there is such a reader: nothing was cut

@@ -111,7 +111,7 @@ static int compact_commit(struct compaction *compaction, struct txn *txn)
 
 	if (!err) {
 		io_write_back(compaction->store->io, 0, 0);
-		err = kt_flush(compaction->store);
+		err = commit_flush_waiting(compaction->store);
 	}
 	took_ns = compact_now_ns() - begin_ns;
 	if (took_ns > FLUSH_LONG_NS && compaction->step_pages > STEP_PAGES_LEAST)
