@@ -747,7 +747,8 @@ enum kt_apply_flag {
  * it goes back if it has changed since and KT_APPLY_REPLACE allows that. If a snapshot keeps the
  * end in the original, one of that name does so here: the next increment can begin there. If the
  * store is at the end already, it stays as it is. Everything that comes is verified.
- *  @param fd        where the increment comes from; borrowed, read to its end
+ *  @param fd        where the increment comes from; borrowed, read to its end. From a pipe it goes to
+ *                   a temporary file first, and the transaction begins when all of it is there
  *  @param flags     enum kt_apply_flag, combined
  *  @param progress  called now and then, with total 0; may be NULL
  *  @param arg       given to progress

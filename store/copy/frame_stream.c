@@ -3,6 +3,7 @@
 #include "store/tree/cell.h"
 #include "store/error.h"
 #include "store/io/io.h"
+#include "store/io/io_fd.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -95,7 +96,8 @@ void frame_end(struct frame_writer *out)
 
 int frame_reader_init(struct frame_reader *in, int fd)
 {
-	*in = (struct frame_reader){.fd = fd, .buf = malloc(FRAME_HEAD + FRAME_PAYLOAD_MAX)};
+	*in = (struct frame_reader){
+		.fd = fd, .buf = malloc(FRAME_HEAD + FRAME_PAYLOAD_MAX), .copy_fd = -1};
 	return in->buf != NULL ? 0 : -ENOMEM;
 }
 
@@ -137,6 +139,10 @@ int frame_reader_raw(struct frame_reader *in, void *bytes, size_t size)
 		if (n == 0)
 			return error_set(-EILSEQ, "the increment is cut off after %llu bytes",
 				(unsigned long long)in->done);
+		if (in->copy_fd >= 0)
+			err = io_fd_write_part(in->copy_fd, in->done, (const char *)at, n);
+		if (err)
+			return error_set(err, "keeping the increment until all of it is there");
 		in->done += n;
 		at += n;
 		size -= n;

@@ -59,6 +59,7 @@ struct frame_reader {
 	uint64_t done; /* bytes read */
 	uint64_t seed;
 	uint8_t *buf;
+	int copy_fd; /* what is read is written there too; -1: nowhere */
 };
 
 /** A frame that was read; its checksum is right. */

@@ -20,7 +20,7 @@
  *     reachable        every page that a commit reaches
  *     backup           a copy of the store
  *     frame_stream     frames with checksums
- *     increment        writing an increment; increment_apply applies one
+ *     increment        writing an increment; increment_apply applies one, increment_receive reads it
  */
 #ifndef STORE_COPY_INCREMENT_H
 #define STORE_COPY_INCREMENT_H

@@ -4,12 +4,10 @@
  * which it goes back first. All of it is one transaction, which is committed when the end has come
  * and everything is as it says. What is read is not trusted, though its checksums be right.
  */
-#include "store/copy/increment.h"
+#include "store/copy/increment_apply_internal.h"
 
 #include "store/entry/entry.h"
 #include "store/error.h"
-#include "store/history/link_map.h"
-#include "store/copy/frame_stream.h"
 #include "store/history/snapshot.h"
 #include "store/history/restore.h"
 
@@ -17,75 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-struct increment_apply {
-	struct kt_store *store;
-	unsigned flags;
-	kt_backup_fn *progress;
-	void *arg;
-	struct frame_reader in;
-	struct increment_head head;
-	char base_name[KT_NAME_MAX + 1], end_name[KT_NAME_MAX + 1];
-	struct kt_txn *txn, *last; /* to write; to read what was there before */
-	uint64_t last_commit;
-	bool is_there; /* all of it already: it is only read */
-	bool is_kept;  /* a snapshot has the end */
-	struct link_map links;
-	uint64_t frames;
-
-	struct increment_entry entry; /* whose value is being put together */
-	bool open;		      /* it is */
-	uint8_t key[KT_KEY_MAX];
-};
-
-#define ID_MAX (UINT64_C(1) << 56) /* no store gets there by itself */
-
-static int apply_malformed(const struct increment_apply *apply, const char *why)
+int apply_malformed(const struct increment_apply *apply, const char *why)
 {
 	return error_set(-EILSEQ, "%s, before byte %llu of the increment", why,
 		(unsigned long long)apply->in.done);
 }
 
 /* ---- the base -------------------------------------------------------------------------------- */
-
-/* A name to be shown: a message is one line. */
-static const char *apply_take_name(const uint8_t *bytes, size_t size, char name[KT_NAME_MAX + 1])
-{
-	memcpy(name, bytes, size);
-	name[size] = '\0';
-	return strlen(name) == size && (size == 0 || snapshot_check_name(name) == 0) ? name : NULL;
-}
-
-static int apply_read_head(struct increment_apply *apply)
-{
-	uint8_t magic[KT_INCREMENT_MAGIC_SIZE];
-	struct increment_head *head = &apply->head;
-	const uint8_t *names;
-	struct frame frame;
-	int err = frame_reader_raw(&apply->in, magic, sizeof(magic));
-
-	if (!err && memcmp(magic, KT_INCREMENT_MAGIC, sizeof(magic)) != 0)
-		err = error_set(-EILSEQ, "not an increment of keytree");
-	if (!err)
-		err = frame_read(&apply->in, &frame);
-	if (err != 0)
-		return err;
-	if (frame.kind != INCREMENT_HEAD || frame.size < sizeof(*head))
-		return apply_malformed(apply, "no head");
-	memcpy(head, frame.payload, sizeof(*head));
-	if (head->version != INCREMENT_VERSION)
-		return error_set(-ENOTSUP, "the increment has version %u, which is not known",
-			head->version);
-	names = frame.payload + sizeof(*head);
-	if (frame.size != sizeof(*head) + head->base_name + head->end_name ||
-		head->base_name > KT_NAME_MAX || head->end_name > KT_NAME_MAX ||
-		apply_take_name(names, head->base_name, apply->base_name) == NULL ||
-		apply_take_name(names + head->base_name, head->end_name, apply->end_name) == NULL ||
-		head->next_id > ID_MAX)
-		return apply_malformed(apply, "a head that makes no sense");
-	apply->frames = 1;
-	return 0;
-}
 
 /* How to call the base in a message. */
 static const char *apply_base_words(
@@ -180,7 +118,7 @@ static int apply_find_end(struct increment_apply *apply)
 	return error_set(-EEXIST, "the store has another snapshot '%s'", apply->end_name);
 }
 
-static int apply_begin(struct increment_apply *apply)
+int apply_begin(struct increment_apply *apply)
 {
 	int err;
 
@@ -455,7 +393,7 @@ static int apply_commit(struct increment_apply *apply)
 int kt_apply(struct kt_store *store, int fd, unsigned flags, kt_backup_fn *progress, void *arg)
 {
 	struct increment_apply *apply;
-	int err;
+	int err, spool = -1;
 
 	error_clear();
 	err = error_unknown_flags(flags, KT_APPLY_REPLACE);
@@ -466,9 +404,7 @@ int kt_apply(struct kt_store *store, int fd, unsigned flags, kt_backup_fn *progr
 		return -ENOMEM;
 	*apply = (struct increment_apply){
 		.store = store, .flags = flags, .progress = progress, .arg = arg};
-	err = frame_reader_init(&apply->in, fd);
-	if (!err)
-		err = apply_read_head(apply);
+	err = apply_receive(apply, fd, &spool);
 	if (!err)
 		err = apply_begin(apply);
 	if (!err)
@@ -481,6 +417,8 @@ int kt_apply(struct kt_store *store, int fd, unsigned flags, kt_backup_fn *progr
 	kt_abort(apply->txn);
 	frame_reader_fini(&apply->in);
 	link_map_fini(&apply->links);
+	if (spool >= 0)
+		close(spool);
 	free(apply);
 	return err;
 }

@@ -1,6 +1,11 @@
 /* The calls of the I/O table. What holds for every table is checked here. */
 #include "store/io/io.h"
 
+#include "store/util/fd.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
 #include "store/error.h"
 #include "store/format.h"
 
@@ -84,6 +89,15 @@ bool io_locked(struct io *io, enum io_place place, enum io_lock kind, const stru
 bool io_is_at(struct io *io, const char *path)
 {
 	return io->ops->is_at != NULL ? io->ops->is_at(io, path) : path == NULL;
+}
+
+int io_temporary(struct io *io)
+{
+	int fd = io->ops->temporary != NULL ? io->ops->temporary(io) : -ENOTSUP;
+
+	if (fd < 0)
+		fd = fd_above_stdio(memfd_create("keytree", MFD_CLOEXEC));
+	return fd < 0 ? -errno : fd;
 }
 
 int io_check_coherent(struct io *io)

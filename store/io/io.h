@@ -80,6 +80,7 @@ struct io_ops {
 	int (*watch)(struct io *io);
 	int (*statfs)(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
 	uint64_t (*home)(struct io *io);
+	int (*temporary)(struct io *io);				 /* NULL: in memory */
 	int (*check_coherent)(struct io *io);				 /* NULL: it is coherent */
 	void (*prefetch)(struct io *io, uint64_t offset, uint64_t size); /* these two, or neither */
 	bool (*cached)(struct io *io, uint64_t offset);
@@ -231,6 +232,10 @@ int io_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total);
 /** Is the file on a file system where all who open it see the same bytes and locks?
  *  @return 0; -EREMOTE it need not be so: NFS, SMB, FUSE and the like */
 int io_check_coherent(struct io *io);
+
+/** Make a file without a name, where the file lies if that is possible, for as long as it is open.
+ *  @return a descriptor to read and write it; or -errno */
+int io_temporary(struct io *io);
 
 /** Name this file in this mount of its file system. A copy of the file, the file system after it was
  *  mounted anew, and the same file in another mount have other names.

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,19 @@ static void file_write_back(struct io *io, uint64_t offset, uint64_t size)
 	(void)sync_file_range(fd, (off_t)offset, (off_t)size,
 		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 	close(fd);
+}
+
+static int file_temporary(struct io *io)
+{
+	const struct io_fd *file = (const struct io_fd *)io;
+	char *path = realpath(file->path, NULL);
+	int fd = -1;
+
+	if (path != NULL)
+		fd = fd_above_stdio(
+			open(dirname(path), O_RDWR | O_TMPFILE | O_EXCL | O_CLOEXEC, 0600));
+	free(path);
+	return fd < 0 ? -ENOTSUP : fd;
 }
 
 static int file_statfs(struct io *io, uint64_t *ret_free, uint64_t *ret_total)
@@ -150,6 +164,7 @@ static const struct io_ops file_ops = {
 	.watch = io_lock_watch,
 	.statfs = file_statfs,
 	.home = file_home,
+	.temporary = file_temporary,
 	.check_coherent = incoherent_check,
 	.prefetch = file_prefetch,
 	.cached = file_cached,

@@ -6,11 +6,15 @@
 
 #include "store/copy/increment.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -111,10 +115,73 @@ static void while_others_write(void **state)
 	increment_assert_sound(f->store);
 }
 
+/* ---- a pipe that stalls ---------------------------------------------------------------------- */
+
+struct receiver {
+	struct kt_store *store;
+	int fd, err;
+};
+
+static void *receive(void *arg)
+{
+	struct receiver *receiver = arg;
+
+	receiver->err = kt_apply(receiver->store, receiver->fd, 0, NULL, NULL);
+	return NULL;
+}
+
+static void pass_on(int from, int to, size_t size)
+{
+	static char bytes[1 << 16];
+
+	while (size > 0) {
+		ssize_t got = read(from, bytes, size < sizeof(bytes) ? size : sizeof(bytes));
+
+		assert_true(got > 0);
+		assert_int_equal(write(to, bytes, (size_t)got), got);
+		size -= (size_t)got;
+	}
+}
+
+/* While the rest of an increment is still to come through a pipe, others write to the store. */
+static void pipe_stalls(void **state)
+{
+	struct increment_world *f = *state;
+	struct receiver receiver = {.err = 0};
+	struct kt_txn *txn;
+	pthread_t thread;
+	size_t size;
+	int fd, left, ends[2];
+
+	increment_prepare(f);
+	fd = increment_make(f->store, "one", "two");
+	size = (size_t)increment_size(fd);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	receiver.store = f->copy;
+	receiver.fd = ends[0];
+	assert_int_equal(pthread_create(&thread, NULL, receive, &receiver), 0);
+	pass_on(fd, ends[1], size / 2);
+	do { /* until the receiver has taken all of that */
+		assert_int_equal(ioctl(ends[0], FIONREAD, &left), 0);
+		sched_yield();
+	} while (left > 0);
+	assert_int_equal(kt_begin_wait(f->copy, KT_WRITE, 30000, &txn), 0);
+	assert_int_equal(kt_abort(txn), 0);
+	pass_on(fd, ends[1], size - size / 2);
+	assert_int_equal(close(ends[1]), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(receiver.err, 0);
+	increment_assert_same(f->store, "two", f->copy, NULL);
+	increment_assert_sound(f->copy);
+	close(ends[0]);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		INCREMENT_TEST(while_others_write),
+		INCREMENT_TEST(pipe_stalls),
 	};
 
 	return cmocka_run_group_tests_name("increment_beside", tests, NULL, NULL);
