@@ -32,6 +32,18 @@ static int attach_fail(struct attach_why *ret_why, int err, const char *format, 
 	return err;
 }
 
+/* What to do about a refusal that is not one of permission bits. */
+static const char *attach_hint(int err)
+{
+	if (err == -EACCES)
+		return "; a policy such as AppArmor or SELinux forbids it: allow mounts of type "
+		       "fuse.keytree (docker: --security-opt apparmor=unconfined)";
+	if (err == -EPERM)
+		return "; in a container, give it CAP_SYS_ADMIN and /dev/fuse (docker: --cap-add "
+		       "SYS_ADMIN --device /dev/fuse)";
+	return "";
+}
+
 /* ---- fusermount3 ---- */
 
 static int spawn(char **argv, int stderr_fd, pid_t *ret_pid)
@@ -97,7 +109,24 @@ static int run_fusermount(char **argv, struct attach_why *ret_why)
 		return 0;
 	if (ret_why->text[0] == '\0')
 		return attach_fail(ret_why, -EIO, FUSERMOUNT " failed");
-	return strstr(ret_why->text, strerror(EBUSY)) != NULL ? -EBUSY : -EPERM;
+	if (strstr(ret_why->text, strerror(EBUSY)) != NULL)
+		return -EBUSY;
+	return strstr(ret_why->text, strerror(EACCES)) != NULL ? -EACCES : -EPERM;
+}
+
+/* Add to a complaint of mount(2) that fusermount3 has passed on what can be done about it. */
+static void add_hint(struct attach_why *ret_why)
+{
+	size_t used = strlen(ret_why->text);
+	int err = 0;
+
+	if (strstr(ret_why->text, "mount failed: ") == NULL)
+		return;
+	if (strstr(ret_why->text, strerror(EACCES)) != NULL)
+		err = -EACCES;
+	else if (strstr(ret_why->text, strerror(EPERM)) != NULL)
+		err = -EPERM;
+	snprintf(ret_why->text + used, sizeof(ret_why->text) - used, "%s", attach_hint(err));
 }
 
 /* Receive the descriptor that fusermount3 has sent; it has ended by then. */
@@ -157,6 +186,8 @@ static int mount_by_fusermount(
 	snprintf(number, sizeof(number), "%d", sockets[1]);
 	setenv("_FUSE_COMMFD", number, 1);
 	err = run_fusermount(argv, ret_why);
+	if (err)
+		add_hint(ret_why);
 	unsetenv("_FUSE_COMMFD");
 	fd = !err ? receive_fd(sockets[0]) : err;
 	close(sockets[0]);
@@ -186,7 +217,8 @@ static int mount_directly(
 	if (mount(options->source, options->dir, ATTACH_TYPE, flags, data) != 0) {
 		err = -errno;
 		close(fd);
-		return attach_fail(ret_why, err, "cannot mount: %s", strerror(-err));
+		return attach_fail(ret_why, err, "cannot mount: %s%s", strerror(-err),
+			err == -EACCES ? attach_hint(err) : "");
 	}
 	*ret_fd = fd;
 	return 0;

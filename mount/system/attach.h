@@ -7,7 +7,7 @@
 
 /** Why something failed, in words. */
 struct attach_why {
-	char text[256];
+	char text[512];
 };
 
 /** File system type as mountinfo and mount(8) show it. */

@@ -103,6 +103,24 @@ static int ask_mode(const char *path, mode_t *ret_mode)
 	return 0;
 }
 
+/* Only its user may ask a mount without allow_other anything, root may not; it may be dead. */
+static int fail_of_another_user(const char *dir, struct attach_why *ret_why)
+{
+	struct mountinfo info = {0};
+	char *path = resolve_by_parent(dir);
+	int err = path != NULL ? mountinfo_find(path, &info) : -ENOMEM;
+
+	if (!err && is_ours(&info))
+		snprintf(ret_why->text, sizeof(ret_why->text),
+			"another user has mounted %s there; take that off first: umount %s",
+			info.source, path);
+	else
+		mountpoint_fail(ret_why, -EACCES, strerror(EACCES));
+	mountinfo_fini(&info);
+	free(path);
+	return -EACCES;
+}
+
 static int check_directory(const char *dir, struct attach_why *ret_why)
 {
 	mode_t mode = 0;
@@ -114,6 +132,8 @@ static int check_directory(const char *dir, struct attach_why *ret_why)
 			return err;
 		err = ask_mode(dir, &mode);
 	}
+	if (err == -EACCES)
+		return fail_of_another_user(dir, ret_why);
 	if (err != 0)
 		return mountpoint_fail(
 			ret_why, err, err == -ENOENT ? "no such directory" : strerror(-err));

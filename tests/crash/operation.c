@@ -82,6 +82,40 @@ static int do_put(struct operation *op)
 	return err;
 }
 
+/* Put what the transaction shows of an entry, or a part of it: the bytes lie in a page that the change
+ * may move or free. */
+static int do_put_view(struct operation *op)
+{
+	struct rng *rng = &op->world->rng;
+	unsigned char from[KT_KEY_MAX];
+	size_t from_size = random_key(rng, from), offset, size;
+	bool of_itself = rng_below(rng, 2) == 0;
+	struct kt_slice view;
+	int err;
+
+	err = of_itself ? kt_get(op->txn, op->key, op->key_size, &view)
+			: kt_get(op->txn, from, from_size, &view);
+	if (err != 0)
+		return err == -ENOENT ? 0 : err;
+	offset = rng_below(rng, view.size + 1);
+	size = rng_below(rng, view.size - offset + 1);
+	if (size > VALUE_MAX)
+		size = VALUE_MAX;
+	if (size > 0)
+		memcpy(op->bytes, (const char *)view.data + offset, size);
+	memory_enter();
+	err = kt_put(op->txn, op->key, op->key_size, (const char *)view.data + offset, size);
+	memory_leave();
+	if (!err) {
+		struct model_entry *entry = edited(op);
+
+		entry->link = 0;
+		model_resize(entry, size);
+		memcpy(entry->value, op->bytes, size);
+	}
+	return err;
+}
+
 static int do_put_entry(struct operation *op)
 {
 	struct rng *rng = &op->world->rng;
@@ -289,8 +323,8 @@ static int do_new_id(struct operation *op)
 int operation_random(struct world *world, struct kt_txn *txn)
 {
 	static int (*const operations[])(struct operation *) = {do_put, do_put, do_put, do_put,
-		do_put_entry, do_delete, do_delete, do_write, do_truncate, do_punch, do_move,
-		do_new_id, do_set_attr, do_link, do_link};
+		do_put_view, do_put_entry, do_delete, do_delete, do_write, do_truncate, do_punch,
+		do_move, do_new_id, do_set_attr, do_link, do_link};
 	static struct operation op;
 	size_t tree = rng_below(&world->rng, 8) == 0 ? 1 + rng_below(&world->rng, 2) : 0;
 

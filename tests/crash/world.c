@@ -51,6 +51,9 @@ void world_look_at_error(struct world *world, int err, const char *call)
 		world->wiped = world->disk->generation;
 }
 
+/* Some handles write pages of a transaction to the file before it ends, when it has so many. */
+#define SPILL_PAGES 4
+
 static int engine_open(struct world *world)
 {
 	struct io *io = disk_handle(world->disk);
@@ -61,6 +64,8 @@ static int engine_open(struct world *world)
 	memory_leave();
 	if (err != 0)
 		world->store = NULL;
+	else if (rng_below(&world->rng, 4) == 0)
+		world->store->spill_pages = SPILL_PAGES;
 	return err;
 }
 

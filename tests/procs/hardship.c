@@ -13,6 +13,7 @@
 #define SPACE_MORE (UINT64_C(96) << 20) /* bytes of address space beyond what is in use */
 #define FILE_MORE (64 * 4096)		/* bytes that the store may grow by */
 #define FILES_MORE 12			/* descriptors */
+#define NOBODY 65534			/* user and group that own nothing */
 
 static char group[256]; /* folder of the memory group; "": there is none */
 static bool closed[3];	/* standard descriptors that this process has closed */
@@ -132,6 +133,12 @@ enum hardship hardship_take(struct rng *rng, const char *path)
 	case HARDSHIP_MEMORY:
 		if (group[0] == '\0' || !write_file(group, "cgroup.procs", "0"))
 			return HARDSHIP_NONE;
+		break;
+	case HARDSHIP_READ_ONLY:
+		if (getuid() != 0)
+			return HARDSHIP_NONE;
+		if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
+			abort();
 		break;
 	default:
 		break;

@@ -1,5 +1,5 @@
 /* What a process may lack: standard descriptors, descriptors at all, address space, room in the
- * file, memory. The processes of a test take one at random when they begin. Each allows certain
+ * file, memory, the right to write. The processes of a test take one at random when they begin. Each allows certain
  * errors, and none allows anything to be lost. */
 #ifndef TESTS_PROCS_HARDSHIP_H
 #define TESTS_PROCS_HARDSHIP_H
@@ -15,6 +15,7 @@ enum hardship {
 	HARDSHIP_ADDRESS_SPACE, /* RLIMIT_AS: mapping the store may fail with -ENOMEM */
 	HARDSHIP_FILE_SIZE,	/* RLIMIT_FSIZE: commits that let the file grow fail with -EFBIG */
 	HARDSHIP_MEMORY,	/* a small memory group, where the machine lets one make it */
+	HARDSHIP_READ_ONLY,	/* another user, who may only read the store */
 	HARDSHIP_COUNT,
 };
 

@@ -1,5 +1,6 @@
 /* Several processes read and write one store while they are killed, stopped and let go on at
- * random. Each lacks something: descriptors, address space, memory, room for the file (hardship.h).
+ * random. Each lacks something: descriptors, address space, memory, room for the file, the right to
+ * write (hardship.h).
  *
  *     torture [SECONDS [PROCESSES]]
  *
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -165,25 +167,53 @@ static void do_something(struct kt_store *store, struct rng *rng, unsigned id, s
 	}
 }
 
+/* Look, wait and begin again, as somebody who may only read the store. */
+static void read_something(struct kt_store *store, struct rng *rng, struct kt_txn **held)
+{
+	struct kt_txn *txn;
+
+	if (rng_next(rng) % 8 == 0) {
+		wait_a_little(store);
+		return;
+	}
+	if (!done(kt_begin(store, KT_READ | KT_VERIFY, &txn)))
+		return;
+	look(txn);
+	if (rng_next(rng) % 4 != 0) {
+		kt_abort(txn);
+		return;
+	}
+	if (*held != NULL)
+		look(*held);
+	kt_abort(*held);
+	*held = txn;
+}
+
 static void live(unsigned id, uint64_t seed)
 {
+	struct kt_open_options options = {.size = sizeof(options)};
 	struct rng rng = {.state = seed};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	hardship = hardship_take(&rng, path);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (hardship == HARDSHIP_READ_ONLY)
+		options.flags = KT_READONLY;
 	while (!atomic_load(&shared->stop)) {
 		unsigned count = (unsigned)(rng_next(&rng) % 300);
 		struct kt_store *store;
 		struct kt_txn *held = NULL;
 
-		if (!done(kt_open(path, NULL, &store))) {
+		if (!done(kt_open(path, &options, &store))) {
 			pause_ms(5);
 			continue;
 		}
 		hardship_print(hardship);
 		verify(store, id);
 		for (unsigned i = 0; i < count && !atomic_load(&shared->stop); i++)
-			do_something(store, &rng, id, &held);
+			if (hardship == HARDSHIP_READ_ONLY)
+				read_something(store, &rng, &held);
+			else
+				do_something(store, &rng, id, &held);
 		if (held != NULL)
 			look(held);
 		kt_abort(held);
@@ -265,7 +295,8 @@ int main(int argc, char **argv)
 	strcpy(dir, "/tmp/keytree-torture-XXXXXX");
 	assert(mkdtemp(dir) != NULL);
 	snprintf(path, sizeof(path), "%s/a.kt", dir);
-	MUST(kt_open(path, KT_OPTIONS(.flags = KT_CREATE), &store) == 0);
+	MUST(kt_open(path, KT_OPTIONS(.flags = KT_CREATE, .mode = 0644), &store) == 0);
+	MUST(chmod(dir, 0755) == 0);
 	MUST(bank_found(store) == 0);
 	MUST(kt_close(store) == 0);
 	hardship_init();
