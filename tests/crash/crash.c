@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS 14
+#define ROUNDS 8
 #define STEPS 40	  /* of a world */
 #define MEMORY_FAULTS 400 /* allocations that fail */
 #define CONTROL_ROUNDS 4  /* of each seed that a control is tried with */
