@@ -45,15 +45,19 @@ static char letter_of(unsigned version)
 	return (char)('A' + version % 26);
 }
 
-static void put_version(struct kt_store *store, unsigned version)
+/* @return the commit */
+static uint64_t put_version(struct kt_store *store, unsigned version)
 {
 	static char value[SIZE_MAX_];
 	struct kt_txn *txn;
+	uint64_t commit;
 
 	memset(value, letter_of(version), size_of(version));
 	assert_int_equal(kt_begin(store, KT_WRITE, &txn), 0);
 	assert_int_equal(kt_put(txn, "value", 5, value, size_of(version)), 0);
+	commit = kt_txn_id(txn);
 	assert_int_equal(kt_commit(txn, 0), 0);
+	return commit;
 }
 
 /* ---- readers --------------------------------------------------------------------------------- */
@@ -198,8 +202,9 @@ static void read_while_replaced(struct fixture *fixture, const char *other_mount
 	begin(&t, fixture);
 	support_mount(fixture);
 	wait_until_shown(&t, 0);
-	put_version(t.store, 1);
-	wait_until_shown(&t, 1); /* from now on the mount knows that others change the file */
+	/* from then on the mount knows that others change the file */
+	support_wait_told(fixture->mount_dir, put_version(t.store, 1), 30);
+	wait_until_shown(&t, 1);
 	for (int i = 0; i < READERS; i++)
 		start(&readers[i], read_values, &t);
 	for (unsigned version = 2; version < changes_wanted; version++) {
