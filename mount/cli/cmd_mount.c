@@ -156,8 +156,8 @@ static int open_and_mount(struct mount *mount, const char *dir)
 	struct kt_store *store;
 	int err, status;
 
-	status =
-		command_open(mount->store_path, mount->options.read_only ? KT_READONLY : 0, &store);
+	status = command_open_only(
+		mount->store_path, mount->options.read_only ? KT_READONLY : 0, &store);
 	if (status != COMMAND_DONE)
 		return status;
 	err = kt_set_max_size(store, mount->options.max_size);

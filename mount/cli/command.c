@@ -162,7 +162,7 @@ static bool command_allows_any_fs(void)
 	return any != NULL && *any != '\0' && strcmp(any, "0") != 0;
 }
 
-int command_open(const char *path, unsigned flags, struct kt_store **ret_store)
+int command_open_only(const char *path, unsigned flags, struct kt_store **ret_store)
 {
 	unsigned any = command_allows_any_fs() ? KT_ANY_FS : 0;
 	const char *what = flags & KT_CREATE ? "create" : "open";
@@ -176,11 +176,16 @@ int command_open(const char *path, unsigned flags, struct kt_store **ret_store)
 			kt_strerror(NULL, err) + strlen(path) + 2);
 		return command_fail(path, what, why);
 	}
-	if (err != 0)
-		return command_fail_errno(path, what, err);
-	if (!(flags & KT_READONLY))
+	return err ? command_fail_errno(path, what, err) : COMMAND_DONE;
+}
+
+int command_open(const char *path, unsigned flags, struct kt_store **ret_store)
+{
+	int status = command_open_only(path, flags, ret_store);
+
+	if (status == COMMAND_DONE && !(flags & KT_READONLY))
 		command_explain_wait(path, *ret_store);
-	return COMMAND_DONE;
+	return status;
 }
 
 int command_begin(const char *path, unsigned begin_flags, struct kt_store **ret_store,

@@ -115,6 +115,9 @@ int command_fail_output(const char *subject, const char *what, int err);
  *  @return COMMAND_DONE or COMMAND_FAILED */
 int command_open(const char *path, unsigned flags, struct kt_store **ret_store);
 
+/** The same for a command that does not write at once: nobody is told of a wait. */
+int command_open_only(const char *path, unsigned flags, struct kt_store **ret_store);
+
 /** Open a store and begin a transaction on it; a failure is printed and leaves nothing open.
  *  @param begin_flags  KT_READ, which opens for reading only, or KT_WRITE
  *  @return COMMAND_DONE or COMMAND_FAILED */

@@ -9,8 +9,8 @@
  * A process that finds QUEUE taken waits for it, even if WRITE is free at that moment. So a process
  * that commits again and again lets others in between. While nobody waits, QUEUE is not used.
  *
- * The kernel cannot wait for a lock with a time limit. Who has one asks again and again, ever less
- * often, for QUEUE and then for WRITE.
+ * The kernel cannot wait for a lock with a time limit. A thread that has one asks for QUEUE, and then
+ * for WRITE, again and again, at growing intervals.
  */
 #include "store/share/writer_lock.h"
 
