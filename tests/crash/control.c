@@ -67,6 +67,7 @@ void control_apply(struct world *world)
 	world->another_boot = !is_chosen("boot");
 	world->same_home = is_chosen("home");
 	world->forgives = is_chosen("poison");
+	world->spills = *chosen == '\0'; /* more images, and so later noticed */
 }
 
 /* ---- inside the engine: the program is linked so that these calls come here -------------------

@@ -30,7 +30,7 @@
 #define STEPS 40	  /* of a world */
 #define MEMORY_FAULTS 400 /* allocations that fail */
 #define CONTROL_ROUNDS 4  /* of each seed that a control is tried with */
-#define CONTROL_CPU_S 120 /* of the processor; by then it must be noticed */
+#define CONTROL_CPU_S 300 /* of the processor; by then it must be noticed */
 
 static void run_world(struct tally *tally, uint64_t seed, struct disk *images[2], bool large)
 {

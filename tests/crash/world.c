@@ -64,7 +64,7 @@ static int engine_open(struct world *world)
 	memory_leave();
 	if (err != 0)
 		world->store = NULL;
-	else if (rng_below(&world->rng, 4) == 0)
+	else if (world->spills && rng_below(&world->rng, 4) == 0)
 		world->store->spill_pages = SPILL_PAGES;
 	return err;
 }
@@ -203,7 +203,8 @@ void world_open(struct world *world, struct tally *tally, uint64_t seed)
 	struct io *io;
 	int err;
 
-	*world = (struct world){.tally = tally, .rng = {.state = seed}, .another_boot = true};
+	*world = (struct world){
+		.tally = tally, .rng = {.state = seed}, .another_boot = true, .spills = true};
 	world->disk = disk_new();
 	world->disk->home = seed % 2; /* 0: not known, so that what a kill leaves is proved too */
 	io = disk_handle(world->disk);

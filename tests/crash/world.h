@@ -38,6 +38,7 @@ struct world {
 	bool another_boot;	/* controls: a power cut is followed by another boot */
 	bool same_home;		/* controls: a copy passes for the file itself */
 	bool forgives;		/* controls: a failed sync is forgotten */
+	bool spills;		/* some handles spill early */
 	struct kt_txn *reader;
 	struct state seen;  /* by the reader */
 	unsigned snapshots; /* made so far */
